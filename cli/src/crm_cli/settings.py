@@ -1,0 +1,135 @@
+"""What can be set, where it comes from (the environment only) and the topology of the suite in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class Wrong(Exception):
+    """A refusal with words for the person at the console."""
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    port: int
+
+    @property
+    def package(self) -> str:
+        return self.name.replace("-", "_")
+
+    @property
+    def prefix(self) -> str:
+        return self.package.upper()
+
+    def is_installed(self) -> bool:
+        spec = find_spec(self.package)
+        return bool(spec and spec.origin and Path(spec.origin).with_name("__main__.py").exists())
+
+
+SERVICES = (
+    Service("identity", 9101),
+    Service("customer", 9102),
+    Service("sales", 9103),
+    Service("service-desk", 9104),
+    Service("workspace", 9105),
+    Service("reporting", 9106),
+)
+GATEWAY = Service("gateway", 8080)
+
+HELP = {
+    "CRM_DATA": "data folder of this installation (.data)",
+    "CRM_HTTP_HOST": "address the console and the API listen on (127.0.0.1)",
+    "CRM_HTTP_PORT": "their port (8080)",
+    "CRM_ADMIN_PASSWORD": "password of the first administrator; without it one is made and shown once",
+    "POSTGRES_PORT": "port of the PostgreSQL that comes with the suite (54329)",
+    "NATS_PORT": "port of the NATS that comes with the suite (42229)",
+    "NATS_URL": "use this NATS server instead of the one that comes with the suite",
+    "<SERVICE>_DATABASE_URL": "use this database for a service instead of the one that comes with the suite",
+    "<SERVICE>_ADDRESS": "host:port a service listens on (127.0.0.1:9101 to 9106)",
+    "LOG_LEVEL": "how much the services say: debug, info, warning, error (info)",
+}
+SECRET = ("CRM_ADMIN_PASSWORD", "NATS_URL", *(f"{service.prefix}_DATABASE_URL" for service in SERVICES))
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path
+    http_host: str
+    http_port: int
+    postgres_port: int
+    nats_port: int
+    addresses: Mapping[str, str]  # service name -> host:port
+    database_urls: Mapping[str, str]  # only those given; the others are embedded
+    nats_url: str | None
+    admin_password: str | None
+    log_level: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        def port(name: str, default: int) -> int:
+            return _port(environment.get(name) or str(default), name)
+
+        addresses = {}
+        for service in SERVICES:
+            name = f"{service.prefix}_ADDRESS"
+            address = environment.get(name) or f"127.0.0.1:{service.port}"
+            host, colon, number = address.rpartition(":")
+            if not (colon and host):
+                raise Wrong(f"{name} is {address!r}; it must be host:port, for example 127.0.0.1:{service.port}.")
+            _port(number, name)
+            addresses[service.name] = address
+        return cls(
+            data=Path(environment.get("CRM_DATA") or ".data").expanduser().absolute(),
+            http_host=environment.get("CRM_HTTP_HOST") or "127.0.0.1",
+            http_port=port("CRM_HTTP_PORT", GATEWAY.port),
+            postgres_port=port("POSTGRES_PORT", 54329),
+            nats_port=port("NATS_PORT", 42229),
+            addresses=addresses,
+            database_urls={
+                service.name: url for service in SERVICES if (url := environment.get(f"{service.prefix}_DATABASE_URL"))
+            },
+            nats_url=environment.get("NATS_URL") or None,
+            admin_password=environment.get("CRM_ADMIN_PASSWORD") or None,
+            log_level=environment.get("LOG_LEVEL") or "info",
+        )
+
+    @property
+    def embeds_postgres(self) -> bool:
+        return any(service.name not in self.database_urls for service in SERVICES)
+
+    @property
+    def embeds_nats(self) -> bool:
+        return self.nats_url is None
+
+    @property
+    def address(self) -> str:
+        """Where a person's browser finds the suite."""
+        host = "127.0.0.1" if self.http_host in ("0.0.0.0", "::", "") else self.http_host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.http_port}"
+
+    def listeners(self) -> list[tuple[str, int, str, str]]:
+        """Each port that must be free: host, port, what for, the setting that changes it."""
+        wanted = [(self.http_host, self.http_port, "the console and the API", "CRM_HTTP_PORT")]
+        if self.embeds_postgres:
+            wanted.append(("127.0.0.1", self.postgres_port, "PostgreSQL", "POSTGRES_PORT"))
+        if self.embeds_nats:
+            wanted.append(("127.0.0.1", self.nats_port, "NATS", "NATS_PORT"))
+        for service in SERVICES:
+            host, _, port = self.addresses[service.name].rpartition(":")
+            wanted.append((host.strip("[]"), int(port), f"the {service.name} service", f"{service.prefix}_ADDRESS"))
+        return wanted
+
+
+def server_of(url: str) -> str:
+    """An address without the password in it, for people to read."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port}{parts.path}"
+
+
+def _port(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise Wrong(f"{name} names the port {text!r}; a port is a number from 1 to 65535.")
+    return int(text)
