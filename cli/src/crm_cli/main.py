@@ -43,7 +43,8 @@ def stop() -> None:
 @main.command()
 def status() -> None:
     """Say what runs; exit code 1 when something is not ready."""
-    from crm_cli.doctor import show, status as look
+    from crm_cli.doctor import show
+    from crm_cli.doctor import status as look
 
     sys.exit(show(look(Settings.read(os.environ))))
 
@@ -59,6 +60,7 @@ def migrate() -> None:
 @main.command()
 def doctor() -> None:
     """Check this installation and say what to do; exit code 1 when something is wrong."""
-    from crm_cli.doctor import doctor as check, show
+    from crm_cli.doctor import doctor as check
+    from crm_cli.doctor import show
 
     sys.exit(show(check(Settings.read(os.environ))))

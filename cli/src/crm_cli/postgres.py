@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root. Root therefore runs it in a user namespace in
 to an ordinary user: no file changes hands. Where the kernel forbids that, it runs as `nobody`.
 """
 
+import contextlib
 import functools
 import os
 import pwd
@@ -181,7 +182,9 @@ def _ordinary_user(folder: Path) -> _How:
     nobody = pwd.getpwnam("nobody")
     for path in (folder, *folder.rglob("*")):
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    able = subprocess.run(["ls", folder, binary("postgres")], user=nobody.pw_uid, group=nobody.pw_gid, capture_output=True)
+    able = subprocess.run(
+        ["ls", folder, binary("postgres")], user=nobody.pw_uid, group=nobody.pw_gid, capture_output=True
+    )
     if able.returncode:
         raise Wrong(
             f"PostgreSQL does not run as root, and the user nobody cannot reach {folder} or {binary('postgres')}. "
@@ -219,7 +222,5 @@ def _servers(folder: Path) -> list[int]:
 
 
 def _send(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

@@ -1,5 +1,6 @@
 """Starting and ending one child process so that it never outlives the one that started it."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -25,7 +26,7 @@ def spawn(
 
     On Linux it receives `death_signal` when we end, however we end.
     """
-    return subprocess.Popen(  # noqa: PLW1509
+    return subprocess.Popen(
         [str(word) for word in command],
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -63,10 +64,8 @@ def end(process: subprocess.Popen[bytes], soft: int = signal.SIGTERM, seconds: f
 
 def kill_group(leader: int) -> None:
     """What a dead leader left behind (the workers of a killed gateway hold its port)."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -107,7 +107,7 @@ class Settings:
     @property
     def address(self) -> str:
         """Where a person's browser finds the suite."""
-        host = "127.0.0.1" if self.http_host in ("0.0.0.0", "::", "") else self.http_host  # noqa: S104
+        host = "127.0.0.1" if self.http_host in ("0.0.0.0", "::", "") else self.http_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.http_port}"
 
     def listeners(self) -> list[tuple[str, int, str, str]]:

@@ -59,7 +59,7 @@ class Task:
     def answer(self) -> str:
         if self.process.wait():
             raise Wrong(f"{self.name} failed:\n{tail(self._log)}\nMore is in {self._log}.")
-        assert self.process.stdout  # noqa: S101 - it was started with a pipe
+        assert self.process.stdout
         return self.process.stdout.read().decode().strip()
 
 
@@ -80,7 +80,9 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to be woken
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.end()
 
     def keep(self, child: Child) -> None:
@@ -166,7 +168,7 @@ class Supervisor:
         self.folder.note({child.name: child.process.pid for child in self.children if child.process})
 
     def _died(self, child: Child, now: float) -> None:
-        assert child.process  # noqa: S101 - the caller looked
+        assert child.process
         kill_group(child.process.pid)
         code = child.process.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"

@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
-from crm_protos.build import BuildFailed, build, is_stale
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from crm_protos.build import BuildFailed, build, is_stale
 
 PROTO = """
 syntax = "proto3";

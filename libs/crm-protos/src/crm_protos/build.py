@@ -61,7 +61,7 @@ def _compile(protos: Path, files: Sequence[str], made: Path) -> None:
         descriptors.write_bytes(b"")  # an empty set
         return
 
-    import google.rpc.status_pb2  # type: ignore[import-untyped]
+    import google.rpc.status_pb2
     import grpc_tools
     from grpc_tools import protoc
 
