@@ -1,5 +1,6 @@
 """Selection by what a test shows: `--figure R40`, `--feature CUS-07`; a figure's number goes on the last line."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -34,4 +35,4 @@ def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     if config.getoption("figure", None) and config.stash.get(MEASURED, None):
-        print(f"{config.getoption('figure')}: {'; '.join(config.stash[MEASURED])}")
+        sys.stdout.write(f"{config.getoption('figure')}: {'; '.join(config.stash[MEASURED])}\n")

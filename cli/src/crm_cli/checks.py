@@ -1,12 +1,13 @@
 """The single things `crm doctor` and `crm status` look at. Each says what is wrong and what to do, or nothing."""
 
 import asyncio
+import platform
 import re
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ import nats
 import psycopg
 from nats.errors import Error as NatsError
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from crm_cli.databases import is_behind
 from crm_cli.health import trouble
@@ -35,6 +37,16 @@ class Finding:
     @property
     def is_right(self) -> bool:
         return not self.wrong
+
+
+def python() -> Finding:
+    """A system upgrade may put another one under an environment that was made with the old."""
+    now, wanted = platform.python_version(), metadata("crm-cli")["Requires-Python"]
+    if now not in SpecifierSet(wanted):
+        return Finding(
+            "Python", f"{now} is not {wanted}", "install one that is, then `make clean setup PYTHON=<its path>`"
+        )
+    return Finding("Python", note=now)
 
 
 def packages() -> Finding:
@@ -105,9 +117,8 @@ def database(service: Service, url: str) -> Finding:
             number = connection.info.server_version
     except psycopg.OperationalError as error:
         last = re.sub(r"\s+", " ", str(error)).strip()
-        return Finding(
-            name, f"{server_of(url)} is not reachable: {last}", "look into logs/postgres.log or its DATABASE_URL"
-        )
+        remedy = f"look into logs/postgres.log, or at {service.prefix}_DATABASE_URL"
+        return Finding(name, f"{server_of(url)} is not reachable: {last}", remedy)
     if number < 180000:
         return Finding(name, f"PostgreSQL {number // 10000} is older than 18", "use a server of version 18 or newer")
     if service.is_installed() and is_behind(service, url):
@@ -129,9 +140,8 @@ def jetstream(url: str) -> Finding:
         asyncio.run(asyncio.wait_for(ask(), 6))
     except (NatsError, OSError, TimeoutError) as error:
         where = f"{urlsplit(url).hostname}:{urlsplit(url).port}"
-        return Finding(
-            "NATS", f"no JetStream at {where}: {error or type(error).__name__}", "look into logs/nats.log or NATS_URL"
-        )
+        why = str(error) or type(error).__name__
+        return Finding("NATS", f"no JetStream at {where}: {why}", "look into logs/nats.log, or at NATS_URL")
     return Finding("NATS", note="with JetStream")
 
 

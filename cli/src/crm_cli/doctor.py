@@ -14,24 +14,18 @@ from crm_cli.topology import Topology
 
 def doctor(settings: Settings) -> list[Finding]:
     folder = Folder(settings.data)
-    found = [
-        checks.python(),
-        checks.packages(),
-        checks.stubs(),
-        checks.folder(settings.data),
-        checks.room(settings.data),
-    ]
-    if not found[3].is_right:
-        return found
+    writable = checks.folder(settings.data)
+    found = [checks.python(), checks.packages(), checks.stubs(), writable, checks.room(settings.data)]
+    if not writable.is_right:
+        return found  # the rest needs what lies in it
     topology = Topology(settings, folder)
     found.append(checks.programs(topology))
     if folder.running():
         found += _running(topology)
         return [*found, checks.clock(topology.database_url(SERVICES[0]))]
     found.append(checks.ports(topology))
-    found += [
-        checks.database(service, url) for service in SERVICES if (url := settings.database_urls.get(service.name))
-    ]
+    outside = settings.database_urls
+    found += [checks.database(service, outside[service.name]) for service in SERVICES if service.name in outside]
     if settings.nats_url:
         found.append(checks.jetstream(settings.nats_url))
     found.append(Finding("suite", note="does not run; `crm up` starts it"))

@@ -1,7 +1,7 @@
 """Whether the services and the gateway answer that they are ready.
 
-`python -m crm_cli.health SECONDS NAME=ADDRESS…` waits for all of them and prints who is not ready when the time is over.
-It is a process of its own so that the supervisor never loads gRPC.
+`python -m crm_cli.health SECONDS NAME=ADDRESS…` waits for all of them and prints who is not ready when the
+time is over. It is a process of its own so that the supervisor never loads gRPC.
 """
 
 import sys

@@ -182,9 +182,8 @@ def _ordinary_user(folder: Path) -> _How:
     nobody = pwd.getpwnam("nobody")
     for path in (folder, *folder.rglob("*")):
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    able = subprocess.run(
-        ["ls", folder, binary("postgres")], user=nobody.pw_uid, group=nobody.pw_gid, capture_output=True
-    )
+    look = ["ls", folder, binary("postgres")]
+    able = subprocess.run(look, user=nobody.pw_uid, group=nobody.pw_gid, capture_output=True)
     if able.returncode:
         raise Wrong(
             f"PostgreSQL does not run as root, and the user nobody cannot reach {folder} or {binary('postgres')}. "

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import IO
 
 from crm_cli.folder import Folder
@@ -80,9 +80,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to be woken
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.end()
 
     def keep(self, child: Child) -> None:
@@ -112,7 +110,7 @@ class Supervisor:
             self._turn(min([1.0, *(child.due - time.monotonic() for child in self.children if not child.process)]))
 
     def end(self) -> None:
-        """The gateway first, then the services, at last what holds the data: whoever works still finds what it needs."""
+        """The gateway first, then the services, at last what holds the data: who works finds what it needs."""
         for task in self._tasks:
             if not task.is_done():
                 task.process.kill()
