@@ -43,9 +43,7 @@ def python() -> Finding:
     """A system upgrade may put another one under an environment that was made with the old."""
     now, wanted = platform.python_version(), metadata("crm-cli")["Requires-Python"]
     if now not in SpecifierSet(wanted):
-        return Finding(
-            "Python", f"{now} is not {wanted}", "install one that is, then `make clean setup PYTHON=<its path>`"
-        )
+        return Finding("Python", f"{now} is not {wanted}", "install one that is, then `make clean setup PYTHON=…`")
     return Finding("Python", note=now)
 
 
@@ -85,9 +83,9 @@ def stubs() -> Finding:
 
 def folder(path: Path) -> Finding:
     name = "data folder"
+    there = next(place for place in (path, *path.parents) if place.exists())  # `crm up` makes the rest
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path) as probe:
+        with tempfile.TemporaryFile(dir=there) as probe:
             probe.write(b"x")
     except OSError as error:
         return Finding(name, f"{path} cannot be written: {error.strerror}", "set CRM_DATA to a folder of yours")

@@ -92,19 +92,23 @@ class Postgres:
             new = self.folder.with_name(self.folder.name + ".new")
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(mode=0o700, parents=True)
-            how = _ordinary_user(new)
+            password = new.with_suffix(".password")
+            with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(self.password)
+            how = _ordinary_user(new, password)
             made = subprocess.run(
                 [
                     *how.prefix,
-                    *(binary("initdb"), f"--pgdata={new}", f"--username={SUPERUSER}", "--pwfile=/dev/stdin"),
+                    *(binary("initdb"), f"--pgdata={new}", f"--username={SUPERUSER}", f"--pwfile={password}"),
                     *("--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
                     *(() if self.durable else ("--no-sync",)),
                 ],
-                input=self.password.encode(),
+                stdin=subprocess.DEVNULL,
                 capture_output=True,
                 env=_environment(),
                 **how.more,
             )
+            password.unlink()
             if made.returncode:
                 raise Wrong(f"PostgreSQL's initdb failed: {made.stderr.decode().strip()}")
             new.rename(self.folder)
@@ -174,15 +178,15 @@ class _How:
         self.more = more
 
 
-def _ordinary_user(folder: Path) -> _How:
+def _ordinary_user(folder: Path, *files: Path) -> _How:
     if os.geteuid() != 0:
         return _How()
     if _can_unshare():
         return _How(_UNSHARE)
     nobody = pwd.getpwnam("nobody")
-    for path in (folder, *folder.rglob("*")):
+    for path in (*files, folder, *folder.rglob("*")):
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    look = ["ls", folder, binary("postgres")]
+    look = ["ls", str(folder), binary("postgres")]
     able = subprocess.run(look, user=nobody.pw_uid, group=nobody.pw_gid, capture_output=True)
     if able.returncode:
         raise Wrong(
