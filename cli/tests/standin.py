@@ -1,0 +1,80 @@
+"""What stands in for a service in the tests of the supervisor: the contract of a process, and nothing else."""
+
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+
+PACKAGES = ("identity", "customer", "sales", "service_desk", "workspace", "reporting", "gateway")
+
+
+def write(folder: Path) -> None:
+    """Packages of the services' names, found before the real ones when the folder is on the PYTHONPATH."""
+    for name in PACKAGES:
+        versions = folder / name / "migrations" / "versions"
+        versions.mkdir(parents=True)
+        (folder / name / "__init__.py").touch()
+        (folder / name / "__main__.py").write_text(f"import standin; standin.main({name!r})")
+        (versions / "0001_first.py").write_text('revision = "0001"\ndown_revision = None\n')
+
+
+def main(package: str) -> None:
+    done = Event()
+    signal.signal(signal.SIGTERM, lambda *_: done.set())
+    match sys.argv[1]:
+        case "migrate":
+            _migrate()
+        case "bootstrap":
+            _bootstrap()
+        case "serve" if package == "gateway":
+            _serve_web(done)
+        case "serve":
+            _serve(done)
+
+
+def _database():  # type: ignore[no-untyped-def]
+    import psycopg
+
+    return psycopg.connect(os.environ["DATABASE_URL"])
+
+
+def _migrate() -> None:
+    with _database() as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num text)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.execute("CREATE TABLE account (name text PRIMARY KEY)")
+
+
+def _bootstrap() -> None:
+    assert os.environ["CRM_ADMIN_PASSWORD"]
+    with _database() as connection:
+        statement = "INSERT INTO account VALUES ('admin') ON CONFLICT DO NOTHING RETURNING name"
+        print("created" if connection.execute(statement).fetchone() else "exists")
+
+
+def _serve(done: Event) -> None:
+    import grpc
+    from grpc_health.v1 import health, health_pb2_grpc
+
+    print(sorted(name for name in os.environ if name.endswith(("_URL", "_PASSWORD"))), flush=True)
+    server = grpc.server(ThreadPoolExecutor(2))
+    health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+    server.add_insecure_port(os.environ["ADDRESS"])
+    server.start()
+    done.wait()
+    server.stop(0).wait()
+
+
+def _serve_web(done: Event) -> None:
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+    host, _, port = os.environ["HTTP_ADDRESS"].rpartition(":")
+    server = ThreadingHTTPServer((host, int(port)), Ready)
+    Thread(target=server.serve_forever, daemon=True).start()
+    done.wait()
