@@ -1,0 +1,127 @@
+"""How much, how fast, from whom."""
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from functools import lru_cache
+from typing import Any
+
+from crm_kit import errors
+from gateway.settings import Network
+
+PIECE = 64 * 1024
+BODY_SECONDS = 20.0
+REMEMBERED = 20_000
+
+
+class TooLarge(errors.Refusal):
+    """More bytes than the route takes, declared or sent."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("too_large_body", limit=limit)
+
+
+class TooSlow(errors.Refusal):
+    """The body did not arrive in time."""
+
+    def __init__(self) -> None:
+        super().__init__("too_slow")
+
+
+errors.texts(
+    {
+        "too_slow": ("请求体未能按时到达", "The body did not arrive in time"),
+        "incomplete_body": ("请求体不完整", "The body is incomplete"),
+    }
+)
+
+
+def read_body(environ: dict[str, Any], limit: int) -> bytes:
+    """The whole body, or a refusal: a body over the limit is never cut, and what exceeds it is not kept."""
+    declared = environ.get("CONTENT_LENGTH")
+    if declared:
+        if not declared.isdecimal():
+            raise errors.Invalid(key="incomplete_body")
+        if int(declared) > limit:
+            raise TooLarge(limit)
+        if declared == "0":
+            return b""
+    elif "HTTP_TRANSFER_ENCODING" not in environ:
+        return b""
+    stream, pieces, size = environ["wsgi.input"], [], 0
+    end = time.monotonic() + BODY_SECONDS
+    if socket := environ.get("gunicorn.socket"):
+        socket.settimeout(BODY_SECONDS)
+    try:
+        while piece := stream.read(min(PIECE, limit + 1 - size)):
+            size += len(piece)
+            if size > limit:
+                raise TooLarge(limit)
+            if time.monotonic() > end:
+                raise TooSlow
+            pieces.append(piece)
+    except TimeoutError:
+        raise TooSlow from None
+    except OSError:  # the server could not make sense of the stream, or it ended early
+        raise errors.Invalid(key="incomplete_body") from None
+    finally:
+        if socket:
+            socket.settimeout(None)
+    if declared and size != int(declared):
+        raise errors.Invalid(key="incomplete_body")
+    return b"".join(pieces)
+
+
+class Rate:
+    """A token bucket for each key. Of one worker: with two workers a client may reach twice the rate."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self.rate, self.burst = rate, burst
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # key → (tokens left, when)
+        self._lock = threading.Lock()
+        self.policy = f'"default";q={burst};w={max(1, round(burst / rate))}' if rate else ""
+
+    def take(self, key: str) -> tuple[bool, float]:
+        """Whether it may pass, and how many tokens are left."""
+        now = time.monotonic()
+        with self._lock:
+            left, then = self._buckets.pop(key, (float(self.burst), now))
+            left = min(self.burst, left + (now - then) * self.rate)
+            passes = left >= 1
+            left -= passes
+            self._buckets[key] = (left, now)
+            if len(self._buckets) > REMEMBERED:
+                self._buckets.popitem(last=False)
+        return passes, left
+
+    def headers(self, left: float) -> list[tuple[str, str]]:
+        """RateLimit header fields for HTTP, as the IETF draft has them."""
+        until_full = round((self.burst - left) / self.rate)
+        return [("RateLimit-Policy", self.policy), ("RateLimit", f'"default";r={int(max(0, left))};t={until_full}')]
+
+
+class Peers:
+    """The address a request comes from; a proxy is believed only where it is named in the settings."""
+
+    def __init__(self, proxies: tuple[Network, ...]) -> None:
+        self._proxies = proxies
+        self._trusted = lru_cache(maxsize=1024)(self._is_trusted)
+
+    def address(self, environ: dict[str, Any]) -> str:
+        peer = environ.get("REMOTE_ADDR") or "127.0.0.1"  # a Unix socket has no address
+        if self._proxies and self._trusted(peer):
+            said = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+            return said if _is_address(said) else peer
+        return peer
+
+    def _is_trusted(self, peer: str) -> bool:
+        return _is_address(peer) and any(ipaddress.ip_address(peer) in network for network in self._proxies)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
