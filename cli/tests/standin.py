@@ -18,15 +18,17 @@ def write(folder: Path) -> None:
         versions.mkdir(parents=True)
         (folder / name / "__init__.py").touch()
         (folder / name / "__main__.py").write_text(f"import standin; standin.main({name!r})")
-        (versions / "0001_first.py").write_text('revision = "0001"\ndown_revision = None\n')
+        (versions / "0001_first.py").write_text('revision = "0001"')
 
 
 def main(package: str) -> None:
     done = Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
     match sys.argv[1]:
+        case "migrate" if "--check" in sys.argv:
+            sys.exit(not _is_migrated())
         case "migrate":
-            _migrate()
+            _is_migrated() or _migrate()
         case "bootstrap":
             _bootstrap()
         case "serve" if package == "gateway":
@@ -43,9 +45,14 @@ def _database():  # type: ignore[no-untyped-def]
 
 def _migrate() -> None:
     with _database() as connection:
-        connection.execute("CREATE TABLE alembic_version (version_num text)")
-        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.execute("CREATE TABLE alembic_version AS SELECT '0001' AS version_num")
         connection.execute("CREATE TABLE account (name text PRIMARY KEY)")
+
+
+def _is_migrated() -> bool:
+    with _database() as connection:
+        row = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+        return bool(row and row[0])
 
 
 def _bootstrap() -> None:

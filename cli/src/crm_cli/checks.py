@@ -4,6 +4,8 @@ import asyncio
 import platform
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -17,7 +19,6 @@ from nats.errors import Error as NatsError
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from crm_cli.databases import is_behind
 from crm_cli.health import trouble
 from crm_cli.settings import SERVICES, Service, server_of
 from crm_cli.topology import Topology
@@ -108,7 +109,8 @@ def ports(topology: Topology) -> Finding:
     return Finding("ports", note="free")
 
 
-def database(service: Service, url: str) -> Finding:
+def database(topology: Topology, service: Service) -> Finding:
+    url = topology.database_url(service)
     name = f"database of {service.name}"
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
@@ -119,9 +121,15 @@ def database(service: Service, url: str) -> Finding:
         return Finding(name, f"{server_of(url)} is not reachable: {last}", remedy)
     if number < 180000:
         return Finding(name, f"PostgreSQL {number // 10000} is older than 18", "use a server of version 18 or newer")
-    if service.is_installed() and is_behind(service, url):
+    if service.is_installed() and not _is_current(topology, service):
         return Finding(name, "its schema is not that of this release", "run `crm migrate`")
     return Finding(name, note=f"PostgreSQL {number // 10000}.{number % 10000}")
+
+
+def _is_current(topology: Topology, service: Service) -> bool:
+    """Only the service itself knows which tables it has."""
+    command = [sys.executable, "-m", service.package, "migrate", "--check"]
+    return subprocess.run(command, env=topology.environment(service), capture_output=True).returncode == 0
 
 
 def jetstream(url: str) -> Finding:

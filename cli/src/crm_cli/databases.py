@@ -1,10 +1,12 @@
-"""One database and one role per service, and whether a schema is the one its service expects.
+"""One database and one role per service, and which of them may have to be migrated.
 
 `python -m crm_cli.databases` creates what is missing and prints, as JSON, which services must be migrated. It is a
-process of its own so that the supervisor, which runs for months, never loads a database driver.
+process of its own so that the supervisor, which runs for months, never loads a database driver. After migrating,
+`python -m crm_cli.databases done` notes the state, so that the next start needs one query per database to see that
+nothing changed: only a service itself can tell whether its schema is current, and to ask all six costs seconds.
 """
 
-import ast
+import hashlib
 import json
 import os
 import sys
@@ -19,6 +21,8 @@ from crm_cli.folder import Folder
 from crm_cli.postgres import Postgres
 from crm_cli.settings import Service, Settings, Wrong
 from crm_cli.topology import Topology
+
+SHARED = ("crm_kit", "crm_records")  # they bring tables and migrations of their own
 
 
 def create(server: Postgres, passwords: Mapping[str, str]) -> None:
@@ -43,45 +47,38 @@ def create(server: Postgres, passwords: Mapping[str, str]) -> None:
                 connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
 
 
-def is_behind(service: Service, url: str) -> bool:
-    """Whether the schema is not at the newest migration. One query, without loading Alembic."""
+def state(service: Service, url: str) -> str | None:
+    """Changes when the database or any migration changes; None when it was never migrated."""
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
-            found = {version for (version,) in connection.execute("SELECT version_num FROM alembic_version")}
+            rows = connection.execute("SELECT version_num FROM alembic_version ORDER BY 1").fetchall()
     except psycopg.errors.UndefinedTable:
-        found = set()
-    return found != heads(service)
+        return None
+    digest = hashlib.sha256(repr(rows).encode())
+    for package in (*SHARED, service.package):
+        spec = find_spec(package)
+        if spec and spec.origin:
+            for file in sorted((Path(spec.origin).parent / "migrations").rglob("*.py")):
+                digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
-def heads(service: Service) -> set[str]:
-    """The migrations that no other one follows, read without running them."""
-    spec = find_spec(service.package)
-    if not (spec and spec.origin):
-        return set()
-    revisions: set[str] = set()
-    followed: set[str] = set()
-    for file in (Path(spec.origin).parent / "migrations" / "versions").glob("*.py"):
-        for node in ast.parse(file.read_text()).body:
-            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-            name = target.id if isinstance(target, ast.Name) else ""
-            if name in ("revision", "down_revision") and isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
-                value = ast.literal_eval(node.value)
-                names = {value} if isinstance(value, str) else set(value or ())
-                (revisions if name == "revision" else followed).update(names)
-    return revisions - followed
-
-
-def main() -> None:
+def main(done: bool) -> None:
     settings = Settings.read(os.environ)
     topology = Topology(settings, Folder(settings.data))
-    if settings.embeds_postgres:
+    if settings.embeds_postgres and not done:
         create(topology.postgres, topology.passwords())
-    behind = [service.name for service in topology.installed if is_behind(service, topology.database_url(service))]
-    sys.stdout.write(json.dumps(behind))
+    now = {service.name: state(service, topology.database_url(service)) for service in topology.installed}
+    note = settings.data / "migrated.json"
+    if done:
+        note.write_text(json.dumps(now, indent=1))
+    else:
+        known = json.loads(note.read_text()) if note.exists() else {}
+        sys.stdout.write(json.dumps([name for name in now if now[name] is None or now[name] != known.get(name)]))
 
 
 if __name__ == "__main__":
     try:
-        main()
+        main(done=sys.argv[1:] == ["done"])
     except (psycopg.Error, Wrong) as error:
         sys.exit(f"{type(error).__name__}: {error}")

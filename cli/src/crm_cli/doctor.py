@@ -25,7 +25,7 @@ def doctor(settings: Settings) -> list[Finding]:
         return [*found, checks.clock(topology.database_url(SERVICES[0]))]
     found.append(checks.ports(topology))
     outside = settings.database_urls
-    found += [checks.database(service, outside[service.name]) for service in SERVICES if service.name in outside]
+    found += [checks.database(topology, service) for service in SERVICES if service.name in outside]
     if settings.nats_url:
         found.append(checks.jetstream(settings.nats_url))
     found.append(Finding("suite", note="does not run; `crm up` starts it"))
@@ -56,7 +56,7 @@ def show(findings: list[Finding]) -> int:
 
 def _running(topology: Topology) -> list[Finding]:
     with ThreadPoolExecutor() as pool:
-        databases = pool.map(lambda service: checks.database(service, topology.database_url(service)), SERVICES)
+        databases = pool.map(lambda service: checks.database(topology, service), SERVICES)
         found = [*databases, checks.jetstream(topology.nats_url)]
     return found + _health(topology)
 

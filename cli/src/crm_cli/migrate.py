@@ -6,7 +6,7 @@ from crm_cli.folder import Folder
 from crm_cli.settings import Settings
 from crm_cli.supervisor import Stop, Supervisor
 from crm_cli.topology import Topology
-from crm_cli.up import finish, migrations, start_postgres
+from crm_cli.up import finish, migrations, note_migrations, start_postgres
 
 
 def migrate(settings: Settings, say: Callable[[str], None]) -> None:
@@ -25,7 +25,9 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> None:
                 for name, task in begun.items():
                     finish(supervisor, task)
                     say(f"{name} is migrated.")
-                if not begun:
+                if begun:
+                    note_migrations(supervisor)
+                else:
                     say("Every database is up to date.")
             except Stop:
                 say("Stopped; a migration that was not done is rolled back.")

@@ -49,6 +49,11 @@ def migrations(topology: Topology, supervisor: Supervisor) -> dict[str, Task]:
     }
 
 
+def note_migrations(supervisor: Supervisor) -> None:
+    done = tool("databases", "done")
+    finish(supervisor, supervisor.run_task("noting the migrations", done, without_secrets(os.environ)))
+
+
 def start_postgres(topology: Topology, supervisor: Supervisor) -> None:
     if topology.settings.embeds_postgres:
         server = topology.postgres
@@ -89,6 +94,8 @@ def _start(topology: Topology, supervisor: Supervisor, say: Callable[[str], None
     health = supervisor.run_task("waiting", tool("health", str(START), *probes), without_secrets(os.environ))
     if late := finish(supervisor, health, START + 10):
         say(f"Not ready after {START} s, look into {topology.folder.logs}:\n{late}")
+    if begun:
+        note_migrations(supervisor)
     say(f"Started in {time.monotonic() - began:.1f} s. Open {topology.settings.address} and sign in as admin.")
     if administrator and finish(supervisor, administrator).endswith("created") and not topology.settings.admin_password:
         say(f"Password of admin (shown only this once): {password}")
