@@ -31,8 +31,7 @@ HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Vary", "Accept-Encoding, Accept-Language, Authorization"),
 )
-API_HEADERS = (
-    *HEADERS,
+POLICY = (
     ("Cache-Control", "no-store"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 )
@@ -79,7 +78,8 @@ class Gateway(Flask):
         headers = [
             ("Content-Type", reply.content_type),
             ("X-Request-Id", call.request_id),
-            *(HEADERS if reply.content_type.startswith("text/html") else API_HEADERS),
+            *HEADERS,
+            *(POLICY if not reply.own_policy else ()),
             *reply.headers,
         ]
         body = reply.body
@@ -128,7 +128,7 @@ def create_app(settings: Settings | None = None) -> Gateway:
     users = Rate(settings.user_rate, settings.user_burst)
     for operation in operations():
         rate = public if operation.rule.WhichOneof("who") == "public" else users
-        app.add(operation.verb, rule(operation), view(operation, settings, guard, backends, rate), operation.path)
+        app.add(operation.verb, rule(operation), view(operation, settings, guard, backends, rate), operation.template)
     app.add("GET", "/livez", health.livez)
     app.add("GET", "/readyz", health.readyz(backends))
     app.add("GET", "/metrics", health.metrics(settings))

@@ -58,6 +58,7 @@ class Reply:
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
     content_type: str = "application/json"
+    own_policy: bool = False  # says itself how it may be cached and what it may load
 
 
 def json_reply(value: Any, status: int = 200, headers: list[tuple[str, str]] | None = None) -> Reply:

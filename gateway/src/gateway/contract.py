@@ -5,6 +5,7 @@ Routes, OpenAPI document and contract tests are all made from this one list.
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescrip
 from google.protobuf.message_factory import GetMessageClass
 
 from crm import rule_pb2
+from crm_kit.field_names import camel
 
 SERVICES = {
     "crm.identity.v1": "identity",
@@ -28,6 +30,7 @@ SERVICES = {
 SHARED = "crm.records.v1"
 """Served by every service: a call goes to the owner of the request's record type."""
 
+PARAMETER = re.compile(r"\{([a-z_.]+)\}")
 VERBS = ("get", "put", "post", "delete", "patch")
 
 
@@ -52,6 +55,11 @@ class Operation:
     @property
     def rpc(self) -> str:
         return f"/{self.method.containing_service.full_name}/{self.method.name}"
+
+    @property
+    def template(self) -> str:
+        """The path as readers see it: `{customer.id}` is `{id}`, `{record_type}` is `{recordType}`."""
+        return PARAMETER.sub(lambda match: f"{{{camel(match[1].rpartition('.')[2])}}}", self.path)
 
     @property
     def bulk(self) -> bool:

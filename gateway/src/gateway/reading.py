@@ -14,12 +14,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from crm_kit import errors
 from crm_kit.codec import filler
 from crm_kit.errors import Problem
-from gateway.contract import Operation
+from gateway.contract import PARAMETER, Operation
 from gateway.limits import read_body
 from gateway.problems import Refused
 from gateway.settings import Settings
 
-PARAMETER = re.compile(r"\{([a-z_.]+)\}")
 _WHOLE = re.compile(r"-?\d{1,20}", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?", re.ASCII)
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')

@@ -11,7 +11,7 @@ from crm_kit.codec import encoder
 from gateway.auth import Guard
 from gateway.call import Call, Reply
 from gateway.channels import Backends
-from gateway.contract import Operation, operations, records
+from gateway.contract import PARAMETER, Operation, operations, records
 from gateway.limits import Rate
 from gateway.reading import reader
 from gateway.settings import Settings
@@ -32,7 +32,7 @@ class Limited(errors.Exhausted):
 
 def rule(operation: Operation) -> str:
     """The address as Werkzeug writes it. A parameter holds no colon, for a verb may follow it."""
-    return re.sub(r"\{([a-z_.]+)\}", lambda match: f"<part:{match[1].replace('.', '__')}>", operation.path)
+    return PARAMETER.sub(lambda match: f"<part:{match[1].replace('.', '__')}>", operation.path)
 
 
 def view(operation: Operation, settings: Settings, guard: Guard, backends: Backends, rate: Rate) -> View:
@@ -42,7 +42,7 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
     public, getting = operation.rule.WhichOneof("who") == "public", operation.verb == "GET"
     longest = settings.bulk_timeout if operation.bulk else settings.timeout
     has_etag = "etag" in operation.response.DESCRIPTOR.fields_by_name
-    location = _location(operation)
+    made_at = location(operation)
 
     def answer(call: Call, **args: str) -> Reply:
         environ, call.body = call.environ, operation.body
@@ -61,8 +61,8 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
         headers = limit
         if has_etag and message.etag:
             headers = [*headers, ("ETag", f'"{message.etag}"')]
-        if location and message.id:
-            return Reply(orjson.dumps(write(message)), 201, [*headers, ("Location", f"{location}/{message.id}")])
+        if made_at and message.id:
+            return Reply(orjson.dumps(write(message)), 201, [*headers, ("Location", f"{made_at}/{message.id}")])
         return Reply(orjson.dumps(write(message)), 200, headers)
 
     return answer
@@ -114,7 +114,7 @@ def _asker(operation: Operation, backends: Backends) -> Callable[[Any, float, An
     return ask
 
 
-def _location(operation: Operation) -> str:
+def location(operation: Operation) -> str:
     """Where what a POST to a collection makes will be found; empty where it makes nothing with an address."""
     one = re.compile(re.escape(operation.path) + r"/\{[a-z_.]+\}")
     found = any(other.verb == "GET" and one.fullmatch(other.path) for other in operations())
