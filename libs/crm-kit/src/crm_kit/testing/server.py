@@ -1,0 +1,163 @@
+"""A running service, its database, and the people who call it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import Message
+from jwt.utils import base64url_encode
+from sqlalchemy import insert, text
+
+from crm import rule_pb2
+from crm.records.v1.event_pb2 import Event
+from crm_kit import ids, organisation, rpc, tokens
+from crm_kit.inbox import Delivery
+from crm_kit.service import Service, contract_modules
+from crm_kit.settings import Settings
+from crm_kit.testing.client import Client
+from crm_kit.testing.postgres import database
+
+KID = "test"
+_KEY = Ed25519PrivateKey.generate()
+
+
+@contextmanager
+def running(service: Service, *, threads: int = 8) -> Iterator[Server]:
+    """The service's server on a port of its own, over a database made by its migrations."""
+    settings = Settings(
+        service=service.name,
+        database_url=database(service.name),
+        nats_url="nats://127.0.0.1:1",
+        address="127.0.0.1:0",
+        log_level="WARNING",
+        threads=threads,
+        metrics_address="",
+    )
+    service.connect(settings)
+    service.migrate()
+    server, _ = service.server()
+    port = server.add_insecure_port(settings.address)
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield Server(service, channel)
+    server.stop(0).wait()
+    service.writer.dispose()
+    service.reader.dispose()
+
+
+class Server:
+    """A running service as a test sees it."""
+
+    def __init__(self, service: Service, channel: grpc.Channel) -> None:
+        self.service, self._channel = service, channel
+        modules = contract_modules(service.contract) + contract_modules("crm.records.v1")
+        self._methods = {m.name: m for s in rpc.services(modules).values() for m in s.methods}
+        self._emptied = self._empty_tables()
+        self._sequence = 0
+        self.nobody = self.client("")
+        self.reset()
+
+    def reset(self) -> None:
+        """Empty the database; what migrations filled in stays."""
+        statements = "; ".join(f'DELETE FROM "{t}"' for t in self._emptied)  # noqa: S608
+        with self.service.writer.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            connection.exec_driver_sql(statements)
+            x = base64url_encode(_KEY.public_key().public_bytes_raw()).decode()
+            connection.execute(insert(organisation.signing_key).values(kid=KID, x=x, retired=False))
+        self.service.organisation.forget()
+
+    def client(self, token: str, user_id: str = "", session_id: str = "") -> Client:
+        """Calls the service's RPCs with an access token."""
+        return Client(self._channel, self._methods, token, user_id, session_id)
+
+    def person(
+        self,
+        rights: Sequence[str] = ("*",),
+        scope: str | Sequence[dict[str, Any]] = "all",
+        *,
+        name: str = "测试员",
+        manager: Client | None = None,
+        department_id: str | None = None,
+    ) -> Client:
+        """Somebody signed in with these rights, on everything of `scope` or on what a list of scopes says."""
+        user_id, session_id, role_id = ids.uuid7(), ids.uuid7(), ids.uuid7()
+        scopes = [{"resource": "*", "scope": scope}] if isinstance(scope, str) else list(scope)
+        self._insert(
+            organisation.role,
+            {"id": role_id, "code": f"role-{role_id}", "name": "角色", "rights": list(rights), "scopes": scopes},
+        )
+        self._insert(
+            organisation.user,
+            {
+                "id": user_id,
+                "username": f"u{user_id[-12:]}",
+                "name": name,
+                "department_id": department_id,
+                "manager_id": manager.user_id if manager else None,
+                "role_ids": [role_id],
+                "grants": [],
+                "active": True,
+            },
+        )
+        return self.client(token(user_id, session_id), user_id, session_id)
+
+    def department(self, name: str = "部门", parent_id: str | None = None) -> str:
+        """A department of the organisation's copy; its id."""
+        department_id = ids.uuid7()
+        self._insert(organisation.department, {"id": department_id, "name": name, "parent_id": parent_id})
+        return department_id
+
+    def events(self, record_type: str = "") -> list[Event]:
+        """What the service announced since the last reset, in order."""
+        with self.service.writer.connect() as connection:
+            rows = connection.execute(text("SELECT payload FROM outbox ORDER BY id")).scalars()
+            told = [Event.FromString(bytes(row)) for row in rows]
+        return [e for e in told if record_type in ("", e.record_type)]
+
+    def deliver(self, source: str, *events: Event) -> None:
+        """Apply events of the service `source` as the reader does."""
+        inbox = self.service.inbox()
+        assert inbox is not None, f"{self.service.name} listens to nobody"
+        batch = []
+        for e in events:
+            self._sequence += 1
+            subject = f"crm.{source}.{e.record_type}.{e.action}"
+            batch.append(Delivery(self._sequence, e.id, subject, e.SerializeToString()))
+        inbox.apply(batch)
+
+    def sql(self, statement: str, **parameters: Any) -> list[Any]:
+        """Run a statement on the service's database; the rows it gives."""
+        with self.service.writer.begin() as connection:
+            result = connection.execute(text(statement), parameters)
+            return list(result) if result.returns_rows else []
+
+    def _insert(self, table: Any, row: dict[str, Any]) -> None:
+        with self.service.writer.begin() as connection:
+            connection.execute(insert(table).values(deleted=False, version=1, **row))
+        self.service.organisation.forget()
+
+    def _empty_tables(self) -> list[str]:
+        every = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return [t for (t,) in every if not self.sql(f'SELECT 1 FROM "{t}" LIMIT 1')]  # noqa: S608
+
+
+def token(user_id: str, session_id: str, *, must_change_password: bool = False, seconds: int = 900) -> str:
+    """An access token signed with the tests' key."""
+    now = int(time.time())
+    return tokens.sign(tokens.Claims(user_id, session_id, must_change_password, now, now + seconds), _KEY, KID)
+
+
+def event(record: Message, action: str, version: int = 1) -> Event:
+    """The event that the owner of a record announces."""
+    kind = record.DESCRIPTOR.GetOptions().Extensions[rule_pb2.record].type
+    record_id = cast(Any, record).id
+    made = Event(id=ids.uuid7(), record_type=kind, action=action, record_id=record_id, version=version)
+    made.time.GetCurrentTime()
+    made.record.Pack(record)
+    return made
