@@ -1,0 +1,64 @@
+"""Who calls, as far as the transport can tell: everything here stems from the verified token and the metadata."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from crm_kit import errors
+from crm_kit.organisation import Access
+
+_TRACE = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What travels beside a request."""
+
+    authorization: str
+    language: str
+    idempotency_key: str
+    request_id: str
+    trace_parent: str
+    address: str
+
+    @property
+    def trace_id(self) -> str:
+        return self.trace_parent[3:35]
+
+
+def read(pairs: dict[str, str | bytes]) -> Metadata:
+    """Take from the metadata what we know; anything else, identity claims above all, is ignored."""
+
+    def word(key: str) -> str:
+        value = pairs.get(key, "")
+        return value if isinstance(value, str) else ""
+
+    trace = word("traceparent")
+    if not _TRACE.fullmatch(trace):
+        trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return Metadata(
+        authorization=word("authorization"),
+        language=errors.EN if word("accept-language").startswith("en") else errors.ZH,
+        idempotency_key=word("idempotency-key"),
+        request_id=word("x-request-id")[:64],
+        trace_parent=trace,
+        address=word("x-forwarded-for")[:64],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A signed-in person, or nobody (public RPCs)."""
+
+    access: Access | None
+    session_id: str = ""
+
+    @property
+    def user_id(self) -> str:
+        return self.access.user_id if self.access else ""
+
+    @property
+    def name(self) -> str:
+        return self.access.name if self.access else ""

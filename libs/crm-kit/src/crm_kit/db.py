@@ -1,0 +1,53 @@
+"""PostgreSQL: one pool for writes, one for reads that needs no transaction.
+
+A read is one statement on an autocommit connection: one round trip instead of three. A write is one
+transaction per RPC. Statements end with the caller's patience: `statement_timeout` is 10 s, and a write
+waits at most 5 s for a lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from psycopg import Connection as PsycopgConnection
+from psycopg.adapt import Loader
+from sqlalchemy import ARRAY, ColumnElement, Engine, any_, create_engine, event, literal
+from sqlalchemy.engine import make_url
+
+UNIQUE: dict[str, tuple[str, tuple[str, str]]] = {}
+"""Unique index name → (field, (zh, en) label): how a taken value is told to the caller."""
+
+
+class _TextLoader(Loader):
+    """UUIDs stay text: they come from JSON and go to JSON."""
+
+    def load(self, data: Any) -> str:
+        return bytes(data).decode()
+
+
+def engine(url: str, service: str, *, size: int, read_only: bool = False) -> Engine:
+    """A pool of `size` connections; `read_only` ones run each statement on its own."""
+    options = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+    if read_only:
+        options += " -c default_transaction_read_only=on"
+    made = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=size,
+        max_overflow=2,
+        pool_timeout=5,
+        isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
+        pool_reset_on_return=None if read_only else "rollback",
+        connect_args={"application_name": service, "connect_timeout": 3, "options": options},
+    )
+    event.listen(made, "connect", _prepare)
+    return made
+
+
+def _prepare(connection: PsycopgConnection[Any], _record: object) -> None:
+    connection.adapters.register_loader("uuid", _TextLoader)
+
+
+def one_of(column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """`column = ANY(array)`: one statement whatever the number of values, so it stays prepared."""
+    return column == any_(literal(list(values), ARRAY(column.type)))

@@ -1,0 +1,245 @@
+"""Delivered at least once, applied once: the mark and the position commit with the effect.
+
+A service keeps in its own database how far it has read the stream, and the ids of the events it has applied.
+Reading goes on from there after any crash of anything: nothing depends on acknowledgements, so nothing waits
+for their time-outs and events of one record keep their order. An event that cannot be applied goes to
+`dead_letter` with the reason and holds back only later events of its own record.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+
+from crm.records.v1.event_pb2 import Event
+from crm_kit import metrics
+from crm_kit.db import one_of
+
+log = logging.getLogger(__name__)
+metadata = MetaData()
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("event_id", Uuid(as_uuid=False), primary_key=True),
+    Column("time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+Index("ix_inbox_time", inbox.c.time)
+
+position = Table(
+    "inbox_position",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("last_event_id", Text),
+    # Time of the newest event applied, and when the reader last found nothing more to read.
+    Column("event_time", DateTime(timezone=True)),
+    Column("caught_up_time", DateTime(timezone=True)),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("stream_seq", BigInteger, primary_key=True),
+    Column("event_id", Uuid(as_uuid=False), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+Index("ix_dead_letter_record_id", dead_letter.c.record_id)
+
+Handler = Callable[[Connection, Sequence[Event]], None]
+"""Applies events of one record type, in order. May be called with one or with many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message of the stream."""
+
+    sequence: int
+    message_id: str
+    subject: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The newest event that was read, by its place and its id."""
+
+    sequence: int
+    event_id: str | None
+
+
+class Inbox:
+    """Applies a stream's events to one service's database."""
+
+    def __init__(self, engine: Engine, stream: str, handlers: Mapping[str, Handler]) -> None:
+        self._engine, self._stream, self._handlers = engine, stream, handlers
+
+    @property
+    def subjects(self) -> list[str]:
+        """Subjects to read: one for each `service.record_type` that has a handler."""
+        return [f"crm.{source}.*" for source in self._handlers]
+
+    def position(self) -> Position:
+        """How far the stream was read."""
+        with self._engine.begin() as connection:
+            query = select(position.c.last_seq, position.c.last_event_id).where(position.c.stream == self._stream)
+            row = connection.execute(query).one_or_none()
+        return Position(row.last_seq, row.last_event_id) if row else Position(0, None)
+
+    def start_over(self) -> Position:
+        """The stream is another one now: read it from its beginning; what was applied is known by its id."""
+        with self._engine.begin() as connection:
+            self._move(connection, 0, None)
+        return Position(0, None)
+
+    def apply(self, deliveries: Sequence[Delivery]) -> None:
+        """Apply a batch in one transaction; if one event fails, one by one."""
+        try:
+            with self._engine.begin() as connection:
+                self._apply(connection, deliveries)
+        except OperationalError:
+            raise  # the database is away: nothing is wrong with the events
+        except Exception:
+            for delivery in deliveries:
+                self._apply_alone(delivery)
+        metrics.EVENTS_APPLIED.inc(len(deliveries))
+
+    def caught_up(self) -> None:
+        """There is nothing more to read now: figures made from events are as fresh as this moment."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                text("UPDATE inbox_position SET caught_up_time = now() WHERE stream = :s"), {"s": self._stream}
+            )
+
+    def _apply(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
+        events = [(d, Event.FromString(d.payload)) for d in deliveries]
+        held = self._held(connection, [e.record_id for _, e in events])
+        for d, e in events:
+            if e.record_id in held:
+                self._bury(connection, d, e, "waits for an earlier event of the same record")
+        marks = insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id)
+        wanted = [(d, e) for d, e in events if e.record_id not in held]
+        new: set[str] = set()
+        if wanted:
+            new = set(connection.scalars(marks, [{"event_id": i} for i in {e.id for _, e in wanted}]))
+        metrics.EVENTS_REPEATED.inc(len(wanted) - len(new))
+        fresh = []
+        for d, e in wanted:
+            if e.id in new:
+                new.discard(e.id)
+                fresh.append((d, e))
+        for source, run in groupby(fresh, key=lambda pair: _source(pair[0].subject)):
+            self._handlers[source](connection, [e for _, e in run])
+        last, event = events[-1]
+        self._move(connection, last.sequence, last.message_id, event.time.ToDatetime(UTC))
+
+    def _apply_alone(self, delivery: Delivery) -> None:
+        try:
+            with self._engine.begin() as connection:
+                self._apply(connection, [delivery])
+        except OperationalError:
+            raise
+        except Exception as error:
+            log.exception("event %s (%d) cannot be applied", delivery.subject, delivery.sequence)
+            with self._engine.begin() as connection:
+                event = _parse(delivery.payload)
+                self._bury(connection, delivery, event, f"{type(error).__name__}: {error}"[:2000])
+                self._move(connection, delivery.sequence, delivery.message_id)
+
+    def _held(self, connection: Connection, record_ids: list[str]) -> set[str]:
+        query = select(dead_letter.c.record_id).where(one_of(dead_letter.c.record_id, record_ids))
+        return set(connection.scalars(query)) - {""}
+
+    def _bury(self, connection: Connection, delivery: Delivery, event: Event, reason: str) -> None:
+        metrics.DEAD_LETTERS.inc()
+        connection.execute(
+            insert(dead_letter)
+            .values(
+                stream_seq=delivery.sequence,
+                event_id=event.id or "00000000-0000-0000-0000-000000000000",
+                subject=delivery.subject,
+                record_id=event.record_id,
+                payload=delivery.payload,
+                reason=reason,
+            )
+            .on_conflict_do_nothing()
+        )
+
+    def _move(
+        self, connection: Connection, sequence: int, event_id: str | None, event_time: datetime | None = None
+    ) -> None:
+        row: dict[str, Any] = {"stream": self._stream, "last_seq": sequence, "last_event_id": event_id}
+        if event_time is not None:
+            row["event_time"] = event_time
+        connection.execute(insert(position).values(row).on_conflict_do_update(index_elements=["stream"], set_=row))
+
+    def retry_dead_letters(self) -> tuple[int, int]:
+        """Apply buried events again, oldest first: (applied, still failing)."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(dead_letter).order_by(dead_letter.c.stream_seq)).all()
+        failed_records: set[str] = set()
+        applied = 0
+        for row in rows:
+            if row.record_id and row.record_id in failed_records:
+                continue
+            try:
+                with self._engine.begin() as connection:
+                    mark = (
+                        insert(inbox).values(event_id=row.event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
+                    )
+                    if connection.scalar(mark):
+                        self._handlers[_source(row.subject)](connection, [Event.FromString(row.payload)])
+                    connection.execute(delete(dead_letter).where(dead_letter.c.stream_seq == row.stream_seq))
+                applied += 1
+                metrics.DEAD_LETTERS.dec()
+            except Exception:
+                log.exception("event %s (%d) still cannot be applied", row.subject, row.stream_seq)
+                failed_records.add(row.record_id)
+        return applied, len(rows) - applied
+
+
+def sweep(connection: Connection, keep_days: int = 14) -> None:
+    """Forget the ids of events applied long ago; they lie behind the position."""
+    connection.execute(delete(inbox).where(inbox.c.time < func.now() - text(f"interval '{int(keep_days)} days'")))
+
+
+def _source(subject: str) -> str:
+    """crm.sales.opportunity.won → sales.opportunity"""
+    _, service, record_type, _ = subject.split(".")
+    return f"{service}.{record_type}"
+
+
+def _parse(payload: bytes) -> Event:
+    """The event, or an empty one where the bytes are none."""
+    try:
+        return Event.FromString(payload)
+    except Exception:
+        return Event()

@@ -1,0 +1,3 @@
+from crm_kit.migrate import run_env
+
+run_env()

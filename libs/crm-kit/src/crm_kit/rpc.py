@@ -1,0 +1,267 @@
+"""The gRPC side of a service: contract in, one transaction, one answer or one refusal, one log line.
+
+Methods are found by the name of the RPC on the servicer: `def WinOpportunity(self, call, request)`. Everything
+the contract says of the RPC (who may call it, whether it only reads) is enforced here, before the method runs;
+an RPC without a rule or without a method stops the start.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from crm import rule_pb2
+from crm.records.v1.event_pb2 import Event
+from google.api import annotations_pb2
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import code_pb2
+from psycopg import errors as pg
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from crm_kit import caller as callers
+from crm_kit import db, errors, idempotency, ids, metrics, outbox
+from crm_kit.caller import Caller, Metadata
+from crm_kit.organisation import Access, Organisation
+from crm_kit.tokens import Verifier
+
+log = logging.getLogger("rpc")
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_CODE_NAMES = {number: name for name, number in code_pb2.Code.items()}
+
+
+@dataclass(slots=True)
+class Call:
+    """One RPC under way: its transaction, its caller, what it will announce."""
+
+    connection: Connection
+    caller: Caller
+    metadata: Metadata
+    service: str
+    events: list[Event] = field(default_factory=list)
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    memo: dict[Any, Any] = field(default_factory=dict)
+    """What was looked up during this call and need not be asked again."""
+
+    @property
+    def access(self) -> Access:
+        """What the caller may do. Only for RPCs that need somebody signed in."""
+        if self.caller.access is None:
+            raise errors.Unauthenticated("unauthenticated")
+        return self.caller.access
+
+    @property
+    def language(self) -> str:
+        return self.metadata.language
+
+    def need(self, right: str) -> None:
+        """Refuse unless the caller has a right beyond the one of the RPC."""
+        if not self.access.may(right):
+            raise errors.Denied("right_missing", right=right)
+
+    def announce(self, event: Event) -> None:
+        """Queue an event; it leaves if the transaction commits. Fills in who, when and the trace."""
+        event.id = event.id or ids.uuid7()
+        event.actor_id, event.actor_name = self.caller.user_id, self.caller.name
+        event.trace_parent = self.metadata.trace_parent
+        if not event.HasField("time"):
+            event.time.GetCurrentTime()
+        self.events.append(event)
+
+    def send_events(self) -> None:
+        """Write the queued events to the outbox, in the order they were announced."""
+        if self.events:
+            outbox.record(
+                self.connection,
+                [(e.id, f"crm.{self.service}.{e.record_type}.{e.action}", e.SerializeToString()) for e in self.events],
+            )
+
+
+class _Status(grpc.Status):  # type: ignore[misc]
+    """A refusal as gRPC takes it."""
+
+    def __init__(self, refusal: errors.Refusal, language: str, domain: str) -> None:
+        status = refusal.status(language, domain)
+        self.code = _CODES[refusal.code]
+        self.details = status.message
+        self.trailing_metadata = (("grpc-status-details-bin", status.SerializeToString()),)
+
+
+class Rpcs:
+    """Turns servicers into gRPC handlers."""
+
+    def __init__(
+        self,
+        service: str,
+        writer: Engine,
+        reader: Engine,
+        organisation: Organisation,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._service, self._writer, self._reader = service, writer, reader
+        self._organisation, self._wake = organisation, wake
+        self._verifier = Verifier(organisation.key)
+
+    def handlers(self, descriptor: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
+        """The handlers of every RPC of a service of the contract."""
+        methods = {m.name: self._method(m, getattr(servicer, m.name)) for m in descriptor.methods}
+        return grpc.method_handlers_generic_handler(descriptor.full_name, methods)
+
+    def _method(self, method: MethodDescriptor, body: Callable[[Call, Any], Message]) -> grpc.RpcMethodHandler:
+        options = method.GetOptions()
+        rule = options.Extensions[rule_pb2.rule]
+        if not rule.WhichOneof("who"):
+            raise TypeError(f"{method.full_name} has no (crm.rule)")
+        read_only = rule.read_only or options.Extensions[annotations_pb2.http].HasField("get")
+        run = self._reading(body) if read_only else self._writing(method.full_name, body)
+        name = method.full_name
+        seconds = metrics.SECONDS.labels(name)
+        counts = {n: metrics.RPCS.labels(name, _CODE_NAMES[n]) for n in _CODES if n in _CODE_NAMES}
+
+        def handle(request: Message, context: grpc.ServicerContext) -> Message | None:
+            started = time.perf_counter()
+            meta = callers.read(dict(context.invocation_metadata()))
+            caller, code, refusal = Caller(None), 0, None
+            try:
+                caller = self._authenticate(rule, meta)
+                self._authorize(rule, caller, request)
+                return run(request, caller, meta)
+            except errors.Refusal as error:
+                refusal = error
+            except Exception as error:
+                refusal = translate(error)
+                if refusal.code == code_pb2.INTERNAL:
+                    log.exception("%s failed", name, extra={"data": {"requestId": meta.request_id}})
+            finally:
+                code = refusal.code if refusal else 0
+                took = time.perf_counter() - started
+                seconds.observe(took)
+                counts[code].inc()
+                log.info(
+                    name,
+                    extra={
+                        "data": {
+                            "code": _CODE_NAMES[code],
+                            "reason": refusal.reason if refusal else None,
+                            "ms": round(took * 1000, 2),
+                            "userId": caller.user_id,
+                            "requestId": meta.request_id,
+                            "traceId": meta.trace_id,
+                        }
+                    },
+                )
+            context.abort_with_status(_Status(refusal, meta.language, self._service))
+            return None
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle, GetMessageClass(method.input_type).FromString, GetMessageClass(method.output_type).SerializeToString
+        )
+
+    def _authenticate(self, rule: rule_pb2.Rule, meta: Metadata) -> Caller:
+        if rule.public:
+            return Caller(None)
+        scheme, _, token = meta.authorization.partition(" ")
+        if not token or scheme.lower() != "bearer":
+            raise errors.Unauthenticated("unauthenticated")
+        claims = self._verifier.verify(token)
+        if claims.must_change_password and not rule.before_password_change:
+            raise errors.Denied("password_change_required")
+        return Caller(self._organisation.access(claims.user_id, claims.session_id), claims.session_id)
+
+    def _authorize(self, rule: rule_pb2.Rule, caller: Caller, request: Any) -> None:
+        if rule.right and caller.access:
+            right = rule.right
+            if right.startswith("{record_type}"):
+                right = right.replace("{record_type}", request.record_type)
+            if not caller.access.may(right):
+                raise errors.Denied("right_missing", right=right)
+
+    def _reading(self, body: Callable[[Call, Any], Message]) -> Callable[[Message, Caller, Metadata], Message]:
+        def run(request: Message, caller: Caller, meta: Metadata) -> Message:
+            with self._reader.connect() as connection:
+                return body(Call(connection, caller, meta, self._service), request)
+
+        return run
+
+    def _writing(self, name: str, body: Callable[[Call, Any], Message]) -> Callable[[Message, Caller, Metadata], Message]:
+        def run(request: Message, caller: Caller, meta: Metadata) -> Message:
+            for again in (True, True, False):
+                try:
+                    return once(request, caller, meta)
+                except OperationalError as error:
+                    # Two writers met in opposite order and PostgreSQL chose one to start over.
+                    if not again or not isinstance(error.orig, (pg.DeadlockDetected, pg.SerializationFailure)):
+                        raise
+            raise AssertionError("unreachable")
+
+        def once(request: Message, caller: Caller, meta: Metadata) -> Message:
+            key = meta.idempotency_key if caller.user_id else ""
+            with self._writer.begin() as connection:
+                call = Call(connection, caller, meta, self._service)
+                if key:
+                    sent = request.SerializeToString(deterministic=True)
+                    answer = idempotency.find(connection, caller.user_id, key, name, sent)
+                    if answer is not None:
+                        return answers[0].FromString(answer)
+                response = body(call, request)
+                call.send_events()
+                if key:
+                    idempotency.keep(connection, caller.user_id, key, name, sent, response.SerializeToString())
+            for then in call.after_commit:
+                then()
+            if call.events:
+                self._wake()
+            return response
+
+        answers = [GetMessageClass(_method_named(name).output_type)]
+        return run
+
+
+def _method_named(full_name: str) -> MethodDescriptor:
+    from google.protobuf.descriptor_pool import Default
+
+    return Default().FindMethodByName(full_name)
+
+
+def translate(error: Exception) -> errors.Refusal:
+    """What the caller is told of an error that is not a refusal; the rest stays in the log."""
+    if isinstance(error, IntegrityError) and isinstance(error.orig, pg.UniqueViolation):
+        field_name, label = db.UNIQUE.get(error.orig.diag.constraint_name or "", ("", ("", "")))
+        if not field_name:
+            return errors.Exists("exists")
+        problem = errors.Problem(field_name, "taken", {"label": label, "value": _taken(error.orig)})
+        return errors.Exists("exists", problem)
+    if isinstance(error, OperationalError) and isinstance(error.orig, pg.QueryCanceled):
+        return errors.DeadlineExceeded("deadline_exceeded")
+    if isinstance(error, OperationalError) and isinstance(error.orig, pg.LockNotAvailable):
+        return errors.Unavailable("service_unavailable", retry_after=1)
+    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)):
+        return errors.Unavailable("database_unavailable", retry_after=1)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return errors.Unavailable("database_unavailable", retry_after=1)
+    if isinstance(error, DBAPIError) and isinstance(error.orig, pg.DataError):
+        return errors.Invalid()
+    return _Internal("internal")
+
+
+class _Internal(errors.Refusal):
+    code = code_pb2.INTERNAL
+
+
+def _taken(error: pg.UniqueViolation) -> str:
+    """The value out of PostgreSQL's `Key (credit_code)=(9111…) already exists.`"""
+    detail = error.diag.message_detail or ""
+    return detail.partition(")=(")[2].partition(") already")[0]
+
+
+def services(modules: Iterable[Any]) -> dict[str, ServiceDescriptor]:
+    """Services of the contract in generated modules, by their short name."""
+    return {s.name: s for m in modules for s in m.DESCRIPTOR.services_by_name.values()}

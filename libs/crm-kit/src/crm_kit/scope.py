@@ -1,0 +1,58 @@
+"""The second question, compiled into SQL: which records a caller may see. Nobody writes a scope by hand.
+
+The condition depends only on the *shape* of a reach, so statements stay the same from caller to caller and
+remain prepared; who exactly may see travels as array parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, false, or_
+
+from crm_kit.organisation import Reach
+
+_IDS = ARRAY(Uuid(as_uuid=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What kind of condition a reach needs."""
+
+    all: bool
+    owners: bool
+    departments: bool
+
+
+def shape(reach: Reach) -> Shape:
+    """The shape of a reach: equal for most callers of a role."""
+    return Shape(reach.all, bool(reach.owner_ids), bool(reach.department_ids))
+
+
+def parameters(reach: Reach) -> dict[str, Any]:
+    """What to bind to the condition."""
+    bound: dict[str, Any] = {}
+    if not reach.all:
+        if reach.owner_ids:
+            bound["scope_owner_ids"] = list(reach.owner_ids)
+        if reach.department_ids:
+            bound["scope_department_ids"] = list(reach.department_ids)
+    return bound
+
+
+def condition(
+    of: Shape, owner: ColumnElement[Any], department: ColumnElement[Any] | None = None
+) -> ColumnElement[bool] | None:
+    """The condition on a table with these columns, or None where nothing is out of reach.
+
+    A record belongs to where its owner is now; a record without an owner to its department.
+    """
+    if of.all:
+        return None
+    ways = []
+    if of.owners:
+        ways.append(owner == any_(bindparam("scope_owner_ids", type_=_IDS)))
+    if of.departments and department is not None:
+        ways.append(and_(owner.is_(None), department == any_(bindparam("scope_department_ids", type_=_IDS))))
+    return or_(*ways) if ways else false()

@@ -1,0 +1,214 @@
+"""A service put together: what it answers, what it listens to, and the commands that run it.
+
+`Service` is the one wiring of a service; its `__main__` calls `run()`, tests use the same object.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from sqlalchemy import Engine, MetaData
+
+from crm_kit import db, idempotency, inbox, logs, organisation, outbox, rpc
+from crm_kit.inbox import Handler, Inbox
+from crm_kit.organisation import Organisation
+from crm_kit.settings import Settings, SettingsError
+from crm_kit.work import STREAM, Work
+
+log = logging.getLogger("service")
+
+KIT_METADATA = (outbox.metadata, inbox.metadata, organisation.metadata, idempotency.metadata)
+MAX_MESSAGE = 16 * 1024 * 1024
+GRACE = 10.0
+"""Seconds that requests under way are given to finish after SIGTERM."""
+
+
+@dataclass(slots=True)
+class Service:
+    """One service: its name, its servicers by the name of the contract's service, its event handlers, its tables."""
+
+    name: str
+    contract: str
+    """Package of the generated code, e.g. "crm.customer.v1"."""
+    servicers: Callable[[Service], Mapping[str, object]]
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    metadata: Sequence[MetaData] = ()
+    versions: Sequence[Path] = ()
+    """Folders of migrations, besides the kit's."""
+    copies_organisation: bool = True
+    """False only for identity, which writes the copy as it records its own events."""
+    tells_freshness: bool = False
+    settings: Settings = field(init=False)
+    writer: Engine = field(init=False)
+    reader: Engine = field(init=False)
+    organisation: Organisation = field(init=False)
+
+    def connect(self, settings: Settings) -> None:
+        """Make the pools. Nothing is connected before the first use."""
+        self.settings = settings
+        self.writer = db.engine(settings.database_url, self.name, size=settings.threads)
+        self.reader = db.engine(settings.database_url, self.name, size=settings.threads, read_only=True)
+        self.organisation = Organisation(self.reader)
+
+    def inbox(self) -> Inbox | None:
+        """The reader of the other services' events; None if there is nothing to listen to."""
+        kept = {name: self._forgetting(h) for name, h in organisation.HANDLERS.items()}
+        handlers = {**(kept if self.copies_organisation else {}), **self.handlers}
+        return Inbox(self.writer, STREAM, handlers) if handlers else None
+
+    def _forgetting(self, handler: Handler) -> Handler:
+        """An event of the organisation ends what this process kept of it."""
+
+        def apply(connection: Any, events: Any) -> None:
+            handler(connection, events)
+            self.organisation.forget()
+
+        return apply
+
+    def server(self, wake: Callable[[], None] = lambda: None) -> tuple[grpc.Server, health.HealthServicer]:
+        """The gRPC server with every RPC of the contract, not started."""
+        server = grpc.server(
+            ThreadPoolExecutor(self.settings.threads, thread_name_prefix="rpc"),
+            options=[
+                ("grpc.so_reuseport", 1),
+                ("grpc.max_receive_message_length", MAX_MESSAGE),
+                ("grpc.max_send_message_length", MAX_MESSAGE),
+                ("grpc.max_metadata_size", 16 * 1024),
+            ],
+            maximum_concurrent_rpcs=self.settings.threads * 16,
+        )
+        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake)
+        descriptors = rpc.services(contract_modules(self.contract) + contract_modules("crm.records.v1"))
+        servicers = self.servicers(self)
+        missing = set(descriptors) - set(servicers) - {"RecordService"}
+        if missing:
+            raise TypeError(f"{self.name} does not answer {', '.join(sorted(missing))}")
+        handlers = [rpcs.handlers(descriptors[name], servicer) for name, servicer in servicers.items()]
+        state = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(state, server)
+        server.add_generic_rpc_handlers(handlers)
+        return server, state
+
+    def serve(self, *, work: bool = True) -> None:
+        """Answer RPCs until SIGTERM, and do the background work in the same process."""
+        worker = Work(self.writer, self.settings.nats_url, self.inbox(), tells_freshness=self.tells_freshness)
+        server, state = self.server(worker.wake if work else lambda: None)
+        if not server.add_insecure_port(self.settings.address):
+            raise SettingsError(f"{self.name} cannot listen on {self.settings.address}: the port is taken")
+        stop = _stop_signal()
+        _expose_metrics(self.settings.metrics_address)
+        server.start()
+        if work:
+            worker.start()
+        state.set("", health_pb2.HealthCheckResponse.SERVING)
+        log.info("serving on %s", self.settings.address)
+        stop.wait()
+        state.enter_graceful_shutdown()
+        server.stop(GRACE).wait()
+        if work:
+            worker.stop()
+        log.info("stopped")
+
+    def work(self, *, relay: bool = True, read: bool = True) -> None:
+        """Do only the background work, until SIGTERM."""
+        stop = _stop_signal()
+        _expose_metrics(self.settings.metrics_address)
+        worker = Work(
+            self.writer,
+            self.settings.nats_url,
+            self.inbox() if read else None,
+            relay=relay,
+            tells_freshness=self.tells_freshness,
+        )
+        worker.start()
+        log.info("working")
+        stop.wait()
+        worker.stop()
+        log.info("stopped")
+
+    def migrate(self, *, check: bool = False) -> bool:
+        """Bring the database to this release; with `check` only say whether it is."""
+        from crm_kit import migrate
+
+        alembic = migrate.config(self.writer, self.versions, [*KIT_METADATA, *self.metadata])
+        if migrate.is_current(alembic):
+            return True
+        if check:
+            return False
+        migrate.upgrade(alembic)
+        return True
+
+    def run(self, arguments: Sequence[str] = ()) -> None:
+        """The command line of a service process: serve, work, migrate, retry-dead-letters."""
+        words = list(arguments or sys.argv[1:])
+        try:
+            settings = Settings.from_environment(self.name)
+            logs.configure(self.name, settings.log_level)
+            self.connect(settings)
+            match words:
+                case ["serve"]:
+                    self.serve()
+                case ["serve", "--no-work"]:
+                    self.serve(work=False)
+                case ["work"]:
+                    self.work()
+                case ["work", "--only", "relay"]:
+                    self.work(read=False)
+                case ["work", "--only", "reader"]:
+                    self.work(relay=False)
+                case ["migrate"]:
+                    self.migrate()
+                case ["migrate", "--check"]:
+                    sys.exit(0 if self.migrate(check=True) else 1)
+                case ["retry-dead-letters"]:
+                    reader = self.inbox()
+                    applied, failing = reader.retry_dead_letters() if reader else (0, 0)
+                    print(f"{applied} applied, {failing} still failing")
+                case _:
+                    sys.exit(
+                        "usage: serve [--no-work] | work [--only relay|reader] | migrate [--check] | retry-dead-letters"
+                    )
+        except SettingsError as error:
+            sys.exit(f"{self.name}: {error}")
+        finally:
+            sys.stdout.flush()
+
+
+def contract_modules(package: str) -> list[ModuleType]:
+    """Every generated module of a package of the contract."""
+    found = importlib.import_module(package)
+    names = [m.name for m in pkgutil.iter_modules(found.__path__) if m.name.endswith("_pb2")]
+    return [importlib.import_module(f"{package}.{name}") for name in sorted(names)]
+
+
+def _stop_signal() -> threading.Event:
+    stop = threading.Event()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return stop
+
+
+def _expose_metrics(address: str) -> None:
+    """Serve /metrics where METRICS_ADDRESS says so."""
+    if address:
+        from prometheus_client import start_http_server
+
+        host, _, port = address.rpartition(":")
+        start_http_server(int(port), host or "127.0.0.1")

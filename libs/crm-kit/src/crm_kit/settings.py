@@ -1,0 +1,61 @@
+"""Settings of a service process, read from its environment once, at start."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+SERVICES = {
+    "identity": "127.0.0.1:9101",
+    "customer": "127.0.0.1:9102",
+    "sales": "127.0.0.1:9103",
+    "service-desk": "127.0.0.1:9104",
+    "workspace": "127.0.0.1:9105",
+    "reporting": "127.0.0.1:9106",
+}
+"""Every service and where it listens unless told otherwise."""
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it."""
+
+
+def peer_address(service: str) -> str:
+    """host:port of a service's gRPC port, from `<SERVICE>_ADDRESS`."""
+    return os.environ.get(f"{service.upper().replace('-', '_')}_ADDRESS", SERVICES[service])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one service process is told. All times are seconds."""
+
+    service: str
+    database_url: str
+    nats_url: str
+    address: str
+    log_level: str
+    threads: int
+    metrics_address: str
+
+    @classmethod
+    def from_environment(cls, service: str) -> Settings:
+        """Read DATABASE_URL, NATS_URL, ADDRESS, LOG_LEVEL, THREADS, METRICS_ADDRESS."""
+        database_url = os.environ.get("DATABASE_URL", "")
+        if not database_url.startswith(("postgresql://", "postgres://")):
+            raise SettingsError("DATABASE_URL must be set, in the form postgresql://user:password@host:port/database")
+        return cls(
+            service=service,
+            database_url=database_url,
+            nats_url=os.environ.get("NATS_URL", "nats://127.0.0.1:4222"),
+            address=os.environ.get("ADDRESS") or peer_address(service),
+            log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),
+            threads=_whole_number("THREADS", 16),
+            metrics_address=os.environ.get("METRICS_ADDRESS", ""),
+        )
+
+
+def _whole_number(name: str, default: int) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal() or not int(value):
+        raise SettingsError(f"{name} must be a whole number above 0, not {value!r}")
+    return int(value)

@@ -1,0 +1,153 @@
+"""Many rows in one request, each for itself: new ones created, changed ones updated, equal ones left, bad ones told.
+
+A row is found again by the record's key (its `external_id`, a user's name, …), so the same rows sent twice
+change nothing and an import that was killed goes on by being sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crm.records.v1 import records_pb2 as pb
+from crm_kit import errors, rpc
+from crm_kit.db import one_of
+from crm_kit.errors import Problem, Refusal
+from crm_kit.rpc import Call
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from crm_records import changes, references, validation, writing
+from crm_records.record import Record, Row
+
+MOST = 1000
+
+errors.texts(
+    {
+        "too_many_rows": ("一次最多 {limit} 行", "At most {limit} rows at once"),
+        "no_rows": ("没有数据行", "There are no rows"),
+        "key_twice": ("{label}“{value}”在请求中出现了两次", "{label} “{value}” is in the request twice"),
+    }
+)
+
+
+def import_rows(call: Call, record: Record, messages: Sequence[Any]) -> pb.BulkResponse:
+    """Store rows; the answer has one result for each, in their order."""
+    if not messages:
+        raise errors.Invalid(key="no_rows")
+    if len(messages) > MOST:
+        raise errors.Invalid(key="too_many_rows", limit=MOST)
+    results = [pb.RowResult(index=i) for i in range(len(messages))]
+    stored = _stored_by_key(call, record, messages)
+    new: list[tuple[int, Row]] = []
+    seen: set[str] = set()
+    drafts: list[tuple[int, Any, list[Problem], Row]] = []
+    for i, message in enumerate(messages):
+        key = str(getattr(message, record.key)).strip()
+        if key and key in seen:
+            field = record.fields[record.key]
+            problem = Problem(field.json_name, "key_twice", {"label": field.label, "value": key[:60]})
+            _fail(call, results[i], errors.Invalid(problem))
+            continue
+        seen.add(key)
+        if key in stored:
+            _attempt(call, results[i], lambda m=message, b=stored[key], r=results[i]: _update(call, record, m, b, r))
+            continue
+        problems: list[Problem] = []
+        drafts.append((i, message, problems, writing.new_row(call, record, message, problems)))
+    references.look_up_together(call, record, [row for _, _, _, row in drafts])
+    record.prepare_many(call, [row for _, _, problems, row in drafts if not problems])
+    for i, _, problems, row in drafts:
+        try:
+            writing.refuse(problems)
+            writing.check(call, record, row, None)
+            new.append((i, row))
+        except Refusal as refusal:
+            _fail(call, results[i], refusal)
+    _insert(call, record, new, results)
+    counts = {o: sum(r.outcome == o for r in results) for o in ("created", "updated", "unchanged", "failed")}
+    return pb.BulkResponse(results=results, **counts)
+
+
+def _insert(call: Call, record: Record, new: list[tuple[int, Row]], results: list[pb.RowResult]) -> None:
+    """All at once; if the database refuses one of them, one by one."""
+    if not new:
+        return
+    assert record.registry.numbers is not None
+    if record.number:
+        for (_, row), number in zip(new, record.registry.numbers.take(record, len(new)), strict=True):
+            row["number"] = number
+    try:
+        with call.connection.begin_nested():
+            _create(call, record, [row for _, row in new])
+        for i, row in new:
+            results[i].outcome, results[i].id = "created", row["id"]
+    except (IntegrityError, Refusal):
+        call.events[:] = [e for e in call.events if e.record_id not in {row["id"] for _, row in new}]
+        for i, row in new:
+            if _attempt(call, results[i], lambda r=row: _create(call, record, [r])):
+                results[i].outcome, results[i].id = "created", row["id"]
+
+
+def _create(call: Call, record: Record, new: list[Row]) -> None:
+    writing.insert_rows(call, record, new)
+    for row in new:
+        record.written(call, row, None)
+    changes.tell(call, record, "created", [(None, row) for row in new], new[0]["create_time"])
+
+
+def _update(call: Call, record: Record, message: Any, before: Row, result: pb.RowResult) -> None:
+    """Change what the row gives and differs; what it does not give stays."""
+    problems: list[Problem] = []
+    given = sorted({f.name for f, _ in message.ListFields()} & record.writable)
+    values = validation.row_values(message, given, record.fields, problems)
+    writing.refuse(problems)
+    if "custom" in values:
+        values["custom"] = {**before["custom"], **values["custom"]}
+    result.id = before["id"]
+    # Locked within the caller's scope: a key that lies outside it is told apart from nothing.
+    row = writing.locked(call, record, before["id"], None)
+    after = {**row, **values}
+    if not writing.record_changed(record, row, after):
+        result.outcome = "unchanged"
+        return
+    writing.check(call, record, after, row)
+    if not writing.record_changed(record, row, after):
+        result.outcome = "unchanged"
+        return
+    writing.store(call, record, row, after)
+    record.written(call, after, row)
+    changes.tell(call, record, "updated", [(row, after)], after["update_time"])
+    result.outcome = "updated"
+
+
+def _attempt(call: Call, result: pb.RowResult, step: Any) -> bool:
+    """Run one row's step in a savepoint; a refusal is its result and leaves nothing behind."""
+    announced = len(call.events)
+    try:
+        with call.connection.begin_nested():
+            step()
+        return True
+    except Refusal as refusal:
+        del call.events[announced:]
+        _fail(call, result, refusal)
+    except IntegrityError as error:
+        del call.events[announced:]
+        _fail(call, result, rpc.translate(error))
+    return False
+
+
+def _fail(call: Call, result: pb.RowResult, refusal: Refusal) -> None:
+    result.outcome = "failed"
+    result.reason = "; ".join(p.message(call.language) for p in refusal.problems) or refusal.message(call.language)
+    result.problems.extend(pb.FieldProblem(field=p.path, message=p.message(call.language)) for p in refusal.problems)
+
+
+def _stored_by_key(call: Call, record: Record, messages: Sequence[Any]) -> dict[str, Row]:
+    """The stored rows of the keys given, whosoever they are: the scope is asked when one is touched."""
+    wanted = {str(getattr(m, record.key)).strip() for m in messages} - {""}
+    if not wanted:
+        return {}
+    column = record.table.c[record.key]
+    query = select(record.table).where(one_of(column, wanted), record.table.c.delete_time.is_(None))
+    return {row[record.key]: dict(row) for row in call.connection.execute(query).mappings()}

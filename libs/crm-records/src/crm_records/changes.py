@@ -1,0 +1,151 @@
+"""The change log: what each version of each record changed, by whom, when. And the event that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from crm.records.v1 import records_pb2 as pb
+from crm.records.v1.event_pb2 import Event
+from crm_kit.rpc import Call
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Value
+from psycopg.types.json import Jsonb
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, MetaData, Table, Text, Uuid, select
+from sqlalchemy.dialects.postgresql import JSONB
+
+from crm_records import fields as kinds
+from crm_records import rows
+from crm_records.record import Record, Row
+
+metadata = MetaData()
+
+change_log = Table(
+    "change_log",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("record_type", Text, nullable=False),
+    Column("record_id", Uuid(as_uuid=False), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor_id", Uuid(as_uuid=False)),
+    Column("actor_name", Text, nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("changes", JSONB, nullable=False),
+)
+Index("ix_change_log_record", change_log.c.record_id, change_log.c.id)
+
+_UNTOLD = {"version", "update_time", "updater_id", "create_time", "creator_id", "search_text", "search_grams", "id"}
+"""Columns that every write touches or that are derived: saying so would say nothing."""
+
+_INSERT = (
+    "INSERT INTO change_log (record_type, record_id, version, action, actor_id, actor_name, time, request_id, changes)"
+    " VALUES (%(record_type)s, %(record_id)s, %(version)s, %(action)s, %(actor_id)s, %(actor_name)s, %(time)s,"
+    " %(request_id)s, %(changes)s)"
+)
+HIDDEN = "***"
+
+
+def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, Any, Any]]:
+    """(field, before, after) for every field that differs, as JSON shows them; sensitive values masked."""
+    found = []
+    for name, field in record.stored.items():
+        if name in _UNTOLD:
+            continue
+        old, new = (before or {}).get(name), after.get(name)
+        if old == new or (before is None and new in (None, [], {}, False, "")):
+            continue
+        if field.sensitive:
+            found.append((field.json_name, HIDDEN if old else None, HIDDEN if new else None))
+        elif field.kind == kinds.CUSTOM:
+            keys = sorted({*(old or {}), *(new or {})})
+            found += [
+                (f"custom.{k}", (old or {}).get(k), (new or {}).get(k))
+                for k in keys
+                if (old or {}).get(k) != (new or {}).get(k)
+            ]
+        else:
+            found.append((field.json_name, rows.plain(old), rows.plain(new)))
+    return found
+
+
+def tell(call: Call, record: Record, action: str, written: Sequence[tuple[Row | None, Row]], now: datetime) -> None:
+    """Log and announce that `action` made each (before, after)."""
+    log = []
+    for before, after in written:
+        differences = between(record, before, after)
+        log.append(
+            {
+                "record_type": record.type,
+                "record_id": after["id"],
+                "version": after["version"],
+                "action": action,
+                "actor_id": call.caller.user_id or None,
+                "actor_name": call.caller.name,
+                "time": now,
+                "request_id": call.metadata.request_id,
+                "changes": Jsonb([{"field": f, "before": b, "after": a} for f, b, a in differences]),
+            }
+        )
+        call.announce(event(record, action, after, differences, now))
+    call.connection.exec_driver_sql(_INSERT, log if len(log) > 1 else log[0])
+
+
+def event(record: Record, action: str, after: Row, differences: list[tuple[str, Any, Any]], now: datetime) -> Event:
+    """The event of a change: the whole record as it stands, without its sensitive fields."""
+    told = Event(record_type=record.type, action=action, record_id=after["id"], version=after["version"], time=now)
+    told.record.Pack(rows.to_message(record, {n: v for n, v in after.items() if not _sensitive(record, n)}))
+    for name, old, new in differences:
+        change = told.changes.add(field=name)
+        _value(change.before, old)
+        _value(change.after, new)
+    return told
+
+
+def _sensitive(record: Record, name: str) -> bool:
+    return name in ("search_text", "search_grams") or (name in record.fields and record.fields[name].sensitive)
+
+
+def _value(target: Value, plain: Any) -> None:
+    if plain is None:
+        target.null_value = 0  # type: ignore[assignment]
+    elif isinstance(plain, bool):
+        target.bool_value = plain
+    elif isinstance(plain, (int, float)):
+        target.number_value = plain
+    elif isinstance(plain, str):
+        target.string_value = plain
+    else:
+        ParseDict(plain, target)
+
+
+def of(call: Call, record_type: str, record_id: str, after: int, limit: int) -> Sequence[Any]:
+    """Rows of the log of one record, oldest first, behind the log id `after`."""
+    query = (
+        select(change_log)
+        .where(change_log.c.record_id == record_id, change_log.c.record_type == record_type, change_log.c.id > after)
+        .order_by(change_log.c.id)
+        .limit(limit)
+    )
+    return call.connection.execute(query).all()
+
+
+def to_message(row: Any) -> pb.Change:
+    """One row of the log as it is answered."""
+    change = pb.Change(
+        id=str(row.id),
+        record_type=row.record_type,
+        record_id=row.record_id,
+        version=row.version,
+        action=row.action,
+        actor_id=row.actor_id or "",
+        actor_name=row.actor_name,
+        time=row.time,
+    )
+    for one in row.changes:
+        entry = change.changes.add(field=one["field"])
+        _value(entry.before, one["before"])
+        _value(entry.after, one["after"])
+    return change

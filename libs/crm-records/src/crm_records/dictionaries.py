@@ -1,0 +1,81 @@
+"""Dictionaries (数据字典): codes that stay, labels that administrators change, entries that retire but stay readable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from crm_kit.rpc import Call
+from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, Table, Text, select
+
+from crm_records.record import Record, Row
+
+metadata = MetaData()
+
+entry = Table(
+    "dictionary_entry",
+    metadata,
+    Column("dictionary", Text, primary_key=True),
+    Column("code", Text, primary_key=True),
+    Column("label_zh", Text, nullable=False),
+    Column("label_en", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("retired", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+KEPT = 2.0
+"""Seconds that a process keeps the dictionaries."""
+_kept: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {}
+
+
+def all_of(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
+    """Every dictionary of the service: name → code → entry, in order."""
+    where = str(connection.engine.url)
+    kept = _kept.get(where)
+    if kept and kept[0] > time.monotonic():
+        return kept[1]
+    found: dict[str, dict[str, Any]] = {}
+    for row in connection.execute(select(entry).order_by(entry.c.dictionary, entry.c.position, entry.c.code)):
+        found.setdefault(row.dictionary, {})[row.code] = row
+    _kept[where] = (time.monotonic() + KEPT, found)
+    return found
+
+
+def forget() -> None:
+    """An entry changed here: read them again."""
+    _kept.clear()
+
+
+def check(call: Call, record: Record, row: Row, before: Row | None, problems: list[Any]) -> None:
+    """Codes must be entries; a retired one may stay on a record but not be newly given."""
+    from crm_kit.errors import Problem
+
+    used = [f for f in record.stored.values() if f.dictionary and row.get(f.name)]
+    if not used:
+        return
+    known = all_of(call.connection)
+    for field in used:
+        old = (before or {}).get(field.name)
+        for code in row[field.name] if isinstance(row[field.name], list) else [row[field.name]]:
+            if code == old or (isinstance(old, list) and code in old):
+                continue
+            found = known.get(field.dictionary, {}).get(code)
+            if found is None:
+                problems.append(Problem(field.json_name, "not_an_entry", {"label": field.label, "value": code[:60]}))
+            elif found.retired:
+                problems.append(Problem(field.json_name, "retired_entry", {"label": field.label, "value": code[:60]}))
+
+
+def label(call: Call, dictionary: str, code: str) -> str:
+    """What people call an entry, in the caller's language."""
+    found = all_of(call.connection).get(dictionary, {}).get(code)
+    if found is None:
+        return code
+    return str(found.label_en if call.language == "en" else found.label_zh)
+
+
+def of_record(record: Record) -> set[str]:
+    """Names of the dictionaries that a record type's fields use."""
+    return {f.dictionary for f in record.stored.values() if f.dictionary}

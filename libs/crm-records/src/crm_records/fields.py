@@ -1,0 +1,107 @@
+"""The fields of a record as the contract describes them: kind, label, limits. Read once from the descriptor."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from crm import rule_pb2
+from crm_kit import codec
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+TEXT, DECIMAL, DATE, ID, TIME, INTEGER, BOOLEAN = "text", "decimal", "date", "id", "time", "integer", "boolean"
+TEXTS, IDS, DATA, CUSTOM = "texts", "ids", "data", "custom"
+"""Kinds. TEXTS and IDS are lists, DATA is a message or a list of messages kept as JSON."""
+
+LIMIT = 200
+"""Characters of a text unless the contract says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a record."""
+
+    name: str
+    json_name: str
+    kind: str
+    label: tuple[str, str]
+    required: bool
+    output_only: bool
+    immutable: bool
+    sensitive: bool
+    computed: bool
+    max_length: int
+    format: int
+    min: Decimal | None
+    max: Decimal | None
+    scale: int
+    dictionary: str
+    references: str
+    values: tuple[str, ...]
+    nested: Descriptor | None
+    repeated: bool
+
+
+def of(descriptor: Descriptor) -> dict[str, Field]:
+    """Every field of a message, by name."""
+    return {f.name: _field(f) for f in descriptor.fields}
+
+
+def _field(f: FieldDescriptor) -> Field:
+    rule = f.GetOptions().Extensions[rule_pb2.field]
+    behaviour = f.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    return Field(
+        name=f.name,
+        json_name=f.json_name,
+        kind=_kind(f, rule),
+        label=codec.labels(f),
+        required=field_behavior_pb2.REQUIRED in behaviour,
+        output_only=field_behavior_pb2.OUTPUT_ONLY in behaviour,
+        immutable=field_behavior_pb2.IMMUTABLE in behaviour,
+        sensitive=rule.sensitive,
+        computed=rule.computed,
+        max_length=rule.max_length or LIMIT,
+        format=rule.format,
+        min=Decimal(rule.min) if rule.min else None,
+        max=Decimal(rule.max) if rule.max else None,
+        scale=rule.scale or 2,
+        dictionary=rule.dictionary,
+        references=rule.references,
+        values=tuple(rule.values),
+        nested=f.message_type,
+        repeated=f.is_repeated,
+    )
+
+
+def _kind(f: FieldDescriptor, rule: rule_pb2.Field) -> str:
+    if f.message_type is not None:
+        match f.message_type.full_name:
+            case "google.protobuf.Timestamp":
+                return TIME
+            case "google.protobuf.Struct":
+                return CUSTOM
+            case _:
+                return DATA
+    match f.cpp_type:
+        case FieldDescriptor.CPPTYPE_STRING:
+            if f.is_repeated:
+                return IDS if rule.references else TEXTS
+            return {rule_pb2.FORMAT_DECIMAL: DECIMAL, rule_pb2.FORMAT_DATE: DATE, rule_pb2.FORMAT_ID: ID}.get(
+                rule.format, TEXT
+            )
+        case FieldDescriptor.CPPTYPE_BOOL:
+            return BOOLEAN
+        case FieldDescriptor.CPPTYPE_INT32:
+            return INTEGER
+    raise TypeError(f"{f.full_name}: a record has no such field")
+
+
+ID_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def is_id(value: Any) -> bool:
+    """Whether a text is a UUID as we write them."""
+    return isinstance(value, str) and ID_FORM.fullmatch(value) is not None

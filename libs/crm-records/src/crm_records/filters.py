@@ -1,0 +1,309 @@
+"""The filter language (a subset of AIP-160): text → tree → SQL with open parameters.
+
+The SQL depends on the shape of a filter only, so `name:"上海"` and `name:"北京"` share one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+from crm_kit import errors
+from lark import Lark, Token, Transformer, UnexpectedInput
+from lark.exceptions import VisitError
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Date,
+    DateTime,
+    Integer,
+    Numeric,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    not_,
+    or_,
+)
+
+from crm_records import fields as kinds
+from crm_records import search
+from crm_records.record import Record
+
+_GRAMMAR = r"""
+?start: either
+?either: both (_OR both)*          -> any_of
+?both: one (_AND one)*             -> all_of
+?one: _NOT one                     -> negated
+    | "(" either ")"
+    | FIELD OPERATOR value         -> comparison
+    | FIELD _IN "(" value ("," value)* ")"  -> membership
+value: STRING -> quoted
+     | BARE   -> bare
+     | FIELD  -> bare
+_OR.3: /OR(?![\w.])/
+_AND.3: /AND(?![\w.])/
+_NOT.3: /NOT(?![\w.])/
+_IN.3: /in(?=\s*\()/i
+OPERATOR: "!=" | "<=" | ">=" | "=" | "<" | ">" | ":"
+FIELD.2: /[A-Za-z_][A-Za-z0-9_]*(\.[a-z0-9_-]+)?(?![\w.:-])|[A-Za-z_][A-Za-z0-9_]*(\.[a-z0-9_-]+)?(?=\s*(:|=|!|<|>))/
+BARE: /[^\s()",=<>!:]+/
+STRING: /"(\\.|[^"\\])*"/
+%ignore /\s+/
+"""
+DEPTH = 20
+CONDITIONS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison: field, operator and values as written."""
+
+    field: str
+    operator: str
+    values: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`and`, `or`, `not` over parts."""
+
+    kind: str
+    parts: tuple[Any, ...]
+
+
+class _Tree(Transformer[Token, Any]):
+    def any_of(self, parts: list[Any]) -> Any:
+        return parts[0] if len(parts) == 1 else Group("or", tuple(parts))
+
+    def all_of(self, parts: list[Any]) -> Any:
+        return parts[0] if len(parts) == 1 else Group("and", tuple(parts))
+
+    def negated(self, parts: list[Any]) -> Any:
+        return Group("not", tuple(parts))
+
+    def comparison(self, parts: list[Any]) -> Test:
+        return Test(str(parts[0]), str(parts[1]), (parts[2],))
+
+    def membership(self, parts: list[Any]) -> Test:
+        return Test(str(parts[0]), "in", tuple(parts[1:]))
+
+    def quoted(self, parts: list[Token]) -> str:
+        text = str(parts[0])[1:-1]
+        return text.replace('\\"', '"').replace("\\\\", "\\")
+
+    def bare(self, parts: list[Token]) -> str | None:
+        return None if parts[0] == "null" else str(parts[0])
+
+
+_parser = Lark(_GRAMMAR, parser="lalr", lexer="contextual", transformer=_Tree(), maybe_placeholders=False)
+
+
+@lru_cache(maxsize=2000)
+def parse(text: str) -> Any:
+    """The tree of a filter. Refuses what is not in the language, saying where."""
+    try:
+        tree = _parser.parse(text)
+    except UnexpectedInput as error:
+        place = text[max(0, (error.pos_in_stream or 0)) :][:30] or "…"
+        raise errors.Invalid(key="bad_filter", what=(f"“{place}”处无法理解", f"cannot be understood at “{place}”")) from None
+    except (VisitError, RecursionError):
+        raise errors.Invalid(key="bad_filter", what=("过于复杂", "too complex")) from None
+    if _size(tree) > CONDITIONS:
+        raise errors.Invalid(key="bad_filter", what=("条件过多", "too many conditions"))
+    return tree
+
+
+def _size(tree: Any) -> int:
+    return 1 if isinstance(tree, Test) else sum(_size(p) for p in tree.parts)
+
+
+def shape(tree: Any) -> Any:
+    """What the SQL depends on: the tree without its values."""
+    if isinstance(tree, Test):
+        return (tree.field, tree.operator, len(tree.values) if tree.operator == "in" else 0, tree.values[0] is None)
+    return (tree.kind, *(shape(p) for p in tree.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A condition with open parameters, and how each gets its value: (parameter, how to read, place in the tree)."""
+
+    condition: ColumnElement[bool]
+    readers: tuple[tuple[str, Callable[[Test], Any]], ...]
+
+    def parameters(self, tree: Any) -> dict[str, Any]:
+        """The values of a tree of the same shape."""
+        tests = list(_tests(tree))
+        return {name: read(tests[int(name.split("_")[1])]) for name, read in self.readers}
+
+
+def _tests(tree: Any) -> Any:
+    if isinstance(tree, Test):
+        yield tree
+    else:
+        for part in tree.parts:
+            yield from _tests(part)
+
+
+def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str]) -> Compiled:
+    """The SQL condition of a tree on a record's table."""
+    readers: list[tuple[str, Callable[[Test], Any]]] = []
+    count = iter(range(10_000))
+
+    def build(node: Any, depth: int) -> ColumnElement[bool]:
+        if depth > DEPTH:
+            raise errors.Invalid(key="bad_filter", what=("嵌套过深", "nested too deeply"))
+        if isinstance(node, Test):
+            return _compile_test(record, node, f"filter_{next(count)}", custom_kinds, readers)
+        parts = [build(p, depth + 1) for p in node.parts]
+        return {"and": and_, "or": or_, "not": lambda p: not_(p)}[node.kind](*parts)
+
+    return Compiled(build(tree, 0), tuple(readers))
+
+
+def _compile_test(
+    record: Record,
+    test: Test,
+    name: str,
+    custom_kinds: Mapping[str, str],
+    readers: list[tuple[str, Callable[[Test], Any]]],
+) -> ColumnElement[bool]:
+    column, kind, label = _column(record, test.field, custom_kinds)
+    if test.values[0] is None and test.operator in ("=", "!="):
+        empty = column == [] if kind in (kinds.TEXTS, kinds.IDS) else column.is_(None)
+        return empty if test.operator == "=" else not_(empty)
+    if None in test.values:
+        raise errors.Invalid(key="bad_filter", what=("null 只能与 = 或 != 一起使用", "null goes with = and != only"))
+    sql_type, read = _TYPES[kind]
+
+    def one(value: str | None) -> Any:
+        try:
+            return read(str(value))
+        except (ValueError, InvalidOperation):
+            raise errors.Invalid(
+                key="bad_filter",
+                what=(f"“{value}”不能用于{label[0]}", f"“{value}” does not fit {label[1]}"),
+            ) from None
+
+    if test.operator == "in":
+        if kind in (kinds.TEXTS, kinds.IDS):
+            readers.append((f"{name}_v", lambda t: [one(v) for v in t.values]))
+            return column.op("&&")(bindparam(f"{name}_v", type_=ARRAY(sql_type)))
+        readers.append((f"{name}_v", lambda t: [one(v) for v in t.values]))
+        return column == any_(bindparam(f"{name}_v", type_=ARRAY(sql_type)))
+    if kind in (kinds.TEXTS, kinds.IDS):
+        if test.operator not in ("=", ":", "!="):
+            raise errors.Invalid(key="bad_filter", what=(f"{label[0]}是列表", f"{label[1]} is a list"))
+        readers.append((f"{name}_v", lambda t: [one(t.values[0])]))
+        found = column.contains(bindparam(f"{name}_v", type_=ARRAY(sql_type)))
+        return not_(found) if test.operator == "!=" else found
+    if test.operator == ":":
+        if kind != kinds.TEXT:
+            raise errors.Invalid(key="bad_filter", what=(f"{label[0]}不是文本", f"{label[1]} is not a text"))
+        return _contains(record, test.field, column, name, readers)
+    bound: ColumnElement[Any] = bindparam(f"{name}_v", type_=sql_type)
+    readers.append((f"{name}_v", lambda t: one(t.values[0])))
+    match test.operator:
+        case "=":
+            return column == bound
+        case "!=":
+            return column.is_distinct_from(bound)
+        case "<":
+            return column < bound
+        case "<=":
+            return column <= bound
+        case ">":
+            return column > bound
+    return column >= bound
+
+
+def _contains(
+    record: Record, field: str, column: ColumnElement[Any], name: str, readers: list[tuple[str, Callable[[Test], Any]]]
+) -> ColumnElement[bool]:
+    """A substring. Where the field is searchable the index of pairs finds the candidates."""
+
+    def like(test: Test) -> str:
+        text = str(test.values[0]).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        return f"%{text}%"
+
+    readers.append((f"{name}_v", like))
+    found = column.ilike(bindparam(f"{name}_v", type_=Text))
+    if field in record.search and "search_grams" in record.table.c:
+        readers.append((f"{name}_g", lambda t: search.parameters(str(t.values[0]))["search_pairs"]))
+        return and_(record.table.c.search_grams.contains(bindparam(f"{name}_g", type_=ARRAY(Text))), found)
+    return found
+
+
+def _column(
+    record: Record, name: str, custom_kinds: Mapping[str, str]
+) -> tuple[ColumnElement[Any], str, tuple[str, str]]:
+    if name.startswith("custom."):
+        key = name.removeprefix("custom.")
+        if key in custom_kinds and "custom" in record.table.c:
+            return *custom_column(record, key, custom_kinds[key]), (key, key)
+    else:
+        field = record.stored.get(name) or next((f for f in record.stored.values() if f.json_name == name), None)
+        if field is not None and field.kind in _TYPES:
+            return record.table.c[field.name], field.kind, field.label
+    raise errors.Invalid(key="bad_filter", what=(f"没有字段 {name}", f"there is no field {name}"))
+
+
+def custom_column(record: Record, key: str, kind: str) -> tuple[ColumnElement[Any], str]:
+    """A custom field as a typed column, and the kind it compares as."""
+    text = record.table.c.custom[key].astext
+    match kind:
+        case "number":
+            return cast(text, Numeric), kinds.DECIMAL
+        case "date":
+            return cast(text, Date), kinds.DATE
+        case "multi_choice":
+            return record.table.c.custom[key], kinds.DATA
+    return text, kinds.TEXT
+
+
+def _time(text: str) -> datetime:
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text] if text in ("true", "false") else _no(text)
+
+
+def _no(text: str) -> bool:
+    raise ValueError(text)
+
+
+def _identifier(text: str) -> str:
+    return text if kinds.is_id(text) else str(_no(text))
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    return value if -(2**31) <= value < 2**31 else int(_no(text))
+
+
+def _finite(text: str) -> Decimal:
+    value = Decimal(text)
+    return value if value.is_finite() and abs(value) < Decimal(10) ** 30 else Decimal(_no(text))
+
+
+_TYPES: dict[str, tuple[Any, Callable[[str], Any]]] = {
+    kinds.TEXT: (Text, str),
+    kinds.DECIMAL: (Numeric, _finite),
+    kinds.DATE: (Date, date.fromisoformat),
+    kinds.ID: (Uuid(as_uuid=False), _identifier),
+    kinds.TIME: (DateTime(timezone=True), _time),
+    kinds.INTEGER: (Integer, _whole),
+    kinds.BOOLEAN: (Boolean, _boolean),
+    kinds.TEXTS: (Text, str),
+    kinds.IDS: (Uuid(as_uuid=False), _identifier),
+}

@@ -1,0 +1,306 @@
+"""Reading: one record, one page. Scope, filter, order and columns become one prepared statement.
+
+Pages are found by key, never by counting from the start: a page costs the same however deep it lies. Statements
+are compiled once for each combination of shapes and run with parameters from then on.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from crm.records.v1 import records_pb2 as pb
+from crm_kit import errors, scope
+from crm_kit.rpc import Call
+from sqlalchemy import Column, ColumnElement, and_, bindparam, func, literal_column, or_, select, true
+
+from crm_records import custom_fields, filters, rows, search, sql
+from crm_records import fields as kinds
+from crm_records.record import Record
+
+CAP = 1000
+"""A capped total is exact up to here."""
+DEFAULT_PAGE, LARGEST_PAGE = 20, 200
+
+_statements: dict[Any, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as messages, where the next page begins, and the total if it was asked for."""
+
+    messages: list[Any]
+    next_page_token: str
+    total: int | None
+    total_capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One field of an order."""
+
+    name: str
+    descending: bool
+
+
+def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
+    """One record within the caller's scope."""
+    if not kinds.is_id(request.id):
+        raise errors.NotFound()
+    columns = chosen_columns(record, request.fields, ())
+    reach = call.access.reach(record.type)
+    shape = scope.shape(reach)
+    key = (record, "get", columns, shape)
+    statement = _statements.get(key)
+    if statement is None:
+        table = record.table
+        query = select(*(table.c[c] for c in columns)).where(table.c.id == bindparam("id", type_=table.c.id.type))
+        query = query.where(table.c.delete_time.is_(None))
+        within = record.within(shape)
+        statement = _keep(key, sql.prepare(query if within is None else query.where(within)))
+    row = statement.run(call.connection, {"id": request.id, **scope.parameters(reach)}).fetchone()
+    if row is None:
+        raise errors.NotFound()
+    message = rows.filler(record, columns)(row)
+    record.decorate(call, [message])
+    return message
+
+
+def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnElement[bool] | None = None) -> Page:
+    """One page of the records within the caller's scope. `also` narrows it further; it must be a constant."""
+    size = _page_size(request)
+    if request.count not in ("", "none", "capped", "exact"):
+        problem = errors.Problem(
+            "count",
+            "not_a_choice",
+            {"label": ("计数方式", "Count"), "value": request.count[:60], "choices": "none, capped, exact"},
+        )
+        raise errors.Invalid(problem)
+    order = parse_order(record, request.order_by)
+    tree = filters.parse(request.filter) if request.filter.strip() else None
+    custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in request.filter else {}
+    columns = chosen_columns(record, request.fields, record.list_fields)
+    reach = call.access.reach(record.type)
+    shape = scope.shape(reach)
+    words = search.normal(request.search)
+    if words and not record.search:
+        raise errors.Invalid(key="bad_filter", what=("不支持搜索", "this cannot be searched"))
+    query_hash = _query_hash(record, request)
+    cursor = _read_token(request.page_token, query_hash, order, record) if request.page_token else None
+
+    tree_shape = filters.shape(tree) if tree is not None else None
+    nulls = tuple(v is None for v in cursor) if cursor else None
+    where_key = (record, shape, tree_shape, bool(words), request.deleted, str(also), tuple(sorted(custom_kinds.items())))
+    found = _statements.get(where_key)
+    if found is None:
+        compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
+        found = _keep(where_key, (_where(record, shape, compiled, bool(words), request.deleted, also), compiled))
+    where, compiled = found
+    parameters: dict[str, Any] = scope.parameters(reach)
+    if compiled is not None:
+        parameters |= compiled.parameters(tree)
+    if words:
+        parameters |= search.parameters(request.search)
+
+    extra = tuple(k.name for k in order if k.name not in columns)
+    list_key = (where_key, "page", columns, order, nulls)
+    statement = _statements.get(list_key)
+    if statement is None:
+        table = record.table
+        chosen = select(*(table.c[c] for c in (*columns, *extra))).where(where)
+        if nulls is not None:
+            chosen = chosen.where(_behind(record, order, nulls))
+        for k in order:
+            chosen = chosen.order_by(table.c[k.name].desc() if k.descending else table.c[k.name].asc())
+        statement = _keep(list_key, sql.prepare(chosen.limit(bindparam("page_rows", type_=table.c.version.type))))
+    bound = {**parameters, "page_rows": size + 1}
+    if cursor:
+        bound |= {f"cursor_{i}": v for i, v in enumerate(cursor) if v is not None}
+    result = statement.run(call.connection, bound).fetchall()
+
+    more = len(result) > size
+    result = result[:size]
+    fill = rows.filler(record, columns)
+    messages = [fill(row) for row in result]
+    token = ""
+    if more:
+        places = [(*columns, *extra).index(k.name) for k in order]
+        token = _write_token([result[-1][p] for p in places], query_hash)
+    record.decorate(call, messages)
+    total, capped = None, False
+    if request.count in ("capped", "exact"):
+        total, capped = _count(call, record, where_key, where, parameters, request.count)
+    return Page(messages, token, total, capped)
+
+
+def count_groups(call: Call, record: Record, name: str, filter_text: str, words: str) -> list[tuple[Any, int]]:
+    """How many records there are for each value of a field, most frequent first."""
+    tree = filters.parse(filter_text) if filter_text.strip() else None
+    custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
+    compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
+    reach = call.access.reach(record.type)
+    where = _where(record, scope.shape(reach), compiled, bool(search.normal(words)), False, None)
+    column = record.table.c[name]
+    query = select(column, func.count()).where(where).group_by(column).order_by(func.count().desc(), column).limit(1000)
+    parameters = scope.parameters(reach)
+    if compiled is not None:
+        parameters |= compiled.parameters(tree)
+    if search.normal(words):
+        parameters |= search.parameters(words)
+    return [(row[0], row[1]) for row in sql.prepare(query).run(call.connection, parameters)]
+
+
+def chosen_columns(record: Record, wanted: str, default: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a comma-separated list of fields; `id` and the version come along."""
+    if not wanted.strip():
+        names: Sequence[str] = default or list(record.stored)
+    elif wanted.strip() == "*":
+        names = list(record.stored)
+    else:
+        by_json = {f.json_name: n for n, f in record.fields.items()}
+        names = []
+        for one in (w.strip() for w in wanted.split(",")):
+            name = one if one in record.fields else by_json.get(one)
+            if name is None:
+                raise errors.Invalid(errors.Problem("fields", "unknown_field", {"name": one[:60]}))
+            names.append(name)
+    stored = [n for n in names if n in record.stored]
+    return tuple(dict.fromkeys(["id", *stored, "version"]))
+
+
+def parse_order(record: Record, text: str) -> tuple[Key, ...]:
+    """`create_time desc, name` → keys; the id comes last so that the order is total."""
+    keys: list[Key] = []
+    by_json = {f.json_name: n for n, f in record.stored.items()}
+    for part in (p.strip() for p in text.split(",") if p.strip()):
+        name, _, direction = part.partition(" ")
+        name = name if name in record.stored else by_json.get(name, "")
+        direction = direction.strip().lower()
+        sortable = name and record.stored[name].kind not in (kinds.TEXTS, kinds.IDS, kinds.DATA, kinds.CUSTOM)
+        if not sortable or direction not in ("", "asc", "desc") or len(keys) == 3:
+            raise errors.Invalid(key="bad_order", name=part[:60])
+        keys.append(Key(name, direction == "desc"))
+    if not any(k.name == "id" for k in keys):
+        keys.append(Key("id", keys[-1].descending if keys else True))
+    return tuple(keys)
+
+
+def _where(
+    record: Record,
+    shape: scope.Shape,
+    compiled: filters.Compiled | None,
+    searching: bool,
+    deleted: bool,
+    also: ColumnElement[bool] | None,
+) -> ColumnElement[bool]:
+    table = record.table
+    parts = [table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None)]
+    within = record.within(shape)
+    if within is not None:
+        parts.append(within)
+    if compiled is not None:
+        parts.append(compiled.condition)
+    if searching:
+        parts.append(search.condition(table))
+    if also is not None:
+        parts.append(also)
+    return and_(true(), *parts)
+
+
+def _behind(record: Record, order: tuple[Key, ...], nulls: tuple[bool, ...]) -> ColumnElement[bool]:
+    """Rows that come after the cursor. PostgreSQL sorts NULL as larger than everything."""
+    ways = []
+    equal: list[ColumnElement[bool]] = []
+    first: ColumnElement[bool] | None = None
+    for i, (key, is_null) in enumerate(zip(order, nulls, strict=True)):
+        column: Column[Any] = record.table.c[key.name]
+        value = bindparam(f"cursor_{i}", type_=column.type)
+        if is_null:
+            beyond = column.is_not(None) if key.descending else literal_column("false")
+            same: ColumnElement[bool] = column.is_(None)
+        else:
+            beyond = column < value if key.descending else column > value
+            if not key.descending and column.nullable:
+                beyond = or_(beyond, column.is_(None))
+            same = column == value
+        if i == 0 and not is_null and (key.descending or not column.nullable):
+            # Said once more in a form that an index can start from.
+            first = column <= value if key.descending else column >= value
+        ways.append(and_(*equal, beyond))
+        equal.append(same)
+    behind = or_(*ways)
+    return behind if first is None else and_(first, behind)
+
+
+def _count(
+    call: Call, record: Record, where_key: Any, where: Any, parameters: dict[str, Any], how: str
+) -> tuple[int, bool]:
+    key = (where_key, "count", how)
+    statement = _statements.get(key)
+    if statement is None:
+        inner = select(literal_column("1")).select_from(record.table).where(where)
+        if how == "capped":
+            inner = inner.limit(CAP + 1)
+        statement = _keep(key, sql.prepare(select(func.count()).select_from(inner.subquery())))
+    total = int(statement.run(call.connection, parameters).scalar_one())
+    return (CAP, True) if how == "capped" and total > CAP else (total, False)
+
+
+def _keep(key: Any, value: Any) -> Any:
+    if len(_statements) > 4000:
+        _statements.clear()
+    _statements[key] = value
+    return value
+
+
+def _page_size(request: Any) -> int:
+    if not 0 <= request.page_size <= LARGEST_PAGE:
+        label = ("每页条数", "Page size")
+        key, limit = ("too_small", 0) if request.page_size < 0 else ("too_large", LARGEST_PAGE)
+        raise errors.Invalid(errors.Problem("pageSize", key, {"label": label, "limit": limit}))
+    return request.page_size or DEFAULT_PAGE
+
+
+def _query_hash(record: Record, request: pb.ListRequest) -> str:
+    words = "\0".join([record.type, request.filter, request.order_by, request.search, str(request.deleted)])
+    return hashlib.blake2b(words.encode(), digest_size=6).hexdigest()
+
+
+def _write_token(values: Sequence[Any], query_hash: str) -> str:
+    plain = [v if isinstance(v, (bool, int)) else rows.plain(v) for v in values]
+    return base64.urlsafe_b64encode(orjson.dumps([query_hash, *plain])).decode().rstrip("=")
+
+
+def _read_token(token: str, query_hash: str, order: tuple[Key, ...], record: Record) -> tuple[Any, ...]:
+    try:
+        found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if not isinstance(found, list) or found[0] != query_hash or len(found) != len(order) + 1:
+            raise ValueError
+        return tuple(_cursor_value(v, record.stored[k.name].kind) for v, k in zip(found[1:], order, strict=True))
+    except (ValueError, TypeError, IndexError):
+        raise errors.Invalid(key="bad_page_token") from None
+
+
+def _cursor_value(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    match kind:
+        case kinds.TIME:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        case kinds.DECIMAL:
+            return Decimal(value)
+        case kinds.INTEGER:
+            return int(value)
+        case kinds.BOOLEAN:
+            return bool(value)
+        case kinds.ID if not kinds.is_id(value):
+            raise ValueError(value)
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value

@@ -1,0 +1,132 @@
+"""What a service says of one kind of record. Everything else this library does.
+
+A service makes one subclass for a noun, in the noun's file:
+
+    class Customers(Record):
+        message = pb.Customer
+        table = customer
+        search = ("name", "short_name", "phone")
+        number = "KH{yyyyMMdd}-{seq:4}"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from crm import rule_pb2
+from crm_kit.rpc import Call
+from crm_kit.scope import Shape, condition
+from google.protobuf.message import Message
+from sqlalchemy import Column, ColumnElement, Engine, Table, select
+
+from crm_records import fields as kinds
+from crm_records.fields import Field
+
+if TYPE_CHECKING:
+    from crm_records.numbers import Numbers
+    from crm_records.states import States
+
+Row = dict[str, Any]
+"""The values of a record's columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """A table whose rows point at a record and forbid its deletion."""
+
+    column: Column[Any]
+    label: tuple[str, str]
+
+
+class Record:
+    """A kind of record. Subclasses are declarations with, at most, a few rules."""
+
+    message: ClassVar[type[Message]]
+    table: ClassVar[Table]
+    number: ClassVar[str] = ""
+    """The form of its numbers, or none."""
+    search: ClassVar[Sequence[str]] = ()
+    """Fields that the search box looks into."""
+    list_fields: ClassVar[Sequence[str]] = ()
+    """Columns of a list where the caller names none; all when empty."""
+    key: ClassVar[str] = "external_id"
+    """The field by which an import finds a record again."""
+    parent: ClassVar[tuple[str, Record] | None] = None
+    """(column, record): who may see the parent may see this."""
+    states: ClassVar[States | None] = None
+    deletable_from: ClassVar[Sequence[str] | None] = None
+    plural: ClassVar[str] = ""
+    """The name of the field that lists it in answers: "customers"."""
+
+    registry: Registry
+    """The service's records, set by the registry itself."""
+
+    def __init__(self) -> None:
+        options = self.message.DESCRIPTOR.GetOptions().Extensions[rule_pb2.record]
+        self.type: str = options.type
+        self.label: tuple[str, str] = (options.zh, options.en)
+        self.fields: dict[str, Field] = kinds.of(self.message.DESCRIPTOR)
+        self.stored: dict[str, Field] = {n: f for n, f in self.fields.items() if not f.computed}
+        self.dependents: list[Dependent] = []
+        if self.parent is not None:
+            column, parent = self.parent
+            parent.dependents.append(Dependent(self.table.c[column], self.label))
+
+    @cached_property
+    def writable(self) -> frozenset[str]:
+        """Fields that a caller may give."""
+        return frozenset(n for n, f in self.stored.items() if not f.output_only)
+
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """Every field that a caller may ask for."""
+        return tuple(self.fields)
+
+    def within(self, shape: Shape) -> ColumnElement[bool] | None:
+        """The condition that a row of this kind lies within a reach; None where there is nothing to ask."""
+        if self.parent is not None:
+            column, parent = self.parent
+            inside = parent.within(shape)
+            return None if inside is None else self.table.c[column].in_(select(parent.table.c.id).where(inside))
+        if "owner_id" in self.fields:
+            return condition(shape, self.table.c.owner_id, self.table.c.department_id)
+        return None
+
+    def prepare(self, call: Call, row: Row, before: Row | None) -> None:
+        """Derive values and check rules that need more than one field. Raises `errors.Invalid`."""
+
+    def prepare_many(self, call: Call, rows: Sequence[Row]) -> None:
+        """Like `prepare` for new rows of a bulk act, where something is cheaper at once; runs before each `prepare`."""
+
+    def written(self, call: Call, row: Row, before: Row | None) -> None:
+        """Something to do in the same transaction after the row is stored."""
+
+    def decorate(self, call: Call, messages: Sequence[Any]) -> None:
+        """Fill computed fields of what is about to be answered."""
+
+    def may_delete(self, call: Call, row: Row) -> None:
+        """Refuse a deletion for reasons beyond dependents."""
+
+
+Existence = Callable[[Call, Sequence[str]], set[str]]
+"""Which of these ids exist and may be pointed at by the caller."""
+
+
+class Registry:
+    """The records of a service, and how references to others' records are checked."""
+
+    def __init__(self, records: Sequence[Record], foreign: Mapping[str, Existence] | None = None) -> None:
+        self.records = {r.type: r for r in records}
+        self.foreign = dict(foreign or {})
+        self.numbers: Numbers | None = None
+        for record in records:
+            record.registry = self
+
+    def connect(self, writer: Engine) -> None:
+        """Numbers are handed out through this engine."""
+        from crm_records.numbers import Numbers
+
+        self.numbers = Numbers(writer)

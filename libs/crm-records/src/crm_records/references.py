@@ -1,0 +1,74 @@
+"""Ids that point at other records: they must exist and, where they are records with a scope, lie within it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crm_kit import organisation, scope
+from crm_kit.db import one_of
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from sqlalchemy import select
+
+from crm_records import fields as kinds
+from crm_records import sql
+from crm_records.record import Record, Registry, Row
+
+
+def check(call: Call, record: Record, row: Row, before: Row | None, problems: list[Problem]) -> None:
+    """Every id that is new on the record must exist for the caller."""
+    for field in record.stored.values():
+        if not field.references or field.output_only or not row.get(field.name):
+            continue
+        value = row[field.name]
+        if before is not None and before.get(field.name) == value:
+            continue
+        ids = value if isinstance(value, list) else [value]
+        if set(ids) - existing(call, record, field.references, ids):
+            problems.append(Problem(field.json_name, "unknown_reference", {"label": field.label}))
+
+
+def existing(call: Call, record: Record, record_type: str, ids: Sequence[str]) -> set[str]:
+    """Which of the ids the caller may point at."""
+    if record_type == "user" and list(ids) == [call.caller.user_id]:
+        return set(ids)
+    known: dict[str, bool] = call.memo.setdefault(("exists", record_type), {})
+    new = [i for i in dict.fromkeys(ids) if i not in known]
+    if new:
+        found = _find(call, record.registry, record_type, new)
+        known.update({i: i in found for i in new})
+    return {i for i in ids if known[i]}
+
+
+def look_up_together(call: Call, record: Record, rows: Sequence[Row]) -> None:
+    """Ask once for everything that many rows point at; `check` then finds it in the call's memo."""
+    for field in record.stored.values():
+        if field.references and not field.output_only:
+            values = [row[field.name] for row in rows if row.get(field.name)]
+            ids = [i for v in values for i in (v if isinstance(v, list) else [v]) if kinds.is_id(i)]
+            if ids:
+                existing(call, record, field.references, ids)
+
+
+def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) -> set[str]:
+    own = registry.records.get(record_type)
+    if own is not None:
+        return _own(call, own, ids)
+    if record_type in registry.foreign:
+        return registry.foreign[record_type](call, ids)
+    table: Any = {"user": organisation.user, "department": organisation.department}.get(record_type)
+    if table is None:
+        raise LookupError(f"nobody here knows the record type {record_type}")
+    query = select(table.c.id).where(one_of(table.c.id, ids), ~table.c.deleted)
+    return set(call.connection.scalars(query))
+
+
+def _own(call: Call, record: Record, ids: Sequence[str]) -> set[str]:
+    reach = call.access.reach(record.type)
+    table = record.table
+    query = select(table.c.id).where(one_of(table.c.id, ids), table.c.delete_time.is_(None))
+    within = record.within(scope.shape(reach))
+    if within is not None:
+        query = query.where(within)
+    return {row[0] for row in sql.prepare(query).run(call.connection, scope.parameters(reach))}

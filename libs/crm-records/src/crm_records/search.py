@@ -1,0 +1,51 @@
+"""Substring search made for Chinese: every two neighbouring characters of a text are a key of a GIN index.
+
+PostgreSQL's own full-text search knows no Chinese words and pg_trgm needs three characters, two of which a
+Chinese name often is. The pairs find candidates; the text itself, compared by LIKE, decides.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Table, Text, and_, bindparam
+
+_SPACES = re.compile(r"\s+")
+_SEPARATORS = re.compile(r"[\s\-()+.]+")
+LONGEST = 60
+
+
+def normal(text: str) -> str:
+    """Full width to half width, upper to lower case, one space between words."""
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
+
+
+def digits(phone: str) -> str:
+    """A phone number as it is searched: without what people put between the digits."""
+    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", phone))
+
+
+def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
+    """The text that is searched and its pairs, from the values of the searchable fields."""
+    lines = [normal(t) for t in texts if t]
+    grams = {line[i : i + 2] for line in lines for i in range(len(line))}
+    return "\n".join(lines), sorted(grams)
+
+
+def condition(table: Table) -> ColumnElement[bool]:
+    """Rows whose searched text holds the words; bind with `parameters`."""
+    pairs = table.c.search_grams.contains(bindparam("search_pairs", type_=ARRAY(Text)))
+    return and_(pairs, table.c.search_text.like(bindparam("search_like", type_=Text)))
+
+
+def parameters(words: str) -> dict[str, Any]:
+    """What to bind for a search."""
+    text = normal(words)[:LONGEST]
+    if re.fullmatch(r"[\d\s\-()+.]{5,}", text):
+        text = digits(text)
+    pairs = [text[i : i + 2] for i in range(len(text) - 1)] or [text]
+    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return {"search_pairs": pairs, "search_like": f"%{escaped}%"}

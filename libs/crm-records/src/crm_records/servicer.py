@@ -1,0 +1,226 @@
+"""Servicers: the standard RPCs of a record, and what every record can do.
+
+`class CustomerServicer(Servicer): record = CUSTOMERS` answers Get, List, Create, Update, Delete, Restore and
+Import for its noun; the class itself holds only the verbs that are the noun's own.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, ClassVar
+
+from crm.records.v1 import records_pb2 as pb
+from crm_kit import errors
+from crm_kit.rpc import Call
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
+
+from crm_records import bulk, changes, custom_fields, definitions, dictionaries, listing, numbers, states, writing
+from crm_records import fields as kinds
+from crm_records.record import Record, Registry
+
+
+class Servicer:
+    """Answers the standard RPCs of one record; subclasses add its verbs."""
+
+    record: ClassVar[Record]
+    service: ClassVar[ServiceDescriptor]
+
+    def __init_subclass__(cls) -> None:
+        for method in cls.service.methods:
+            if hasattr(cls, method.name):
+                continue
+            for verb, make in _STANDARD.items():
+                if method.name.startswith(verb):
+                    setattr(cls, method.name, make(cls.record, method))
+                    break
+
+
+def _get(record: Record, _method: Any) -> Any:
+    return lambda _self, call, request: listing.get(call, record, request)
+
+
+def _list(record: Record, method: Any) -> Any:
+    response = GetMessageClass(method.output_type)
+    name = record.plural
+
+    def body(_self: Any, call: Call, request: pb.ListRequest) -> Any:
+        page = listing.page(call, record, request)
+        answer = response(
+            **{name: page.messages}, next_page_token=page.next_page_token, total_capped=page.total_capped
+        )
+        if page.total is not None:
+            answer.total = page.total
+        return answer
+
+    return body
+
+
+def _create(record: Record, _method: Any) -> Any:
+    return lambda _self, call, request: writing.create(call, record, getattr(request, record.type))
+
+
+def _update(record: Record, _method: Any) -> Any:
+    return lambda _self, call, request: writing.change(
+        call, record, getattr(request, record.type), request.update_mask, request.etag
+    )
+
+
+def _delete(record: Record, _method: Any) -> Any:
+    return lambda _self, call, request: writing.delete(call, record, request)
+
+
+def _restore(record: Record, _method: Any) -> Any:
+    return lambda _self, call, request: writing.restore(call, record, request)
+
+
+def _import(record: Record, _method: Any) -> Any:
+    return lambda _self, call, request: bulk.import_rows(call, record, getattr(request, record.plural))
+
+
+_STANDARD = {
+    "Get": _get,
+    "List": _list,
+    "Create": _create,
+    "Update": _update,
+    "Delete": _delete,
+    "Restore": _restore,
+    "Import": _import,
+}
+
+
+class RecordServicer:
+    """What every record type of a service can do: description, states, changes, custom fields, dictionaries, numbers."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._records = registry.records
+
+    def _record(self, record_type: str) -> Record:
+        if record_type not in self._records:
+            raise errors.NotFound()
+        return self._records[record_type]
+
+    def DescribeRecord(self, call: Call, request: pb.DescribeRecordRequest) -> pb.RecordDescription:
+        record = self._record(request.record_type)
+        described = [_describe(record, f) for f in record.fields.values() if f.kind != kinds.CUSTOM]
+        for row in custom_fields.all_of(call.connection).get(record.type, {}).values():
+            if not row.retired:
+                described.append(_describe_custom(row))
+        return pb.RecordDescription(
+            record_type=record.type, label_zh=record.label[0], label_en=record.label[1], fields=described
+        )
+
+    def ListChanges(self, call: Call, request: pb.ListChangesRequest) -> pb.ListChangesResponse:
+        record = self._record(request.record_type)
+        listing.get(call, record, pb.GetRequest(id=request.id, fields="id"))
+        size = listing._page_size(request)
+        after = _log_position(request.page_token)
+        rows = changes.of(call, record.type, request.id, after, size + 1)
+        token = base64.urlsafe_b64encode(str(rows[size - 1].id).encode()).decode() if len(rows) > size else ""
+        return pb.ListChangesResponse(changes=[changes.to_message(r) for r in rows[:size]], next_page_token=token)
+
+    def ListActions(self, call: Call, request: pb.ListActionsRequest) -> pb.ListActionsResponse:
+        record = self._record(request.record_type)
+        message = listing.get(call, record, pb.GetRequest(id=request.id))
+        if record.states is None:
+            return pb.ListActionsResponse()
+        row = {record.states.column: getattr(message, record.states.column)}
+        answer = pb.ListActionsResponse()
+        for transition in record.states.transitions:
+            why = states.why_not(call, record, row, transition)
+            answer.actions.add(action=transition.action, allowed=not why, to=transition.to, reason=why)
+        return answer
+
+    def GetStates(self, call: Call, request: pb.GetStatesRequest) -> pb.StateTable:
+        record = self._record(request.record_type)
+        if record.states is None:
+            raise errors.NotFound()
+        table = record.states
+        return pb.StateTable(
+            record_type=record.type,
+            field=table.column,
+            initial=table.initial,
+            states=[pb.State(code=c, label_zh=zh, label_en=en) for c, (zh, en) in table.labels.items()],
+            transitions=[
+                pb.Transition(**{"from": s}, action=t.action, to=t.to, right=t.right, required=t.required)
+                for t in table.transitions
+                for s in t.of
+            ],
+        )
+
+    def ListCustomFields(self, call: Call, request: pb.ListCustomFieldsRequest) -> pb.ListCustomFieldsResponse:
+        record = self._record(request.record_type)
+        return pb.ListCustomFieldsResponse(custom_fields=definitions.custom_fields_of(call, record))
+
+    def CreateCustomField(self, call: Call, request: pb.CreateCustomFieldRequest) -> pb.CustomField:
+        return definitions.create_custom_field(call, self._record(request.record_type), request.custom_field)
+
+    def UpdateCustomField(self, call: Call, request: pb.UpdateCustomFieldRequest) -> pb.CustomField:
+        return definitions.update_custom_field(call, self._record(request.record_type), request)
+
+    def ListDictionaries(self, call: Call, request: pb.ListDictionariesRequest) -> pb.ListDictionariesResponse:
+        used = dictionaries.of_record(self._record(request.record_type))
+        known = dictionaries.all_of(call.connection)
+        return pb.ListDictionariesResponse(
+            entries=[definitions.entry_message(row) for name in sorted(used) for row in known.get(name, {}).values()]
+        )
+
+    def CreateDictionaryEntry(self, call: Call, request: pb.CreateDictionaryEntryRequest) -> pb.DictionaryEntry:
+        record = self._record(request.record_type)
+        return definitions.create_entry(call, record, request.dictionary, request.entry)
+
+    def UpdateDictionaryEntry(self, call: Call, request: pb.UpdateDictionaryEntryRequest) -> pb.DictionaryEntry:
+        return definitions.update_entry(call, self._record(request.record_type), request)
+
+    def GetNumberFormat(self, call: Call, request: pb.GetNumberFormatRequest) -> pb.NumberFormat:
+        return definitions.number_format_of(call, self._numbered(request.record_type))
+
+    def UpdateNumberFormat(self, call: Call, request: pb.UpdateNumberFormatRequest) -> pb.NumberFormat:
+        numbers.check(request.number_format.pattern)
+        return definitions.update_number_format(call, self._numbered(request.record_type), request)
+
+    def _numbered(self, record_type: str) -> Record:
+        record = self._record(record_type)
+        if not record.number:
+            raise errors.NotFound()
+        return record
+
+
+def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
+    comparable = not f.computed and f.kind not in (kinds.DATA, kinds.CUSTOM)
+    return pb.FieldDescription(
+        name=f.json_name,
+        label_zh=f.label[0],
+        label_en=f.label[1],
+        kind=f.kind,
+        required=f.required,
+        read_only=f.output_only or f.computed,
+        dictionary=f.dictionary,
+        references=f.references,
+        sortable=comparable and f.kind not in (kinds.TEXTS, kinds.IDS),
+        filterable=comparable,
+        max_length=f.max_length if f.kind == kinds.TEXT else 0,
+        choices=f.values,
+    )
+
+
+def _describe_custom(row: Any) -> pb.FieldDescription:
+    return pb.FieldDescription(
+        name=f"custom.{row.key}",
+        label_zh=row.label_zh,
+        label_en=row.label_en,
+        kind=row.kind,
+        required=row.required,
+        references=row.references or "",
+        filterable=row.kind != "multi_choice",
+        choices=row.choices,
+    )
+
+
+def _log_position(token: str) -> int:
+    if not token:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(token))
+    except ValueError:
+        raise errors.Invalid(key="bad_page_token") from None

@@ -1,0 +1,193 @@
+"""Checks of single values, all from the contract: every wrong field is named, nothing is stored.
+
+`row_values` turns the fields of a message into the values of a row: text to Decimal, date, and so on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from datetime import UTC, date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import urlsplit
+
+import phonenumbers
+from crm import rule_pb2
+from crm_kit import codec
+from crm_kit.errors import Problem
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from stdnum.cn import uscc
+
+from crm_records import fields as kinds
+from crm_records.fields import Field
+
+_EMAIL = re.compile(r"[^@\s,;<>\"()]{1,64}@[A-Za-z0-9\u4e00-\u9fff](?:[A-Za-z0-9\u4e00-\u9fff.-]{0,250})\.[A-Za-z\u4e00-\u9fff]{2,24}")
+_CODE = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
+_LINE_BREAK = re.compile(r"[\n\t]")
+MANY = 100
+"""Entries of a list field at most."""
+
+
+def row_values(
+    message: Message, names: Iterable[str], fields: dict[str, Field], problems: list[Problem], path: str = ""
+) -> dict[str, Any]:
+    """The values of the named fields as they are stored; wrong ones are added to `problems`."""
+    values: dict[str, Any] = {}
+    for name in names:
+        field = fields[name]
+        value = _value(message, field, problems, path)
+        if field.required and value in (None, [], ""):
+            if not any(p.path == path + field.json_name for p in problems):
+                problems.append(Problem(path + field.json_name, "required", {"label": field.label}))
+        values[name] = value
+    return values
+
+
+def _value(message: Message, field: Field, problems: list[Problem], path: str) -> Any:
+    raw = getattr(message, field.name)
+
+    def wrong(key: str, **params: Any) -> None:
+        problems.append(Problem(path + field.json_name, key, {"label": field.label, **params}))
+
+    match field.kind:
+        case kinds.TEXT:
+            return _text(raw, field, wrong) if raw else None
+        case kinds.DECIMAL:
+            return _decimal(raw, field, wrong) if raw else None
+        case kinds.DATE:
+            return _date(raw, wrong) if raw else None
+        case kinds.ID:
+            if raw and not kinds.is_id(raw):
+                return wrong("bad_format")
+            return raw or None
+        case kinds.INTEGER:
+            if not message.DESCRIPTOR.fields_by_name[field.name].has_presence:
+                return raw
+            return _number(raw, field, wrong) if message.HasField(field.name) else None
+        case kinds.BOOLEAN:
+            return raw
+        case kinds.TIME:
+            return raw.ToDatetime(UTC) if message.HasField(field.name) else None
+        case kinds.TEXTS:
+            if len(raw) > MANY:
+                return wrong("too_many", limit=MANY)
+            return [t for t in (_text(x, field, wrong) for x in raw) if t]
+        case kinds.IDS:
+            if len(raw) > MANY:
+                return wrong("too_many", limit=MANY)
+            if not all(kinds.is_id(x) for x in raw):
+                return wrong("bad_format")
+            return list(dict.fromkeys(raw))
+        case kinds.CUSTOM:
+            return MessageToDict(raw)
+        case kinds.DATA:
+            return _data(message, raw, field, problems, path)
+    raise AssertionError(field.kind)
+
+
+def _data(message: Message, raw: Any, field: Field, problems: list[Problem], path: str) -> Any:
+    """Nested messages are checked like records and kept as the JSON that clients see."""
+    assert field.nested is not None
+    nested = kinds.of(field.nested)
+    if not field.repeated:
+        if not message.HasField(field.name):
+            return None
+        row_values(raw, nested, nested, problems, f"{path}{field.json_name}.")
+        return codec.to_dict(raw)
+    if len(raw) > MANY:
+        problems.append(Problem(path + field.json_name, "too_many", {"label": field.label, "limit": MANY}))
+        return None
+    for index, one in enumerate(raw):
+        row_values(one, nested, nested, problems, f"{path}{field.json_name}[{index}].")
+    return [codec.to_dict(one) for one in raw]
+
+
+def _text(raw: str, field: Field, wrong: Any) -> Any:
+    value = raw.strip()
+    if not value:
+        return None
+    if len(value) > field.max_length:
+        return wrong("too_long", limit=field.max_length)
+    if _CONTROL.search(value) or (field.format != rule_pb2.FORMAT_TEXT and _LINE_BREAK.search(value)):
+        return wrong("bad_control_character")
+    if field.values and value not in field.values:
+        return wrong("not_a_choice", value=value[:60], choices=", ".join(field.values))
+    match field.format:
+        case rule_pb2.FORMAT_EMAIL:
+            return value if _EMAIL.fullmatch(value) else wrong("bad_format")
+        case rule_pb2.FORMAT_PHONE:
+            return value if is_phone(value) else wrong("bad_format")
+        case rule_pb2.FORMAT_URL:
+            return value if is_url(value) else wrong("bad_format")
+        case rule_pb2.FORMAT_CODE:
+            return value if _CODE.fullmatch(value) else wrong("bad_format")
+        case rule_pb2.FORMAT_CREDIT_CODE:
+            value = value.upper()
+            return value if uscc.is_valid(value) else wrong("bad_format")
+    return value
+
+
+def _decimal(raw: str, field: Field, wrong: Any) -> Any:
+    try:
+        value = Decimal(raw)
+    except InvalidOperation:
+        return wrong("wrong_type", expected=("数字", "a number"))
+    if not value.is_finite() or len(raw) > 40:
+        return wrong("wrong_type", expected=("数字", "a number"))
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > field.scale and value != round(value, field.scale):
+        return wrong("bad_format")
+    limit = field.max if field.max is not None else Decimal(10) ** 15
+    if value > limit:
+        return wrong("too_large", limit=f"{limit:f}")
+    low = field.min if field.min is not None else -(Decimal(10) ** 15)
+    if value < low:
+        return wrong("too_small", limit=f"{low:f}")
+    return round(value, field.scale)
+
+
+def _number(raw: int, field: Field, wrong: Any) -> Any:
+    if field.min is not None and raw < field.min:
+        return wrong("too_small", limit=f"{field.min:f}")
+    if field.max is not None and raw > field.max:
+        return wrong("too_large", limit=f"{field.max:f}")
+    return raw
+
+
+def _date(raw: str, wrong: Any) -> Any:
+    try:
+        value = date.fromisoformat(raw)
+    except ValueError:
+        return wrong("wrong_type", expected=("日期(2026-01-31)", "a date (2026-01-31)"))
+    return value if 1000 <= value.year and len(raw) == 10 else wrong("bad_format")
+
+
+def is_phone(value: str) -> bool:
+    """A number that could be dialled, written any way; Chinese unless it starts with +."""
+    if len(value) > 40 or not re.search(r"\d{3}", value):
+        return False
+    try:
+        parsed = phonenumbers.parse(value, "CN")
+    except phonenumbers.NumberParseException:
+        return False
+    return bool(phonenumbers.is_possible_number(parsed)) or bool(re.fullmatch(r"[0-9()+\- ]{3,20}", value))
+
+
+def is_url(value: str) -> bool:
+    """http or https with a host; a bare host name counts as https."""
+    try:
+        parts = urlsplit(value if "://" in value else f"https://{value}")
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not host:
+        return False
+    try:
+        ipaddress.ip_address(host)
+        return True
+    except ValueError:
+        return "." in host and not re.search(r"[\s<>\"']", value)

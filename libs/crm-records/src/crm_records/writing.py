@@ -1,0 +1,284 @@
+"""Writing: create, change, act, delete, restore. One form for every record and every verb.
+
+A write finds its row within the caller's scope and locks it, refuses a stale version, checks everything the
+contract says and everything the record adds, stores, logs what changed and announces it: all in the call's
+transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from crm.records.v1 import records_pb2 as pb
+from crm_kit import errors, ids, scope
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+from sqlalchemy import bindparam, func, insert, select, update
+
+from crm_records import changes, custom_fields, dictionaries, references, rows, search, sql, states, validation
+from crm_records import fields as kinds
+from crm_records.record import Record, Row
+
+_statements: dict[Any, sql.Prepared] = {}
+
+
+def create(call: Call, record: Record, message: Message, **derived: Any) -> Any:
+    """Store a new record and announce "created". `derived` are values that the caller may not give."""
+    problems: list[Problem] = []
+    row = new_row(call, record, message, problems)
+    row.update(derived)
+    refuse(problems)
+    check(call, record, row, None)
+    assert record.registry.numbers is not None
+    if record.number:
+        row["number"] = record.registry.numbers.take(record)[0]
+    insert_rows(call, record, [row])
+    record.written(call, row, None)
+    changes.tell(call, record, "created", [(None, row)], row["create_time"])
+    return answer(call, record, row)
+
+
+def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str) -> Any:
+    """Change the fields that the mask names and announce "updated"."""
+    names = _masked(record, mask)
+    problems: list[Problem] = []
+    values = validation.row_values(message, names, record.fields, problems)
+    refuse(problems)
+
+    def merge(before: Row) -> Row:
+        wanted = dict(values)
+        if "custom" in wanted and not _whole_custom(mask):
+            keys = [p.removeprefix("custom.") for p in mask.paths if p.startswith("custom.")]
+            wanted["custom"] = {**before["custom"], **{k: values["custom"].get(k) for k in keys}}
+        immutable = [
+            Problem(f.json_name, "read_only", {"label": f.label})
+            for n in wanted
+            if (f := record.fields[n]).immutable and wanted[n] != before[n]
+        ]
+        refuse(immutable)
+        return wanted
+
+    return answer(call, record, write(call, record, message.id, etag, "updated", merge))
+
+
+def act(
+    call: Call, record: Record, record_id: str, etag: str, action: str, values: Mapping[str, Any] | None = None
+) -> Any:
+    """Take a transition of the record's state table, with the values that come along."""
+    assert record.states is not None
+    table = record.states
+
+    def move(before: Row) -> Row:
+        transition = table.allow(before, action)
+        wanted = {**(values or {}), table.column: transition.to}
+        refuse(states.missing(record, transition, {**before, **wanted}))
+        return wanted
+
+    event = table._by_action[action].event
+    return answer(call, record, write(call, record, record_id, etag, event, move))
+
+
+def write(
+    call: Call, record: Record, record_id: str, etag: str, event: str, merge: Callable[[Row], Mapping[str, Any]]
+) -> Row:
+    """Lock a row, let `merge` say its new values, store them, log and announce `event`. Returns the row after."""
+    before = locked(call, record, record_id, etag)
+    after = {**before, **merge(before)}
+    if not record_changed(record, before, after):
+        return before
+    check(call, record, after, before)
+    store(call, record, before, after)
+    record.written(call, after, before)
+    changes.tell(call, record, event, [(before, after)], after["update_time"])
+    return after
+
+
+def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
+    """Put a record into the recycle bin, unless others depend on it."""
+    before = locked(call, record, request.id, request.etag)
+    record.may_delete(call, before)
+    found = []
+    for dependent in record.dependents:
+        table = dependent.column.table
+        some = select(func.count()).select_from(
+            select(table.c.id).where(dependent.column == request.id, table.c.delete_time.is_(None)).limit(100).subquery()
+        )
+        count = call.connection.scalar(some)
+        if count:
+            found.append((dependent.label, count))
+    if found:
+        what = tuple(", ".join(f"{label[i]} {count}" for label, count in found) for i in (0, 1))
+        raise errors.Conflict("depended_on", what=what)
+    after = {**before, "delete_time": datetime.now(UTC), "deleter_id": call.caller.user_id or None}
+    store(call, record, before, after)
+    changes.tell(call, record, "deleted", [(before, after)], after["delete_time"])
+    return pb.Deleted(id=after["id"], delete_time=after["delete_time"], etag=str(after["version"]))
+
+
+def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
+    """Take a record out of the recycle bin."""
+    before = locked(call, record, request.id, None, deleted=True)
+    after = {**before, "delete_time": None, "deleter_id": None}
+    check(call, record, after, before)
+    store(call, record, before, after)
+    changes.tell(call, record, "restored", [(before, after)], after["update_time"])
+    return answer(call, record, after)
+
+
+def new_row(call: Call, record: Record, message: Any, problems: list[Problem]) -> Row:
+    """The values of a new record: what the message gives, who made it, whose it is."""
+    given = {f.name for f, _ in message.ListFields()} & record.writable
+    required = {n for n in record.writable if record.fields[n].required}
+    row: Row = {n: _empty(f) for n, f in record.stored.items()}
+    row.update(validation.row_values(message, sorted(given | required), record.fields, problems))
+    now = datetime.now(UTC)
+    row.update(id=ids.uuid7(), version=1, create_time=now, update_time=now)
+    row["creator_id"] = row["updater_id"] = call.caller.user_id or None
+    if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
+        row["owner_id"] = call.caller.user_id or None
+    if record.states is not None:
+        row[record.states.column] = record.states.initial
+    return row
+
+
+def check(call: Call, record: Record, row: Row, before: Row | None) -> None:
+    """Everything about a row that needs more than one value: dictionary, references, ownership, the record's rules."""
+    problems: list[Problem] = []
+    dictionaries.check(call, record, row, before, problems)
+    custom_fields.check(call, record, row, before, problems)
+    references.check(call, record, row, before, problems)
+    refuse(problems)
+    if "owner_id" in row:
+        _may_give(call, record, row, before)
+    record.prepare(call, row, before)
+    if "search_grams" in record.table.c:
+        row["search_text"], row["search_grams"] = search.keys(
+            search.digits(row[n]) if record.fields[n].format == _PHONE else row[n] for n in record.search if row.get(n)
+        )
+
+
+def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
+    """Whose a record is decides who sees it: to make it another's takes the right to assign, within one's reach."""
+    owner, department = row["owner_id"], row["department_id"]
+    if before is not None and (owner, department) == (before["owner_id"], before["department_id"]):
+        return
+    if before is None and owner == call.caller.user_id:
+        return
+    call.need(f"{record.type}.assign")
+    reach = call.access.reach(record.type)
+    if reach.all or (owner and owner in reach.owner_ids) or (not owner and department in reach.department_ids):
+        return
+    field = record.fields["owner_id" if owner else "department_id"]
+    raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
+
+
+def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
+    """Insert rows; each names only what it has."""
+    by_columns: dict[tuple[str, ...], list[Row]] = {}
+    for row in new:
+        by_columns.setdefault(tuple(n for n, v in row.items() if v not in (None, [], {})), []).append(row)
+    for columns, group in by_columns.items():
+        key = (record, "insert", columns)
+        statement = _statements.get(key)
+        if statement is None:
+            values = {n: bindparam(n, type_=record.table.c[n].type) for n in columns}
+            statement = _statements[key] = sql.prepare(insert(record.table).values(values))
+        parameters = [{n: _driver(record, n, row[n]) for n in columns} for row in group]
+        call.connection.exec_driver_sql(statement.sql, parameters if len(parameters) > 1 else parameters[0])
+
+
+def store(call: Call, record: Record, before: Row, after: Row) -> None:
+    """Write what differs; the version goes up by one."""
+    after["version"] = before["version"] + 1
+    after["update_time"] = datetime.now(UTC)
+    after["updater_id"] = call.caller.user_id or None
+    columns = tuple(n for n in after if after[n] != before[n])
+    key = (record, "update", columns)
+    statement = _statements.get(key)
+    if statement is None:
+        if len(_statements) > 4000:
+            _statements.clear()
+        values = {n: bindparam(f"new_{n}", type_=record.table.c[n].type) for n in columns}
+        where = record.table.c.id == bindparam("id", type_=record.table.c.id.type)
+        statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
+    parameters = {f"new_{n}": _driver(record, n, after[n]) for n in columns}
+    statement.run(call.connection, {"id": after["id"], **parameters})
+
+
+def locked(call: Call, record: Record, record_id: str, etag: str | None, *, deleted: bool = False) -> Row:
+    """The row, locked, if it lies within the caller's scope and has the version that the caller read."""
+    if etag == "":
+        raise errors.Conflict("etag_required")
+    if not kinds.is_id(record_id):
+        raise errors.NotFound()
+    reach = call.access.reach(record.type)
+    shape = scope.shape(reach)
+    key = (record, "lock", shape, deleted)
+    statement = _statements.get(key)
+    table = record.table
+    if statement is None:
+        query = select(table).where(table.c.id == bindparam("id", type_=table.c.id.type))
+        query = query.where(table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None))
+        within = record.within(shape)
+        query = query if within is None else query.where(within)
+        statement = _statements[key] = sql.prepare(query.with_for_update(of=table))
+    found = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).mappings().one_or_none()
+    if found is None:
+        raise errors.NotFound()
+    if etag is not None and etag != str(found["version"]):
+        raise errors.Stale()
+    return dict(found)
+
+
+def record_changed(record: Record, before: Row, after: Row) -> bool:
+    """Whether any column differs."""
+    return any(after[n] != before.get(n) for n in after)
+
+
+def answer(call: Call, record: Record, row: Row) -> Any:
+    """The message of a row, with its computed fields."""
+    message = rows.to_message(record, row)
+    record.decorate(call, [message])
+    return message
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise all problems together, if there are any."""
+    found = tuple(problems)
+    if found:
+        raise errors.Invalid(*found)
+
+
+def _masked(record: Record, mask: FieldMask) -> list[str]:
+    names = list(dict.fromkeys(p.split(".")[0] for p in mask.paths))
+    problems = [
+        Problem(n[:60], "unknown_field", {"name": n[:60]}) for n in names if n not in record.fields
+    ]
+    refuse(problems)
+    named = [n for n in names if n in record.writable]
+    if not named:
+        raise errors.Invalid(key="bad_update_mask")
+    return named
+
+
+def _whole_custom(mask: FieldMask) -> bool:
+    return "custom" in mask.paths
+
+
+def _empty(field: kinds.Field) -> Any:
+    if field.kind in (kinds.TEXTS, kinds.IDS) or (field.kind == kinds.DATA and field.repeated):
+        return []
+    if field.kind == kinds.CUSTOM:
+        return {}
+    return False if field.kind == kinds.BOOLEAN else None
+
+
+def _driver(record: Record, name: str, value: Any) -> Any:
+    return rows.stored(value, record.fields[name]) if name in record.fields else value
+
+
+_PHONE = 5  # crm.FORMAT_PHONE

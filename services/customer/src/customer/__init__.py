@@ -1,0 +1,1 @@
+"""Customers, contacts, demands and interactions: who the company deals with and what happened."""

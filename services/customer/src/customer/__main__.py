@@ -1,0 +1,3 @@
+from customer.app import SERVICE
+
+SERVICE.run()

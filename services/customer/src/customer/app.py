@@ -1,0 +1,41 @@
+"""The customer service put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crm_kit.service import Service
+from crm_records import tables as records_tables
+from crm_records.record import Registry
+from crm_records.servicer import RecordServicer
+
+from customer import events, tables
+from customer.contacts import CONTACTS
+from customer.customers import CUSTOMERS
+from customer.demands import DEMANDS
+from customer.interactions import INTERACTIONS
+from customer.rpc.customers import CustomerServicer
+from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
+
+REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS])
+
+
+def servicers(service: Service) -> dict[str, object]:
+    REGISTRY.connect(service.writer)
+    return {
+        "CustomerService": CustomerServicer(),
+        "ContactService": ContactServicer(),
+        "DemandService": DemandServicer(),
+        "InteractionService": InteractionServicer(),
+        "RecordService": RecordServicer(REGISTRY),
+    }
+
+
+SERVICE = Service(
+    name="customer",
+    contract="crm.customer.v1",
+    servicers=servicers,
+    handlers=events.HANDLERS,
+    metadata=[*records_tables.METADATA, tables.metadata],
+    versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
+)

@@ -1,0 +1,68 @@
+"""Contacts: the people at a customer, one of them the primary one."""
+
+from __future__ import annotations
+
+from crm.customer.v1 import contacts_pb2 as pb
+from crm_kit.rpc import Call
+from crm_records import changes, sql, writing
+from crm_records.record import Record, Row
+from sqlalchemy import bindparam, select
+
+from customer import pinyin
+from customer.customers import CUSTOMERS
+from customer.tables import contact
+
+
+class Contacts(Record):
+    """See the contract for the fields."""
+
+    message = pb.Contact
+    table = contact
+    plural = "contacts"
+    number = "LX{yyyyMMdd}-{seq:4}"
+    parent = ("customer_id", CUSTOMERS)
+    search = ("name", "pinyin", "pinyin_initials", "phone", "office_phone", "mobile", "wechat")
+    list_fields = (
+        "customer_id",
+        "number",
+        "name",
+        "primary",
+        "position",
+        "department",
+        "decision_role",
+        "mobile",
+        "phone",
+        "email",
+        "create_time",
+    )
+
+    def prepare(self, call: Call, row: Row, before: Row | None) -> None:
+        if before is None or row["name"] != before["name"]:
+            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"])
+        if before is None:
+            row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
+            row["review_mark"] = "pending"
+        if row["primary"] and not (before and before["primary"]):
+            _take_the_mark(call, row)
+
+
+CONTACTS = Contacts()
+
+_PRIMARY = sql.prepare(
+    select(contact)
+    .where(
+        contact.c.customer_id == bindparam("customer_id", type_=contact.c.customer_id.type),
+        contact.c.primary,
+        contact.c.delete_time.is_(None),
+    )
+    .with_for_update()
+)
+
+
+def _take_the_mark(call: Call, row: Row) -> None:
+    """A customer has one primary contact: the one before loses the mark, as a change of its own."""
+    found = _PRIMARY.run(call.connection, {"customer_id": row["customer_id"]}).mappings().all()
+    for before in (dict(f) for f in found if f["id"] != row["id"]):
+        after = {**before, "primary": False}
+        writing.store(call, CONTACTS, before, after)
+        changes.tell(call, CONTACTS, "updated", [(before, after)], after["update_time"])

@@ -1,0 +1,99 @@
+"""Customers: the company's or person's master data, and whose it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crm.customer.v1 import customers_pb2 as pb
+from crm_kit import errors
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from crm_records.record import Record, Row
+from sqlalchemy import func, select
+
+from customer import pinyin
+from customer.tables import customer, usage
+
+errors.texts(
+    {
+        "own_parent": ("上级单位不能是自己或自己的下级", "A customer cannot be its own parent"),
+        "parts_exceed_total": ("男女员工数之和不能超过员工总数", "Male and female employees are more than all employees"),
+    }
+)
+
+_USED_BY = {
+    "opportunity": ("商机", "Opportunities"),
+    "service_request": ("服务请求", "Service requests"),
+}
+
+
+class Customers(Record):
+    """See the contract for the fields."""
+
+    message = pb.Customer
+    table = customer
+    plural = "customers"
+    number = "KH{yyyyMMdd}-{seq:4}"
+    search = ("name", "short_name", "pinyin", "pinyin_initials", "number", "phone", "mobile")
+    list_fields = (
+        "number",
+        "name",
+        "short_name",
+        "kind",
+        "type",
+        "level",
+        "relation",
+        "industry",
+        "province",
+        "city",
+        "phone",
+        "owner_id",
+        "last_contact_time",
+        "create_time",
+    )
+
+    def prepare(self, call: Call, row: Row, before: Row | None) -> None:
+        if before is None or row["name"] != before["name"]:
+            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"])
+        row["kind"] = row["kind"] or "organization"
+        if before is None:
+            row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
+            row["review_mark"] = "pending"
+        _check_employees(row)
+        if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
+            _check_parent(call, row)
+
+    def may_delete(self, call: Call, row: Row) -> None:
+        query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
+        used = [(_USED_BY[t], n) for t, n in call.connection.execute(query.group_by(usage.c.record_type))]
+        if used:
+            what = tuple(", ".join(f"{label[i]} {n}" for label, n in used) for i in (0, 1))
+            raise errors.Conflict("depended_on", what=what)
+
+
+CUSTOMERS = Customers()
+
+GROUPABLE = ("owner_id", "department_id", "province", "city")
+"""Fields without a dictionary that counts may be grouped by."""
+
+
+def _check_employees(row: Row) -> None:
+    total = row["employees"]
+    if total is not None and (row["male_employees"] or 0) + (row["female_employees"] or 0) > total:
+        raise errors.Invalid(Problem("employees", "parts_exceed_total"))
+
+
+def _check_parent(call: Call, row: Row) -> None:
+    """Walk up from the parent: the customer itself must not be on the way."""
+    above = select(customer.c.id, customer.c.parent_id).where(customer.c.id == row["parent_id"]).cte(recursive=True)
+    above = above.union(select(customer.c.id, customer.c.parent_id).join(above, customer.c.id == above.c.parent_id))
+    if row["id"] in set(call.connection.scalars(select(above.c.id))):
+        raise errors.Invalid(Problem("parentId", "own_parent"))
+
+
+def group_field(name: str) -> Any:
+    """The field that a count is grouped by, or a refusal."""
+    field = CUSTOMERS.stored.get(name) or next((f for f in CUSTOMERS.stored.values() if f.json_name == name), None)
+    if field is None or not (field.dictionary or field.values or field.name in GROUPABLE):
+        raise errors.Invalid(Problem("groupBy", "unknown_field", {"name": name[:60]}))
+    return field

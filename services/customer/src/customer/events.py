@@ -1,0 +1,68 @@
+"""What the customer service makes of others' events: the timeline, and which customers are in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC
+
+from crm.records.v1.event_pb2 import Event
+from crm.sales.v1.opportunities_pb2 import Opportunity
+from crm.service_desk.v1.requests_pb2 import ServiceRequest
+from google.protobuf.message import Message
+from sqlalchemy import Connection, delete
+from sqlalchemy.dialects.postgresql import insert
+
+from customer.tables import happening, usage
+
+_SILENT = {"updated"}
+"""Actions that would only fill a timeline."""
+
+
+def _about(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Event]], None]:
+    """A handler for records that have a `customer_id` and a field to show as title."""
+
+    def apply(connection: Connection, events: Sequence[Event]) -> None:
+        told, used, gone = [], {}, []
+        for event in events:
+            record = kind()
+            event.record.Unpack(record)
+            if not record.customer_id:  # type: ignore[attr-defined]
+                continue
+            if event.action not in _SILENT:
+                told.append(
+                    {
+                        "id": event.id,
+                        "customer_id": record.customer_id,  # type: ignore[attr-defined]
+                        "time": event.time.ToDatetime(UTC),
+                        "record_type": event.record_type,
+                        "record_id": event.record_id,
+                        "action": event.action,
+                        "title": getattr(record, title),
+                        "actor_name": event.actor_name,
+                    }
+                )
+            if event.action == "deleted":
+                gone.append(event.record_id)
+                used.pop(event.record_id, None)
+            else:
+                used[event.record_id] = record.customer_id  # type: ignore[attr-defined]
+        if told:
+            connection.execute(insert(happening).on_conflict_do_nothing(), told)
+        if gone:
+            connection.execute(delete(usage).where(usage.c.record_id.in_(gone)))
+        if used:
+            statement = insert(usage)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["record_id"], set_={"customer_id": statement.excluded.customer_id}
+                ),
+                [{"record_id": i, "record_type": events[0].record_type, "customer_id": c} for i, c in used.items()],
+            )
+
+    return apply
+
+
+HANDLERS = {
+    "sales.opportunity": _about(Opportunity, "title"),
+    "service-desk.service_request": _about(ServiceRequest, "summary"),
+}

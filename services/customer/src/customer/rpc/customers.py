@@ -1,0 +1,80 @@
+"""CustomerService: the standard RPCs, and briefs, counts, assignment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crm.customer.v1 import customers_pb2 as pb
+from crm.records.v1 import records_pb2 as records_pb
+from crm_kit import organisation
+from crm_kit.db import one_of
+from crm_kit.rpc import Call
+from crm_records import dictionaries, listing, writing
+from crm_records.record import Row
+from crm_records.servicer import Servicer
+from sqlalchemy import select
+
+from customer.customers import CUSTOMERS, group_field
+from customer.customers import Customers as CustomerRecord
+
+
+class Briefs(CustomerRecord):
+    """What everybody who may see briefs knows: the same rows, asked for under a right and scope of their own."""
+
+    search = ("name", "short_name", "pinyin", "pinyin_initials", "number")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.type = "customer_brief"
+
+
+BRIEFS = Briefs()
+_BRIEF_FIELDS = "name,region,province,city,relation,last_contact_time,owner_id"
+
+
+class CustomerServicer(Servicer):
+    record = CUSTOMERS
+    service = pb.DESCRIPTOR.services_by_name["CustomerService"]
+
+    def AssignCustomer(self, call: Call, request: pb.AssignCustomerRequest) -> pb.Customer:
+        def give(_before: Row) -> dict[str, Any]:
+            return {"owner_id": request.owner_id or None, "department_id": request.department_id or None}
+
+        return writing.answer(call, CUSTOMERS, writing.write(call, CUSTOMERS, request.id, request.etag, "assigned", give))
+
+    def ListCustomerBriefs(self, call: Call, request: records_pb.ListRequest) -> pb.ListCustomerBriefsResponse:
+        asked = records_pb.ListRequest(
+            page_size=request.page_size, page_token=request.page_token, search=request.search, fields=_BRIEF_FIELDS
+        )
+        page = listing.page(call, BRIEFS, asked)
+        owners = {m.owner_id for m in page.messages if m.owner_id}
+        query = select(organisation.user.c.id, organisation.user.c.name)
+        names = {r.id: r.name for r in call.connection.execute(query.where(one_of(organisation.user.c.id, owners)))}
+        answer = pb.ListCustomerBriefsResponse(next_page_token=page.next_page_token)
+        for m in page.messages:
+            answer.customers.add(
+                id=m.id,
+                name=m.name,
+                region=m.region,
+                province=m.province,
+                city=m.city,
+                relation=m.relation,
+                owner_name=names.get(m.owner_id, ""),
+                last_contact_time=m.last_contact_time if m.HasField("last_contact_time") else None,
+            )
+        return answer
+
+    def CountCustomers(self, call: Call, request: pb.CountCustomersRequest) -> pb.CountCustomersResponse:
+        field = group_field(request.group_by)
+        groups = listing.count_groups(call, CUSTOMERS, field.name, request.filter, request.search)
+        names: dict[str, str] = {}
+        if field.references == "user":
+            query = select(organisation.user.c.id, organisation.user.c.name)
+            ids = [key for key, _ in groups if key]
+            names = {r.id: r.name for r in call.connection.execute(query.where(one_of(organisation.user.c.id, ids)))}
+        answer = pb.CountCustomersResponse(total=sum(n for _, n in groups))
+        for key, n in groups:
+            text = str(key or "")
+            label = dictionaries.label(call, field.dictionary, text) if field.dictionary else names.get(text, text)
+            answer.groups.add(key=text, label=label, count=n)
+        return answer

@@ -1,0 +1,32 @@
+"""Contacts, demands and interactions: the standard RPCs, and the timeline."""
+
+from __future__ import annotations
+
+from crm.customer.v1 import contacts_pb2, demands_pb2, interactions_pb2
+from crm_kit.rpc import Call
+from crm_records.servicer import Servicer
+
+from customer import interactions
+from customer.contacts import CONTACTS
+from customer.demands import DEMANDS
+from customer.interactions import INTERACTIONS
+
+
+class ContactServicer(Servicer):
+    record = CONTACTS
+    service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
+
+
+class DemandServicer(Servicer):
+    record = DEMANDS
+    service = demands_pb2.DESCRIPTOR.services_by_name["DemandService"]
+
+
+class InteractionServicer(Servicer):
+    record = INTERACTIONS
+    service = interactions_pb2.DESCRIPTOR.services_by_name["InteractionService"]
+
+    def ListTimeline(
+        self, call: Call, request: interactions_pb2.ListTimelineRequest
+    ) -> interactions_pb2.ListTimelineResponse:
+        return interactions.timeline(call, request)

@@ -1,0 +1,54 @@
+"""The service's tables. Columns come from the contract; what it cannot say stands here."""
+
+from crm.customer.v1.contacts_pb2 import Contact
+from crm.customer.v1.customers_pb2 import Customer
+from crm.customer.v1.demands_pb2 import Demand
+from crm.customer.v1.interactions_pb2 import Interaction
+from crm_records import schema
+from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid
+
+metadata = MetaData()
+
+customer = schema.table(metadata, Customer.DESCRIPTOR, "customer", searchable=True)
+schema.unique(customer, "credit_code")
+schema.tell_unique(customer, Customer.DESCRIPTOR)
+Index("ix_customer_last_contact_time", customer.c.last_contact_time, customer.c.id)
+Index("ix_customer_name", customer.c.name, customer.c.id)
+
+contact = schema.table(metadata, Contact.DESCRIPTOR, "contact", searchable=True)
+Index(
+    "uq_contact_primary",
+    contact.c.customer_id,
+    unique=True,
+    postgresql_where=contact.c.primary & contact.c.delete_time.is_(None),
+)
+
+demand = schema.table(metadata, Demand.DESCRIPTOR, "demand")
+
+interaction = schema.table(metadata, Interaction.DESCRIPTOR, "interaction")
+Index("ix_interaction_timeline", interaction.c.customer_id, interaction.c.start_time, interaction.c.id)
+
+happening = Table(
+    "happening",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("customer_id", Uuid(as_uuid=False), nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("record_type", Text, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+)
+"""What other services announced about a customer: their part of its timeline."""
+Index("ix_happening_timeline", happening.c.customer_id, happening.c.time, happening.c.id)
+
+usage = Table(
+    "customer_usage",
+    metadata,
+    Column("record_id", Uuid(as_uuid=False), primary_key=True),
+    Column("record_type", Text, nullable=False),
+    Column("customer_id", Uuid(as_uuid=False), nullable=False),
+)
+"""Living records of other services that point at a customer: a customer in use is not deleted."""
+Index("ix_customer_usage_customer_id", usage.c.customer_id)
