@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+import gateway  # noqa: F401 - before pytest makes a package `gateway` of the folder of that name
+
 MEASURED = pytest.StashKey[list[str]]()
 
 
