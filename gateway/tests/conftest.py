@@ -122,7 +122,9 @@ def settings(port: int, **more: Any) -> Settings:
 
 @pytest.fixture(scope="module")
 def app(running: Services) -> Any:
-    return create_app(settings(running.port, public_rate=0))
+    app = create_app(settings(running.port, public_rate=0))
+    Client(app).get("/v1/auth/me", headers={"Authorization": f"Bearer {running.token()}"})  # the keys are known now
+    return app
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ class Backend:
                     return answer
         finally:
             self._waiting.release()
+        self._last_failure = time.monotonic()
         raise error
 
 

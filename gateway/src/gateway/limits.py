@@ -4,6 +4,7 @@ import ipaddress
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from crm_kit import errors
 from gateway.settings import Network
 
 PIECE = 64 * 1024
+DISCARDED = 16 * 1024 * 1024
+DISCARD_SECONDS = 2.0
 BODY_SECONDS = 20.0
 REMEMBERED = 20_000
 
@@ -39,28 +42,19 @@ errors.texts(
 
 def read_body(environ: dict[str, Any], limit: int) -> bytes:
     """The whole body, or a refusal: a body over the limit is never cut, and what exceeds it is not kept."""
-    declared = environ.get("CONTENT_LENGTH")
-    if declared:
-        if not declared.isdecimal():
-            raise errors.Invalid(key="incomplete_body")
-        if int(declared) > limit:
-            raise TooLarge(limit)
-        if declared == "0":
-            return b""
-    elif "HTTP_TRANSFER_ENCODING" not in environ:
+    declared = environ.get("CONTENT_LENGTH", "")
+    if declared in ("", "0") and "HTTP_TRANSFER_ENCODING" not in environ:
         return b""
-    stream, pieces, size = environ["wsgi.input"], [], 0
-    end = time.monotonic() + BODY_SECONDS
-    if socket := environ.get("gunicorn.socket"):
-        socket.settimeout(BODY_SECONDS)
+    if declared and not declared.isdecimal():
+        raise errors.Invalid(key="incomplete_body")
+    socket = environ.get("gunicorn.socket")
     try:
-        while piece := stream.read(min(PIECE, limit + 1 - size)):
-            size += len(piece)
-            if size > limit:
-                raise TooLarge(limit)
-            if time.monotonic() > end:
-                raise TooSlow
-            pieces.append(piece)
+        if declared and int(declared) > limit:
+            raise TooLarge(limit)
+        body = b"".join(_pieces(environ["wsgi.input"], socket, limit))
+    except TooLarge:
+        _discard(environ["wsgi.input"], socket)
+        raise
     except TimeoutError:
         raise TooSlow from None
     except OSError:  # the server could not make sense of the stream, or it ended early
@@ -68,9 +62,34 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
     finally:
         if socket:
             socket.settimeout(None)
-    if declared and size != int(declared):
+    if declared and len(body) != int(declared):
         raise errors.Invalid(key="incomplete_body")
-    return b"".join(pieces)
+    return body
+
+
+def _pieces(stream: Any, socket: Any, limit: int) -> Iterator[bytes]:
+    end, size = time.monotonic() + BODY_SECONDS, 0
+    if socket:
+        socket.settimeout(BODY_SECONDS)
+    while piece := stream.read(min(PIECE, limit + 1 - size)):
+        size += len(piece)
+        if size > limit:
+            raise TooLarge(limit)
+        if time.monotonic() > end:
+            raise TooSlow
+        yield piece
+
+
+def _discard(stream: Any, socket: Any) -> None:
+    """Reads a while what will not be kept: a client that is still sending would not see the answer otherwise."""
+    end, left = time.monotonic() + DISCARD_SECONDS, DISCARDED
+    if socket:
+        socket.settimeout(DISCARD_SECONDS)
+    try:
+        while left > 0 and time.monotonic() < end and (piece := stream.read(PIECE)):
+            left -= len(piece)
+    except OSError:
+        return  # it has gone away
 
 
 class Rate:
