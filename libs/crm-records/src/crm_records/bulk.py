@@ -54,7 +54,7 @@ def import_rows(call: Call, record: Record, messages: Sequence[Any]) -> pb.BulkR
             _attempt(call, results[i], lambda m=message, b=stored[key], r=results[i]: _update(call, record, m, b, r))
             continue
         problems: list[Problem] = []
-        drafts.append((i, message, problems, writing.new_row(call, record, message, problems)))
+        drafts.append((i, message, problems, writing.new_row(call, record, message, problems, record.importable)))
     references.look_up_together(call, record, [row for _, _, _, row in drafts])
     record.prepare_many(call, [row for _, _, problems, row in drafts if not problems])
     for i, _, problems, row in drafts:
@@ -99,7 +99,7 @@ def _create(call: Call, record: Record, new: list[Row]) -> None:
 def _update(call: Call, record: Record, message: Any, before: Row, result: pb.RowResult) -> None:
     """Change what the row gives and differs; what it does not give stays."""
     problems: list[Problem] = []
-    given = sorted({f.name for f, _ in message.ListFields()} & record.writable)
+    given = sorted({f.name for f, _ in message.ListFields()} & {*record.writable, *record.importable})
     values = validation.row_values(message, given, record.fields, problems)
     writing.refuse(problems)
     if "custom" in values:

@@ -54,10 +54,11 @@ class Record:
     """Columns of a list where the caller names none; all when empty."""
     key: ClassVar[str] = "external_id"
     """The field by which an import finds a record again."""
+    importable: ClassVar[Sequence[str]] = ()
+    """Fields that only the service sets, but that an import may bring along: history, original author and time."""
     parent: ClassVar[tuple[str, Record] | None] = None
     """(column, record): who may see the parent may see this."""
     states: ClassVar[States | None] = None
-    deletable_from: ClassVar[Sequence[str] | None] = None
     plural: ClassVar[str] = ""
     """The name of the field that lists it in answers: "customers"."""
 
@@ -79,11 +80,6 @@ class Record:
     def writable(self) -> frozenset[str]:
         """Fields that a caller may give."""
         return frozenset(n for n, f in self.stored.items() if not f.output_only)
-
-    @cached_property
-    def shown(self) -> tuple[str, ...]:
-        """Every field that a caller may ask for."""
-        return tuple(self.fields)
 
     def within(self, shape: Shape) -> ColumnElement[bool] | None:
         """The condition that a row of this kind lies within a reach; None where there is nothing to ask."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from crm import rule_pb2
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, ids, scope
 from crm_kit.errors import Problem
@@ -23,6 +24,7 @@ from crm_records import changes, custom_fields, dictionaries, references, rows, 
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
 
+_PHONE = rule_pb2.FORMAT_PHONE
 _statements: dict[Any, sql.Prepared] = {}
 
 
@@ -129,19 +131,19 @@ def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
     return answer(call, record, after)
 
 
-def new_row(call: Call, record: Record, message: Any, problems: list[Problem]) -> Row:
-    """The values of a new record: what the message gives, who made it, whose it is."""
-    given = {f.name for f, _ in message.ListFields()} & record.writable
+def new_row(call: Call, record: Record, message: Any, problems: list[Problem], also: Iterable[str] = ()) -> Row:
+    """The values of a new record: what the message gives, who made it, whose it is. `also` may be given besides."""
+    given = {f.name for f, _ in message.ListFields()} & {*record.writable, *also}
     required = {n for n in record.writable if record.fields[n].required}
     row: Row = {n: _empty(f) for n, f in record.stored.items()}
-    row.update(validation.row_values(message, sorted(given | required), record.fields, problems))
     now = datetime.now(UTC)
     row.update(id=ids.uuid7(), version=1, create_time=now, update_time=now)
     row["creator_id"] = row["updater_id"] = call.caller.user_id or None
-    if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
-        row["owner_id"] = call.caller.user_id or None
     if record.states is not None:
         row[record.states.column] = record.states.initial
+    row.update(validation.row_values(message, sorted(given | required), record.fields, problems))
+    if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
+        row["owner_id"] = call.caller.user_id or None
     return row
 
 
@@ -280,5 +282,3 @@ def _empty(field: kinds.Field) -> Any:
 def _driver(record: Record, name: str, value: Any) -> Any:
     return rows.stored(value, record.fields[name]) if name in record.fields else value
 
-
-_PHONE = 5  # crm.FORMAT_PHONE
