@@ -217,6 +217,23 @@ class Organisation:
             self._kept[(user_id, session_id)] = (now + self.KEPT, access)
         return access
 
+    def system(self) -> Access:
+        """What the suite itself may do when nobody asked it: everything, under no person's name."""
+        return Access(
+            user_id="",
+            name="",
+            username="",
+            department_id=None,
+            manager_id=None,
+            locale=errors.ZH,
+            time_zone="Asia/Shanghai",
+            role_codes=(),
+            rights=frozenset({"*"}),
+            denials=frozenset(),
+            scopes=({"resource": "*", "scope": "all"},),
+            _engine=self._reader,
+        )
+
     def forget(self) -> None:
         """Something changed: ask the database again."""
         self._kept.clear()

@@ -85,6 +85,12 @@ class Call:
             )
 
 
+def system_call(connection: Connection, service: str, organisation: Organisation) -> Call:
+    """A call of the system itself: first data, timers. May do everything, is nobody; `send_events` is the user's."""
+    access = organisation.system()
+    return Call(connection, Caller(access), callers.read({}), service)
+
+
 class _Status(grpc.Status):  # type: ignore[misc]
     """A refusal as gRPC takes it."""
 

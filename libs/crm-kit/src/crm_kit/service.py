@@ -51,6 +51,8 @@ class Service:
     copies_organisation: bool = True
     """False only for identity, which writes the copy as it records its own events."""
     tells_freshness: bool = False
+    seed: Callable[[rpc.Call], None] | None = None
+    """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
     settings: Settings = field(init=False)
     writer: Engine = field(init=False)
     reader: Engine = field(init=False)
@@ -144,11 +146,15 @@ class Service:
         from crm_kit import migrate
 
         alembic = migrate.config(self.writer, self.versions, [*KIT_METADATA, *self.metadata])
-        if migrate.is_current(alembic):
-            return True
         if check:
-            return False
-        migrate.upgrade(alembic)
+            return migrate.is_current(alembic)
+        if not migrate.is_current(alembic):
+            migrate.upgrade(alembic)
+        if self.seed is not None:
+            with self.writer.begin() as connection:
+                call = rpc.system_call(connection, self.name, self.organisation)
+                self.seed(call)
+                call.send_events()
         return True
 
     def run(self, arguments: Sequence[str] = ()) -> None:

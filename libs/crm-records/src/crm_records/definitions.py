@@ -42,7 +42,7 @@ def create_custom_field(call: Call, record: Record, message: pb.CustomField) -> 
     values = {**values, "position": values["position"] or 0, "version": 1}
     row = _insert(call, custom_fields.custom_field, values, Problem("key", "taken", _taken(values["key"])))
     call.after_commit.append(custom_fields.forget)
-    return _announce(call, "custom_field", "created", _field_message(row), 1)
+    return announce(call, "custom_field", "created", _field_message(row), 1)
 
 
 def update_custom_field(call: Call, record: Record, request: pb.UpdateCustomFieldRequest) -> pb.CustomField:
@@ -57,7 +57,7 @@ def update_custom_field(call: Call, record: Record, request: pb.UpdateCustomFiel
     _check_definition(record, {**old, **values})
     row = _update(call, table, where, old, values)
     call.after_commit.append(custom_fields.forget)
-    return _announce(call, "custom_field", "updated", _field_message(row), row["version"])
+    return announce(call, "custom_field", "updated", _field_message(row), row["version"])
 
 
 def create_entry(call: Call, record: Record, dictionary: str, message: pb.DictionaryEntry) -> pb.DictionaryEntry:
@@ -68,7 +68,7 @@ def create_entry(call: Call, record: Record, dictionary: str, message: pb.Dictio
     values = {**values, "dictionary": dictionary, "position": values["position"] or 0, "version": 1}
     row = _insert(call, dictionaries.entry, values, Problem("code", "taken", _taken(values["code"])))
     call.after_commit.append(dictionaries.forget)
-    return _announce(call, "dictionary_entry", "created", entry_message(row), 1)
+    return announce(call, "dictionary_entry", "created", entry_message(row), 1)
 
 
 def update_entry(call: Call, record: Record, request: pb.UpdateDictionaryEntryRequest) -> pb.DictionaryEntry:
@@ -83,7 +83,7 @@ def update_entry(call: Call, record: Record, request: pb.UpdateDictionaryEntryRe
         raise errors.Invalid(Problem("code", "read_only", {"label": _ENTRY["code"].label}))
     row = _update(call, table, where, old, values)
     call.after_commit.append(dictionaries.forget)
-    return _announce(call, "dictionary_entry", "updated", entry_message(row), row["version"])
+    return announce(call, "dictionary_entry", "updated", entry_message(row), row["version"])
 
 
 def number_format_of(call: Call, record: Record) -> pb.NumberFormat:
@@ -104,7 +104,7 @@ def update_number_format(call: Call, record: Record, request: pb.UpdateNumberFor
     version = int(now.etag) + 1
     numbers.save(call.connection, record.type, request.number_format.pattern, version)
     answer = pb.NumberFormat(record_type=record.type, pattern=request.number_format.pattern, etag=str(version))
-    return _announce(call, "number_format", "updated", answer, version)
+    return announce(call, "number_format", "updated", answer, version)
 
 
 def entry_message(row: Any) -> pb.DictionaryEntry:
@@ -175,7 +175,7 @@ def _taken(value: str) -> dict[str, Any]:
     return {"label": ("代码", "Code"), "value": value}
 
 
-def _announce(call: Call, record_type: str, action: str, message: Any, version: int) -> Any:
+def announce(call: Call, record_type: str, action: str, message: Any, version: int) -> Any:
     """Definitions have no id of their own: their event is named by what they define."""
     name = ":".join(
         str(getattr(message, n)) for n in ("record_type", "dictionary", "key", "code") if hasattr(message, n)

@@ -9,7 +9,7 @@ from crm_records import tables as records_tables
 from crm_records.record import Registry
 from crm_records.servicer import RecordServicer
 
-from customer import events, tables
+from customer import events, first_entries, tables
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
@@ -36,6 +36,7 @@ SERVICE = Service(
     contract="crm.customer.v1",
     servicers=servicers,
     handlers=events.HANDLERS,
+    seed=first_entries.seed_dictionaries,
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )
