@@ -57,17 +57,19 @@ class Server:
         self.service, self._channel = service, channel
         modules = contract_modules(service.contract) + contract_modules("crm.records.v1")
         self._methods = {m.name: m for s in rpc.services(modules).values() for m in s.methods}
-        self._emptied = self._empty_tables()
+        self._tables = self._remember_tables()
         self._sequence = 0
         self.nobody = self.client("")
         self.reset()
 
     def reset(self) -> None:
-        """Empty the database; what migrations filled in stays."""
-        statements = "; ".join(f'DELETE FROM "{t}"' for t in self._emptied)  # noqa: S608
+        """Empty the database; what migrations and first data filled in is there again, announced to nobody."""
         with self.service.writer.begin() as connection:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            connection.exec_driver_sql(statements)
+            for name, seeded in self._tables.items():
+                connection.exec_driver_sql(f'DELETE FROM "{name}"')  # noqa: S608
+                if seeded:
+                    connection.exec_driver_sql(f'INSERT INTO "{name}" SELECT * FROM seeded."{name}"')  # noqa: S608
             x = base64url_encode(_KEY.public_key().public_bytes_raw()).decode()
             connection.execute(insert(organisation.signing_key).values(kid=KID, x=x, retired=False))
         self.service.organisation.forget()
@@ -142,9 +144,17 @@ class Server:
             connection.execute(insert(table).values(deleted=False, version=1, **row))
         self.service.organisation.forget()
 
-    def _empty_tables(self) -> list[str]:
-        every = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        return [t for (t,) in every if not self.sql(f'SELECT 1 FROM "{t}" LIMIT 1')]  # noqa: S608
+    def _remember_tables(self) -> dict[str, bool]:
+        """Every table but Alembic's, and whether it is to be filled again; what it holds now is kept aside."""
+        self.sql("CREATE SCHEMA seeded")
+        found = {}
+        for (name,) in self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+            if name == "alembic_version":
+                continue
+            found[name] = name != "outbox" and bool(self.sql(f'SELECT 1 FROM "{name}" LIMIT 1'))  # noqa: S608
+            if found[name]:
+                self.sql(f'CREATE TABLE seeded."{name}" AS SELECT * FROM "{name}"')
+        return found
 
 
 def token(user_id: str, session_id: str, *, must_change_password: bool = False, seconds: int = 900) -> str:
