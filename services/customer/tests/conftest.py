@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from crm_kit.testing import Client, Server, running
 
+from crm_kit.testing import Client, Server, running
 from customer.app import SERVICE
 
 

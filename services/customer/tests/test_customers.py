@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from crm_kit.testing import Client, Server, refused
 
 pytestmark = pytest.mark.feature("CUS-01")
@@ -46,7 +47,10 @@ def test_an_update_says_what_changed_and_who_did_it(boss: Client, server: Server
     boss.UpdateCustomer(customer={"id": made.id, "city": "杭州"}, update_mask={"paths": ["city"]}, etag="1")
 
     changes = boss.ListChanges(record_type="customer", id=made.id).changes
-    assert [(c.action, c.version, c.actor_name) for c in changes] == [("created", 1, "总经理"), ("updated", 2, "总经理")]
+    assert [(c.action, c.version, c.actor_name) for c in changes] == [
+        ("created", 1, "总经理"),
+        ("updated", 2, "总经理"),
+    ]
     (change,) = changes[1].changes
     assert (change.field, change.before.string_value, change.after.string_value) == ("city", "上海", "杭州")
     assert [e.action for e in server.events("customer")] == ["created", "updated"]

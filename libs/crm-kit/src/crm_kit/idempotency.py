@@ -5,7 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 
-from sqlalchemy import Column, Connection, DateTime, Index, LargeBinary, MetaData, Table, Text, Uuid, delete, func, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from crm_kit import errors

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+import psycopg
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -40,6 +41,7 @@ from crm_kit import metrics
 from crm_kit.db import one_of
 
 log = logging.getLogger(__name__)
+DATABASE_AWAY = (OperationalError, psycopg.OperationalError)
 metadata = MetaData()
 
 inbox = Table(
@@ -125,7 +127,7 @@ class Inbox:
         try:
             with self._engine.begin() as connection:
                 self._apply(connection, deliveries)
-        except OperationalError:
+        except DATABASE_AWAY:
             raise  # the database is away: nothing is wrong with the events
         except Exception:
             for delivery in deliveries:
@@ -165,7 +167,7 @@ class Inbox:
         try:
             with self._engine.begin() as connection:
                 self._apply(connection, [delivery])
-        except OperationalError:
+        except DATABASE_AWAY:
             raise
         except Exception as error:
             log.exception("event %s (%d) cannot be applied", delivery.subject, delivery.sequence)

@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from crm import rule_pb2
-from crm.records.v1.event_pb2 import Event
-from google.api import annotations_pb2
+import psycopg
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from crm import rule_pb2
+from crm.records.v1.event_pb2 import Event
 from crm_kit import caller as callers
-from crm_kit import db, errors, idempotency, ids, metrics, outbox
+from crm_kit import contract, db, errors, idempotency, ids, metrics, outbox
 from crm_kit.caller import Caller, Metadata
 from crm_kit.organisation import Access, Organisation
 from crm_kit.tokens import Verifier
@@ -91,7 +91,7 @@ def system_call(connection: Connection, service: str, organisation: Organisation
     return Call(connection, Caller(access), callers.read({}), service)
 
 
-class _Status(grpc.Status):  # type: ignore[misc]
+class _Status(grpc.Status):
     """A refusal as gRPC takes it."""
 
     def __init__(self, refusal: errors.Refusal, language: str, domain: str) -> None:
@@ -111,9 +111,10 @@ class Rpcs:
         reader: Engine,
         organisation: Organisation,
         wake: Callable[[], None] = lambda: None,
+        before_commit: Callable[[Call], None] = lambda call: None,
     ) -> None:
         self._service, self._writer, self._reader = service, writer, reader
-        self._organisation, self._wake = organisation, wake
+        self._organisation, self._wake, self._before_commit = organisation, wake, before_commit
         self._verifier = Verifier(organisation.key)
 
     def handlers(self, descriptor: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
@@ -122,12 +123,10 @@ class Rpcs:
         return grpc.method_handlers_generic_handler(descriptor.full_name, methods)
 
     def _method(self, method: MethodDescriptor, body: Callable[[Call, Any], Message]) -> grpc.RpcMethodHandler:
-        options = method.GetOptions()
-        rule = options.Extensions[rule_pb2.rule]
+        rule = contract.rule(method)
         if not rule.WhichOneof("who"):
             raise TypeError(f"{method.full_name} has no (crm.rule)")
-        read_only = rule.read_only or options.Extensions[annotations_pb2.http].HasField("get")
-        run = self._reading(body) if read_only else self._writing(method.full_name, body)
+        run = self._reading(body) if contract.only_reads(method) else self._writing(method.full_name, body)
         name = method.full_name
         seconds = metrics.SECONDS.labels(name)
         counts = {n: metrics.RPCS.labels(name, _CODE_NAMES[n]) for n in _CODES if n in _CODE_NAMES}
@@ -197,14 +196,17 @@ class Rpcs:
 
         return run
 
-    def _writing(self, name: str, body: Callable[[Call, Any], Message]) -> Callable[[Message, Caller, Metadata], Message]:
+    def _writing(
+        self, name: str, body: Callable[[Call, Any], Message]
+    ) -> Callable[[Message, Caller, Metadata], Message]:
         def run(request: Message, caller: Caller, meta: Metadata) -> Message:
             for again in (True, True, False):
                 try:
                     return once(request, caller, meta)
-                except OperationalError as error:
+                except (OperationalError, pg.DeadlockDetected, pg.SerializationFailure) as error:
                     # Two writers met in opposite order and PostgreSQL chose one to start over.
-                    if not again or not isinstance(error.orig, (pg.DeadlockDetected, pg.SerializationFailure)):
+                    cause = error.orig if isinstance(error, OperationalError) else error
+                    if not again or not isinstance(cause, (pg.DeadlockDetected, pg.SerializationFailure)):
                         raise
             raise AssertionError("unreachable")
 
@@ -219,6 +221,7 @@ class Rpcs:
                         return answers[0].FromString(answer)
                 response = body(call, request)
                 call.send_events()
+                self._before_commit(call)
                 if key:
                     idempotency.keep(connection, caller.user_id, key, name, sent, response.SerializeToString())
             for then in call.after_commit:
@@ -239,22 +242,23 @@ def _method_named(full_name: str) -> MethodDescriptor:
 
 def translate(error: Exception) -> errors.Refusal:
     """What the caller is told of an error that is not a refusal; the rest stays in the log."""
-    if isinstance(error, IntegrityError) and isinstance(error.orig, pg.UniqueViolation):
-        field_name, label = db.UNIQUE.get(error.orig.diag.constraint_name or "", ("", ("", "")))
-        if not field_name:
-            return errors.Exists("exists")
-        problem = errors.Problem(field_name, "taken", {"label": label, "value": _taken(error.orig)})
-        return errors.Exists("exists", problem)
-    if isinstance(error, OperationalError) and isinstance(error.orig, pg.QueryCanceled):
-        return errors.DeadlineExceeded("deadline_exceeded")
-    if isinstance(error, OperationalError) and isinstance(error.orig, pg.LockNotAvailable):
-        return errors.Unavailable("service_unavailable", retry_after=1)
-    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)):
-        return errors.Unavailable("database_unavailable", retry_after=1)
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return errors.Unavailable("database_unavailable", retry_after=1)
-    if isinstance(error, DBAPIError) and isinstance(error.orig, pg.DataError):
-        return errors.Invalid()
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    match cause:
+        case pg.UniqueViolation():
+            field_name, label = db.UNIQUE.get(cause.diag.constraint_name or "", ("", ("", "")))
+            if not field_name:
+                return errors.Exists("exists")
+            return errors.Exists(
+                "exists", errors.Problem(field_name, "taken", {"label": label, "value": _taken(cause)})
+            )
+        case pg.QueryCanceled():
+            return errors.DeadlineExceeded("deadline_exceeded")
+        case pg.LockNotAvailable():
+            return errors.Unavailable("service_unavailable", retry_after=1)
+        case psycopg.OperationalError() | psycopg.InterfaceError() | PoolTimeout():
+            return errors.Unavailable("database_unavailable", retry_after=1)
+        case psycopg.DataError():
+            return errors.Invalid()
     return _Internal("internal")
 
 

@@ -51,6 +51,8 @@ class Service:
     copies_organisation: bool = True
     """False only for identity, which writes the copy as it records its own events."""
     tells_freshness: bool = False
+    before_commit: Callable[[rpc.Call], None] = lambda call: None
+    """What an RPC that writes does last in its transaction, when its events are known."""
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
     settings: Settings = field(init=False)
@@ -92,7 +94,7 @@ class Service:
             ],
             maximum_concurrent_rpcs=self.settings.threads * 16,
         )
-        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake)
+        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit)
         descriptors = rpc.services(contract_modules(self.contract) + contract_modules("crm.records.v1"))
         servicers = self.servicers(self)
         missing = set(descriptors) - set(servicers) - {"RecordService"}
@@ -182,7 +184,7 @@ class Service:
                 case ["retry-dead-letters"]:
                     reader = self.inbox()
                     applied, failing = reader.retry_dead_letters() if reader else (0, 0)
-                    print(f"{applied} applied, {failing} still failing")
+                    sys.stdout.write(f"{applied} applied, {failing} still failing\n")
                 case _:
                     sys.exit(
                         "usage: serve [--no-work] | work [--only relay|reader] | migrate [--check] | retry-dead-letters"

@@ -7,6 +7,7 @@ holds the service's advisory lock works, the others stand by.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -170,10 +171,8 @@ class Work:
             self._woken.clear()
             if await self._send(stream) == BATCH:
                 continue
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), IDLE)
-            except TimeoutError:
-                pass
             if time.monotonic() - checked > 5:
                 checked = time.monotonic()
                 if not await asyncio.to_thread(leads):
@@ -286,10 +285,8 @@ class Work:
                     log.warning("sweep: %s", error)
 
     async def _pause(self, seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            pass
 
 
 async def _ensure_stream(stream: JetStreamContext) -> None:

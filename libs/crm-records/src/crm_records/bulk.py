@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, rpc
 from crm_kit.db import one_of
 from crm_kit.errors import Problem, Refusal
 from crm_kit.rpc import Call
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
-
 from crm_records import changes, references, validation, writing
 from crm_records.record import Record, Row
 
@@ -82,7 +83,7 @@ def _insert(call: Call, record: Record, new: list[tuple[int, Row]], results: lis
             _create(call, record, [row for _, row in new])
         for i, row in new:
             results[i].outcome, results[i].id = "created", row["id"]
-    except (IntegrityError, Refusal):
+    except (IntegrityError, psycopg.IntegrityError, Refusal):
         call.events[:] = [e for e in call.events if e.record_id not in {row["id"] for _, row in new}]
         for i, row in new:
             if _attempt(call, results[i], lambda r=row: _create(call, record, [r])):
@@ -131,7 +132,7 @@ def _attempt(call: Call, result: pb.RowResult, step: Any) -> bool:
     except Refusal as refusal:
         del call.events[announced:]
         _fail(call, result, refusal)
-    except IntegrityError as error:
+    except (IntegrityError, psycopg.IntegrityError) as error:
         del call.events[announced:]
         _fail(call, result, rpc.translate(error))
     return False

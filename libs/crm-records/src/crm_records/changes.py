@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from crm.records.v1 import records_pb2 as pb
-from crm.records.v1.event_pb2 import Event
-from crm_kit.rpc import Call
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Value
 from psycopg.types.json import Jsonb
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, MetaData, Table, Text, Uuid, select
 from sqlalchemy.dialects.postgresql import JSONB
 
+from crm.records.v1 import records_pb2 as pb
+from crm.records.v1.event_pb2 import Event
+from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import rows
+from crm_records import rows, sql
 from crm_records.record import Record, Row
 
 metadata = MetaData()
@@ -40,10 +40,11 @@ Index("ix_change_log_record", change_log.c.record_id, change_log.c.id)
 _UNTOLD = {"version", "update_time", "updater_id", "create_time", "creator_id", "search_text", "search_grams", "id"}
 """Columns that every write touches or that are derived: saying so would say nothing."""
 
-_INSERT = (
+_INSERT = sql.Prepared(
     "INSERT INTO change_log (record_type, record_id, version, action, actor_id, actor_name, time, request_id, changes)"
     " VALUES (%(record_type)s, %(record_id)s, %(version)s, %(action)s, %(actor_id)s, %(actor_name)s, %(time)s,"
-    " %(request_id)s, %(changes)s)"
+    " %(request_id)s, %(changes)s)",
+    {},
 )
 HIDDEN = "***"
 
@@ -90,7 +91,7 @@ def tell(call: Call, record: Record, action: str, written: Sequence[tuple[Row | 
             }
         )
         call.announce(event(record, action, after, differences, now))
-    call.connection.exec_driver_sql(_INSERT, log if len(log) > 1 else log[0])
+    _INSERT.run_many(call.connection, log)
 
 
 def event(record: Record, action: str, after: Row, differences: list[tuple[str, Any, Any]], now: datetime) -> Event:

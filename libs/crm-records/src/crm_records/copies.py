@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
+from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Table, Text, Uuid, select
+from sqlalchemy.dialects.postgresql import insert
+
 from crm.records.v1 import records_pb2 as pb
 from crm.records.v1.event_pb2 import Event
 from crm_kit import scope
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.settings import peer_address
-from google.protobuf.message import Message
-from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Table, Text, Uuid, select
-from sqlalchemy.dialects.postgresql import insert
 
 log = logging.getLogger(__name__)
 

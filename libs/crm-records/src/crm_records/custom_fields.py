@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from crm_kit.errors import Problem
-from crm_kit.rpc import Call
 from sqlalchemy import ARRAY, Boolean, Column, Connection, Integer, MetaData, Table, Text, select
 
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
 
@@ -85,11 +85,10 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
             label = (definition.label_zh, definition.label_en)
             problems.append(Problem(f"custom.{key}", word, {"label": label, **params}))
     for key, definition in defined.items():
-        if definition.required and not definition.retired and values.get(key) in (None, "", []):
-            if before is None or key in old:
-                problems.append(
-                    Problem(f"custom.{key}", "required", {"label": (definition.label_zh, definition.label_en)})
-                )
+        missing = definition.required and not definition.retired and values.get(key) in (None, "", [])
+        if missing and (before is None or key in old):
+            label = (definition.label_zh, definition.label_en)
+            problems.append(Problem(f"custom.{key}", "required", {"label": label}))
 
 
 def _wrong(call: Call, record: Record, definition: Any, value: Any) -> tuple[str, dict[str, Any]] | None:

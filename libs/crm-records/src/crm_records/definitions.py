@@ -9,16 +9,16 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from crm.records.v1 import records_pb2 as pb
-from crm.records.v1.event_pb2 import Event
-from crm_kit import errors
-from crm_kit.errors import Problem
-from crm_kit.rpc import Call
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from sqlalchemy import Table, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from crm.records.v1 import records_pb2 as pb
+from crm.records.v1.event_pb2 import Event
+from crm_kit import errors
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
 from crm_records import custom_fields, dictionaries, numbers, validation
 from crm_records import fields as kinds
 from crm_records.record import Record
@@ -184,4 +184,3 @@ def announce(call: Call, record_type: str, action: str, message: Any, version: i
     event.record.Pack(message)
     call.announce(event)
     return message
-

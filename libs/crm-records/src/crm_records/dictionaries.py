@@ -1,4 +1,4 @@
-"""Dictionaries (数据字典): codes that stay, labels that administrators change, entries that retire but stay readable."""
+"""Dictionaries (数据字典): codes that stay, labels that administrators change; retired entries stay readable."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from crm_kit.rpc import Call
 from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, Table, Text, select
 
+from crm_kit.rpc import Call
 from crm_records.record import Record, Row
 
 metadata = MetaData()

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from crm import rule_pb2
-from crm_kit import codec
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
+
+from crm import rule_pb2
+from crm_kit import codec, contract
+from crm_kit.contract import Descriptor
 
 TEXT, DECIMAL, DATE, ID, TIME, INTEGER, BOOLEAN = "text", "decimal", "date", "id", "time", "integer", "boolean"
 TEXTS, IDS, DATA, CUSTOM = "texts", "ids", "data", "custom"
@@ -51,8 +53,8 @@ def of(descriptor: Descriptor) -> dict[str, Field]:
 
 
 def _field(f: FieldDescriptor) -> Field:
-    rule = f.GetOptions().Extensions[rule_pb2.field]
-    behaviour = f.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    rule = contract.field(f)
+    behaviour = contract.behaviour(f)
     return Field(
         name=f.name,
         json_name=f.json_name,

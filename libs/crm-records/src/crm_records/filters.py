@@ -12,11 +12,9 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
-from crm_kit import errors
 from lark import Lark, Token, Transformer, UnexpectedInput
 from lark.exceptions import VisitError
 from sqlalchemy import (
-    ARRAY,
     Boolean,
     ColumnElement,
     Date,
@@ -32,7 +30,9 @@ from sqlalchemy import (
     not_,
     or_,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from crm_kit import errors
 from crm_records import fields as kinds
 from crm_records import search
 from crm_records.record import Record
@@ -113,7 +113,9 @@ def parse(text: str) -> Any:
         tree = _parser.parse(text)
     except UnexpectedInput as error:
         place = text[max(0, (error.pos_in_stream or 0)) :][:30] or "…"
-        raise errors.Invalid(key="bad_filter", what=(f"“{place}”处无法理解", f"cannot be understood at “{place}”")) from None
+        raise errors.Invalid(
+            key="bad_filter", what=(f"“{place}”处无法理解", f"cannot be understood at “{place}”")
+        ) from None
     except (VisitError, RecursionError):
         raise errors.Invalid(key="bad_filter", what=("过于复杂", "too complex")) from None
     if _size(tree) > CONDITIONS:
@@ -164,7 +166,12 @@ def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str]) -> 
         if isinstance(node, Test):
             return _compile_test(record, node, f"filter_{next(count)}", custom_kinds, readers)
         parts = [build(p, depth + 1) for p in node.parts]
-        return {"and": and_, "or": or_, "not": lambda p: not_(p)}[node.kind](*parts)
+        match node.kind:
+            case "and":
+                return and_(*parts)
+            case "or":
+                return or_(*parts)
+        return not_(parts[0])
 
     return Compiled(build(tree, 0), tuple(readers))
 

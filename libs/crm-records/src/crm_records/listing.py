@@ -15,11 +15,11 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+from sqlalchemy import Column, ColumnElement, and_, bindparam, func, literal_column, or_, select, true
+
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.rpc import Call
-from sqlalchemy import Column, ColumnElement, and_, bindparam, func, literal_column, or_, select, true
-
 from crm_records import custom_fields, filters, rows, search, sql
 from crm_records import fields as kinds
 from crm_records.record import Record
@@ -96,7 +96,15 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
 
     tree_shape = filters.shape(tree) if tree is not None else None
     nulls = tuple(v is None for v in cursor) if cursor else None
-    where_key = (record, shape, tree_shape, bool(words), request.deleted, str(also), tuple(sorted(custom_kinds.items())))
+    where_key = (
+        record,
+        shape,
+        tree_shape,
+        bool(words),
+        request.deleted,
+        str(also),
+        tuple(sorted(custom_kinds.items())),
+    )
     found = _statements.get(where_key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
@@ -200,7 +208,7 @@ def _where(
     also: ColumnElement[bool] | None,
 ) -> ColumnElement[bool]:
     table = record.table
-    parts = [table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None)]
+    parts: list[ColumnElement[bool]] = [table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None)]
     within = record.within(shape)
     if within is not None:
         parts.append(within)
@@ -244,11 +252,12 @@ def _count(
     key = (where_key, "count", how)
     statement = _statements.get(key)
     if statement is None:
-        inner = select(literal_column("1")).select_from(record.table).where(where)
+        inner: Any = select(literal_column("1")).select_from(record.table).where(where)
         if how == "capped":
             inner = inner.limit(CAP + 1)
         statement = _keep(key, sql.prepare(select(func.count()).select_from(inner.subquery())))
-    total = int(statement.run(call.connection, parameters).scalar_one())
+    found = statement.run(call.connection, parameters).fetchone()
+    total = int(found[0])
     return (CAP, True) if how == "capped" and total > CAP else (total, False)
 
 

@@ -11,10 +11,10 @@ import threading
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from crm_kit import errors
 from sqlalchemy import BigInteger, Column, Engine, Integer, MetaData, Table, Text, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from crm_kit import errors
 from crm_records.record import Record
 
 metadata = MetaData()

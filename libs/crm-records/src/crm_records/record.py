@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from crm import rule_pb2
-from crm_kit.rpc import Call
-from crm_kit.scope import Shape, condition
 from google.protobuf.message import Message
 from sqlalchemy import Column, ColumnElement, Engine, Table, select
 
+from crm_kit import contract
+from crm_kit.rpc import Call
+from crm_kit.scope import Shape, condition
 from crm_records import fields as kinds
 from crm_records.fields import Field
 
@@ -66,7 +66,7 @@ class Record:
     """The service's records, set by the registry itself."""
 
     def __init__(self) -> None:
-        options = self.message.DESCRIPTOR.GetOptions().Extensions[rule_pb2.record]
+        options = contract.record(self.message.DESCRIPTOR)
         self.type: str = options.type
         self.label: tuple[str, str] = (options.zh, options.en)
         self.fields: dict[str, Field] = kinds.of(self.message.DESCRIPTOR)

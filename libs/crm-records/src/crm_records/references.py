@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import select
+
 from crm_kit import organisation, scope
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from sqlalchemy import select
-
 from crm_records import fields as kinds
 from crm_records import sql
 from crm_records.record import Record, Registry, Row

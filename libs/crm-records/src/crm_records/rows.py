@@ -55,8 +55,9 @@ def _converter(field: Field) -> Callable[[Any], Any] | None:
 
 def _data_converter(field: Field) -> Callable[[Any], Any]:
     """JSON as stored has JSON names; the constructor of a message takes the names of its fields."""
-    from crm_kit import codec
     from google.protobuf.message_factory import GetMessageClass
+
+    from crm_kit import codec
 
     assert field.nested is not None
     kind = GetMessageClass(field.nested)

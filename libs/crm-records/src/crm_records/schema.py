@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor
 from sqlalchemy import (
-    ARRAY,
     Boolean,
     CheckConstraint,
     Column,
@@ -25,9 +23,10 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from crm_kit import db
+from crm_kit.contract import Descriptor
 from crm_records import fields as kinds
 from crm_records.fields import Field
 
@@ -49,9 +48,8 @@ def table(metadata: MetaData, descriptor: Descriptor, name: str, *extra: Any, se
         Index(f"ix_{name}_owner_id", made.c.owner_id, made.c.id)
         Index(f"ix_{name}_department_id", made.c.department_id, made.c.id)
     for f in described.values():
-        if not f.computed and f.name not in ("id", "owner_id", "department_id") and f.kind == kinds.ID and f.references:
-            if f.references != "user":
-                Index(f"ix_{name}_{f.name}", made.c[f.name])
+        if f.kind == kinds.ID and f.references not in ("", "user") and f.name != "department_id" and not f.computed:
+            Index(f"ix_{name}_{f.name}", made.c[f.name])
         if not f.computed and f.min is not None and f.kind in (kinds.DECIMAL, kinds.INTEGER):
             made.append_constraint(CheckConstraint(made.c[f.name] >= f.min, name=f"ck_{name}_{f.name}_min"))
     if searchable:
@@ -72,9 +70,7 @@ def tell_unique(made: Table, descriptor: Descriptor) -> None:
 
 def unique(made: Table, column: str) -> Index:
     """Unique among the living records: one in the recycle bin does not hold the value."""
-    return Index(
-        f"uq_{made.name}_{column}", made.c[column], unique=True, postgresql_where=made.c.delete_time.is_(None)
-    )
+    return Index(f"uq_{made.name}_{column}", made.c[column], unique=True, postgresql_where=made.c.delete_time.is_(None))
 
 
 def _column(f: Field) -> Column[Any]:

@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Text, and_, bindparam
+from sqlalchemy import ColumnElement, Table, Text, and_, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
 
 _SPACES = re.compile(r"\s+")
 _SEPARATORS = re.compile(r"[\s\-()+.]+")

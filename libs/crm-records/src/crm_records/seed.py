@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_kit.rpc import Call
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from crm_kit.rpc import Call
 from crm_records import definitions, dictionaries
 
 Entry = tuple[str, str, str]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 from typing import Any, ClassVar
 
-from crm.records.v1 import records_pb2 as pb
-from crm_kit import errors
-from crm_kit.rpc import Call
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
+from crm.records.v1 import records_pb2 as pb
+from crm_kit import errors
+from crm_kit.rpc import Call
 from crm_records import bulk, changes, custom_fields, definitions, dictionaries, listing, numbers, states, writing
 from crm_records import fields as kinds
 from crm_records.record import Record, Registry
@@ -46,7 +46,7 @@ def _list(record: Record, method: Any) -> Any:
 
     def body(_self: Any, call: Call, request: pb.ListRequest) -> Any:
         page = listing.page(call, record, request)
-        answer = response(
+        answer: Any = response(
             **{name: page.messages}, next_page_token=page.next_page_token, total_capped=page.total_capped
         )
         if page.total is not None:
@@ -90,7 +90,7 @@ _STANDARD = {
 
 
 class RecordServicer:
-    """What every record type of a service can do: description, states, changes, custom fields, dictionaries, numbers."""
+    """What every record type of a service can do: description, states, changes, fields, dictionaries, numbers."""
 
     def __init__(self, registry: Registry) -> None:
         self._records = registry.records

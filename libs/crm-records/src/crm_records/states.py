@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-
 from crm_records.record import Record, Row
 
 

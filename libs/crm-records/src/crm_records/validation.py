@@ -14,17 +14,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import phonenumbers
-from crm import rule_pb2
-from crm_kit import codec
-from crm_kit.errors import Problem
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from stdnum.cn import uscc
 
+from crm import rule_pb2
+from crm_kit import codec
+from crm_kit.errors import Problem
 from crm_records import fields as kinds
 from crm_records.fields import Field
 
-_EMAIL = re.compile(r"[^@\s,;<>\"()]{1,64}@[A-Za-z0-9\u4e00-\u9fff](?:[A-Za-z0-9\u4e00-\u9fff.-]{0,250})\.[A-Za-z\u4e00-\u9fff]{2,24}")
+_EMAIL = re.compile(
+    r"[^@\s,;<>\"()]{1,64}@[A-Za-z0-9\u4e00-\u9fff](?:[A-Za-z0-9\u4e00-\u9fff.-]{0,250})\.[A-Za-z\u4e00-\u9fff]{2,24}"
+)
 _CODE = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 _LINE_BREAK = re.compile(r"[\n\t]")
@@ -40,9 +42,9 @@ def row_values(
     for name in names:
         field = fields[name]
         value = _value(message, field, problems, path)
-        if field.required and value in (None, [], ""):
-            if not any(p.path == path + field.json_name for p in problems):
-                problems.append(Problem(path + field.json_name, "required", {"label": field.label}))
+        told = any(p.path == path + field.json_name for p in problems)
+        if field.required and value in (None, [], "") and not told:
+            problems.append(Problem(path + field.json_name, "required", {"label": field.label}))
         values[name] = value
     return values
 
@@ -163,7 +165,7 @@ def _date(raw: str, wrong: Any) -> Any:
         value = date.fromisoformat(raw)
     except ValueError:
         return wrong("wrong_type", expected=("日期(2026-01-31)", "a date (2026-01-31)"))
-    return value if 1000 <= value.year and len(raw) == 10 else wrong("bad_format")
+    return value if value.year >= 1000 and len(raw) == 10 else wrong("bad_format")
 
 
 def is_phone(value: str) -> bool:

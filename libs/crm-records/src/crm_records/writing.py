@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+from sqlalchemy import bindparam, func, insert, select, update
+
 from crm import rule_pb2
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, ids, scope
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.message import Message
-from sqlalchemy import bindparam, func, insert, select, update
-
 from crm_records import changes, custom_fields, dictionaries, references, rows, search, sql, states, validation
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
@@ -107,7 +107,10 @@ def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
     for dependent in record.dependents:
         table = dependent.column.table
         some = select(func.count()).select_from(
-            select(table.c.id).where(dependent.column == request.id, table.c.delete_time.is_(None)).limit(100).subquery()
+            select(table.c.id)
+            .where(dependent.column == request.id, table.c.delete_time.is_(None))
+            .limit(100)
+            .subquery()
         )
         count = call.connection.scalar(some)
         if count:
@@ -189,8 +192,7 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
         if statement is None:
             values = {n: bindparam(n, type_=record.table.c[n].type) for n in columns}
             statement = _statements[key] = sql.prepare(insert(record.table).values(values))
-        parameters = [{n: _driver(record, n, row[n]) for n in columns} for row in group]
-        call.connection.exec_driver_sql(statement.sql, parameters if len(parameters) > 1 else parameters[0])
+        statement.run_many(call.connection, [{n: _driver(record, n, row[n]) for n in columns} for row in group])
 
 
 def store(call: Call, record: Record, before: Row, after: Row) -> None:
@@ -228,12 +230,18 @@ def locked(call: Call, record: Record, record_id: str, etag: str | None, *, dele
         within = record.within(shape)
         query = query if within is None else query.where(within)
         statement = _statements[key] = sql.prepare(query.with_for_update(of=table))
-    found = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).mappings().one_or_none()
+    found = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).fetchone()
     if found is None:
         raise errors.NotFound()
-    if etag is not None and etag != str(found["version"]):
+    row = as_row(record, found)
+    if etag is not None and etag != str(row["version"]):
         raise errors.Stale()
-    return dict(found)
+    return row
+
+
+def as_row(record: Record, values: Sequence[Any]) -> Row:
+    """A row that was selected with every column of the table."""
+    return dict(zip(record.table.c.keys(), values, strict=True))
 
 
 def record_changed(record: Record, before: Row, after: Row) -> bool:
@@ -257,9 +265,7 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 def _masked(record: Record, mask: FieldMask) -> list[str]:
     names = list(dict.fromkeys(p.split(".")[0] for p in mask.paths))
-    problems = [
-        Problem(n[:60], "unknown_field", {"name": n[:60]}) for n in names if n not in record.fields
-    ]
+    problems = [Problem(n[:60], "unknown_field", {"name": n[:60]}) for n in names if n not in record.fields]
     refuse(problems)
     named = [n for n in names if n in record.writable]
     if not named:
@@ -281,4 +287,3 @@ def _empty(field: kinds.Field) -> Any:
 
 def _driver(record: Record, name: str, value: Any) -> Any:
     return rows.stored(value, record.fields[name]) if name in record.fields else value
-

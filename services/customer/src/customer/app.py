@@ -8,7 +8,6 @@ from crm_kit.service import Service
 from crm_records import tables as records_tables
 from crm_records.record import Registry
 from crm_records.servicer import RecordServicer
-
 from customer import events, first_entries, tables
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS

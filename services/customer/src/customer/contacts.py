@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from sqlalchemy import bindparam, select
+
 from crm.customer.v1 import contacts_pb2 as pb
 from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.record import Record, Row
-from sqlalchemy import bindparam, select
-
 from customer import pinyin
 from customer.customers import CUSTOMERS
 from customer.tables import contact
@@ -61,8 +61,10 @@ _PRIMARY = sql.prepare(
 
 def _take_the_mark(call: Call, row: Row) -> None:
     """A customer has one primary contact: the one before loses the mark, as a change of its own."""
-    found = _PRIMARY.run(call.connection, {"customer_id": row["customer_id"]}).mappings().all()
-    for before in (dict(f) for f in found if f["id"] != row["id"]):
+    found = _PRIMARY.run(call.connection, {"customer_id": row["customer_id"]}).fetchall()
+    for before in (writing.as_row(CONTACTS, values) for values in found):
+        if before["id"] == row["id"]:
+            continue
         after = {**before, "primary": False}
         writing.store(call, CONTACTS, before, after)
         changes.tell(call, CONTACTS, "updated", [(before, after)], after["update_time"])

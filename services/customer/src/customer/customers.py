@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from sqlalchemy import func, select
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records.record import Record, Row
-from sqlalchemy import func, select
-
 from customer import pinyin
 from customer.tables import customer, usage
 
 errors.texts(
     {
         "own_parent": ("上级单位不能是自己或自己的下级", "A customer cannot be its own parent"),
-        "parts_exceed_total": ("男女员工数之和不能超过员工总数", "Male and female employees are more than all employees"),
+        "parts_exceed_total": (
+            "男女员工数之和不能超过员工总数",
+            "Male and female employees are more than all employees",
+        ),
     }
 )
 
@@ -34,7 +38,7 @@ class Customers(Record):
     table = customer
     plural = "customers"
     number = "KH{yyyyMMdd}-{seq:4}"
-    search = ("name", "short_name", "pinyin", "pinyin_initials", "number", "phone", "mobile")
+    search: Sequence[str] = ("name", "short_name", "pinyin", "pinyin_initials", "number", "phone", "mobile")
     list_fields = (
         "number",
         "name",

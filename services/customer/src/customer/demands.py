@@ -11,7 +11,6 @@ from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records.record import Record, Row
-
 from customer.customers import CUSTOMERS
 from customer.tables import demand
 
@@ -42,6 +41,4 @@ DEMANDS = Demands()
 
 def is_current(valid_from: str, valid_until: str, today: date) -> bool:
     """Whether a day lies within a validity; an open end holds for ever."""
-    return (not valid_from or valid_from <= today.isoformat()) and (
-        not valid_until or today.isoformat() <= valid_until
-    )
+    return (not valid_from or valid_from <= today.isoformat()) and (not valid_until or today.isoformat() <= valid_until)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC
+from typing import Any
 
-from crm.records.v1.event_pb2 import Event
-from crm.sales.v1.opportunities_pb2 import Opportunity
-from crm.service_desk.v1.requests_pb2 import ServiceRequest
 from google.protobuf.message import Message
 from sqlalchemy import Connection, delete
 from sqlalchemy.dialects.postgresql import insert
 
+from crm.records.v1.event_pb2 import Event
+from crm.sales.v1.opportunities_pb2 import Opportunity
+from crm.service_desk.v1.requests_pb2 import ServiceRequest
 from customer.tables import happening, usage
 
 _SILENT = {"updated"}
@@ -22,17 +23,19 @@ def _about(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Ev
     """A handler for records that have a `customer_id` and a field to show as title."""
 
     def apply(connection: Connection, events: Sequence[Event]) -> None:
-        told, used, gone = [], {}, []
+        told: list[dict[str, Any]] = []
+        used: dict[str, str] = {}
+        gone: list[str] = []
         for event in events:
-            record = kind()
+            record: Any = kind()
             event.record.Unpack(record)
-            if not record.customer_id:  # type: ignore[attr-defined]
+            if not record.customer_id:
                 continue
             if event.action not in _SILENT:
                 told.append(
                     {
                         "id": event.id,
-                        "customer_id": record.customer_id,  # type: ignore[attr-defined]
+                        "customer_id": record.customer_id,
                         "time": event.time.ToDatetime(UTC),
                         "record_type": event.record_type,
                         "record_id": event.record_id,
@@ -45,7 +48,7 @@ def _about(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Ev
                 gone.append(event.record_id)
                 used.pop(event.record_id, None)
             else:
-                used[event.record_id] = record.customer_id  # type: ignore[attr-defined]
+                used[event.record_id] = record.customer_id
         if told:
             connection.execute(insert(happening).on_conflict_do_nothing(), told)
         if gone:

@@ -114,7 +114,10 @@ DICTIONARIES: dict[str, list[Entry]] = {
         ("partner", "合作伙伴", "Partner"),
         ("other", "其他", "Other"),
     ],
-    "taxpayer_kind": [("general", "一般纳税人", "General taxpayer"), ("small_scale", "小规模纳税人", "Small-scale taxpayer")],
+    "taxpayer_kind": [
+        ("general", "一般纳税人", "General taxpayer"),
+        ("small_scale", "小规模纳税人", "Small-scale taxpayer"),
+    ],
     "credit_rating": [("aaa", "AAA", "AAA"), ("aa", "AA", "AA"), ("a", "A", "A"), ("b", "B", "B"), ("c", "C", "C")],
     "payment_attitude": [
         ("prompt", "及时", "Prompt"),

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from sqlalchemy import Text, and_, func, literal, or_, select, union_all, update
+
 from crm.customer.v1 import interactions_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors, organisation
@@ -14,8 +16,6 @@ from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing
 from crm_records.record import Record, Row
-from sqlalchemy import Text, and_, func, literal, or_, select, union_all, update
-
 from customer.customers import CUSTOMERS
 from customer.tables import customer, happening, interaction
 
@@ -80,9 +80,7 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
     own = own.order_by(interaction.c.start_time.desc(), interaction.c.id.desc()).limit(size + 1)
     others = others.order_by(happening.c.time.desc(), happening.c.id.desc()).limit(size + 1)
     both = union_all(own.subquery().select(), others.subquery().select()).subquery()
-    rows = call.connection.execute(
-        select(both).order_by(both.c.time.desc(), both.c.id.desc()).limit(size + 1)
-    ).all()
+    rows = call.connection.execute(select(both).order_by(both.c.time.desc(), both.c.id.desc()).limit(size + 1)).all()
     answer = pb.ListTimelineResponse(entries=[pb.TimelineEntry(**row._mapping) for row in rows[:size]])
     if len(rows) > size:
         last_row = rows[size - 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from typing import Any, cast
 
 # One reading for each character is enough to find a name by; the phrase table alone would take 40 MiB.
 os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
@@ -15,6 +16,6 @@ def of(text: str) -> tuple[str, str]:
     """(full pinyin without tones, initials); letters and digits stand for themselves."""
     from pypinyin import Style, lazy_pinyin
 
-    syllables = lazy_pinyin(text, style=Style.NORMAL, errors=lambda rest: list(rest))
+    syllables = lazy_pinyin(text, style=Style.NORMAL, errors=cast(Any, list))
     kept = [s for s in syllables if s.strip() and s.isalnum()]
     return "".join(kept).lower()[:500], "".join(s[0] for s in kept).lower()[:200]

@@ -1,11 +1,12 @@
 """The service's tables. Columns come from the contract; what it cannot say stands here."""
 
+from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid
+
 from crm.customer.v1.contacts_pb2 import Contact
 from crm.customer.v1.customers_pb2 import Customer
 from crm.customer.v1.demands_pb2 import Demand
 from crm.customer.v1.interactions_pb2 import Interaction
 from crm_records import schema
-from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid
 
 metadata = MetaData()
 

@@ -1,18 +1,18 @@
 """For tests of a service: its real server and database, and callers with just the rights a test is about.
 
-    @pytest.fixture(scope="session")
-    def server():
-        with running(SERVICE) as server:
-            yield server
+@pytest.fixture(scope="session")
+def server():
+    with running(SERVICE) as server:
+        yield server
 
-    @pytest.fixture(autouse=True)
-    def empty(server):
-        server.reset()
+@pytest.fixture(autouse=True)
+def empty(server):
+    server.reset()
 
-    def test_a_reader_cannot_write(server):
-        reader = server.person(rights=["customer.read"])
-        with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
-            reader.CreateCustomer(customer={"name": "上海钢铁"})
+def test_a_reader_cannot_write(server):
+    reader = server.person(rights=["customer.read"])
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        reader.CreateCustomer(customer={"name": "上海钢铁"})
 """
 
 from crm_kit.testing.client import Client

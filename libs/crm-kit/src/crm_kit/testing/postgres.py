@@ -24,7 +24,8 @@ def postgres() -> Any:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = embedded.Postgres(folder / "postgres", port, durable=False).start()
-    atexit.register(lambda: (server.stop(), shutil.rmtree(folder, ignore_errors=True)))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.stop)
     return server
 
 

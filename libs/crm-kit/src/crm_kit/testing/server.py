@@ -13,9 +13,8 @@ from google.protobuf.message import Message
 from jwt.utils import base64url_encode
 from sqlalchemy import insert, text
 
-from crm import rule_pb2
 from crm.records.v1.event_pb2 import Event
-from crm_kit import ids, organisation, rpc, tokens
+from crm_kit import contract, ids, organisation, rpc, tokens
 from crm_kit.inbox import Delivery
 from crm_kit.service import Service, contract_modules
 from crm_kit.settings import Settings
@@ -153,7 +152,7 @@ class Server:
                 continue
             found[name] = name != "outbox" and bool(self.sql(f'SELECT 1 FROM "{name}" LIMIT 1'))  # noqa: S608
             if found[name]:
-                self.sql(f'CREATE TABLE seeded."{name}" AS SELECT * FROM "{name}"')
+                self.sql(f'CREATE TABLE seeded."{name}" AS SELECT * FROM "{name}"')  # noqa: S608
         return found
 
 
@@ -165,7 +164,7 @@ def token(user_id: str, session_id: str, *, must_change_password: bool = False, 
 
 def event(record: Message, action: str, version: int = 1) -> Event:
     """The event that the owner of a record announces."""
-    kind = record.DESCRIPTOR.GetOptions().Extensions[rule_pb2.record].type
+    kind = contract.record(record.DESCRIPTOR).type
     record_id = cast(Any, record).id
     made = Event(id=ids.uuid7(), record_type=kind, action=action, record_id=record_id, version=version)
     made.time.GetCurrentTime()

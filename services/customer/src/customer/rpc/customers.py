@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
+
 from crm.customer.v1 import customers_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import organisation
@@ -12,8 +14,6 @@ from crm_kit.rpc import Call
 from crm_records import dictionaries, listing, writing
 from crm_records.record import Row
 from crm_records.servicer import Servicer
-from sqlalchemy import select
-
 from customer.customers import CUSTOMERS, group_field
 from customer.customers import Customers as CustomerRecord
 
@@ -40,7 +40,9 @@ class CustomerServicer(Servicer):
         def give(_before: Row) -> dict[str, Any]:
             return {"owner_id": request.owner_id or None, "department_id": request.department_id or None}
 
-        return writing.answer(call, CUSTOMERS, writing.write(call, CUSTOMERS, request.id, request.etag, "assigned", give))
+        return writing.answer(
+            call, CUSTOMERS, writing.write(call, CUSTOMERS, request.id, request.etag, "assigned", give)
+        )
 
     def ListCustomerBriefs(self, call: Call, request: records_pb.ListRequest) -> pb.ListCustomerBriefsResponse:
         asked = records_pb.ListRequest(

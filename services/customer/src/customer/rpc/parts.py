@@ -5,7 +5,6 @@ from __future__ import annotations
 from crm.customer.v1 import contacts_pb2, demands_pb2, interactions_pb2
 from crm_kit.rpc import Call
 from crm_records.servicer import Servicer
-
 from customer import interactions
 from customer.contacts import CONTACTS
 from customer.demands import DEMANDS

@@ -1,0 +1,43 @@
+"""The options of the contract, read from descriptors: rule of an RPC, rule of a field, kind of a record."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from google.api import annotations_pb2, field_behavior_pb2
+from google.api.http_pb2 import HttpRule
+
+from crm import rule_pb2
+
+Descriptor = Any
+"""A descriptor of whichever implementation protobuf runs on; their stubs do not agree on a type."""
+
+
+def rule(method: Descriptor) -> rule_pb2.Rule:
+    """Who may call an RPC and what it announces."""
+    return cast(rule_pb2.Rule, method.GetOptions().Extensions[cast(Any, rule_pb2.rule)])
+
+
+def http(method: Descriptor) -> HttpRule:
+    """The HTTP mapping of an RPC."""
+    return cast(HttpRule, method.GetOptions().Extensions[cast(Any, annotations_pb2.http)])
+
+
+def only_reads(method: Descriptor) -> bool:
+    """Whether an RPC changes nothing: it is a GET, or says so."""
+    return rule(method).read_only or http(method).HasField("get")
+
+
+def field(descriptor: Descriptor) -> rule_pb2.Field:
+    """How a field is called and checked."""
+    return cast(rule_pb2.Field, descriptor.GetOptions().Extensions[cast(Any, rule_pb2.field)])
+
+
+def behaviour(descriptor: Descriptor) -> list[int]:
+    """REQUIRED, OUTPUT_ONLY, IMMUTABLE."""
+    return list(descriptor.GetOptions().Extensions[cast(Any, field_behavior_pb2.field_behavior)])
+
+
+def record(descriptor: Descriptor) -> rule_pb2.Record:
+    """The kind of record that a message is."""
+    return cast(rule_pb2.Record, descriptor.GetOptions().Extensions[cast(Any, rule_pb2.record)])
