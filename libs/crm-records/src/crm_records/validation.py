@@ -30,7 +30,7 @@ _EMAIL = re.compile(
 _CODE = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 _LINE_BREAK = re.compile(r"[\n\t]")
-MANY = 100
+MANY = 500
 """Entries of a list field at most."""
 
 

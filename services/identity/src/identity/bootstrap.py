@@ -1,0 +1,90 @@
+"""`python -m identity bootstrap`: what an installation needs before the first login. Run it as often as you like.
+
+It adds built-in roles, the root department, the signing key and the user `admin` where they are missing, and
+changes nothing that is there. Its last line is `created` if it made the user, else `exists`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sqlalchemy import func, select, text
+
+from crm.identity.v1.departments_pb2 import Department
+from crm.identity.v1.roles_pb2 import DataScope, Role
+from crm.identity.v1.users_pb2 import User
+from crm_kit.errors import EN, Refusal
+from crm_kit.rpc import Call
+from crm_kit.service import Service
+from crm_kit.settings import Settings, SettingsError
+from crm_records import writing
+from identity import administrators, builtin, passwords
+from identity.departments import DEPARTMENTS
+from identity.keys import Keys
+from identity.roles import ROLES
+from identity.tables import department, role, user
+from identity.transactions import as_system
+from identity.users import USERS
+
+USERNAME = "admin"
+_ONE_AT_A_TIME = 0x43524D13
+
+
+def run(service: Service) -> None:
+    """The command."""
+    try:
+        service.connect(Settings.from_environment(service.name))
+        service.servicers(service)
+        made = bootstrap(service, os.environ.get("CRM_ADMIN_PASSWORD", ""))
+    except SettingsError as error:
+        sys.exit(f"identity: {error}")
+    except Refusal as refusal:
+        said = [p.message(EN) for p in refusal.problems] or [refusal.message(EN)]
+        sys.exit(f"identity: {'; '.join(said)}")
+    sys.stdout.write("created\n" if made else "exists\n")
+
+
+def bootstrap(service: Service, password: str) -> bool:
+    """Add what is missing; whether the administrator was."""
+    Keys(service).current()
+    with as_system(service) as call:
+        call.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
+        _add_roles(call)
+        root_id = _root(call) or _make_root(call)
+        # One that was deleted does not come back: somebody meant it.
+        if call.connection.scalar(select(user.c.id).where(func.lower(user.c.username) == USERNAME).limit(1)):
+            return False
+        _add_administrator(call, root_id, password)
+        return True
+
+
+def _add_roles(call: Call) -> None:
+    known = set(call.connection.scalars(select(role.c.code).where(role.c.delete_time.is_(None))))
+    for one in builtin.ROLES:
+        if one.code not in known:
+            scopes = [DataScope(resource=r, scope=s) for r, s in {"*": one.scope, **one.scopes}.items()]
+            message = Role(code=one.code, name=one.name, group=one.group, description=one.description)
+            message.rights.extend(one.rights)
+            message.scopes.extend(scopes)
+            writing.create(call, ROLES, message, built_in=True)
+
+
+def _root(call: Call) -> str | None:
+    living = select(department.c.id).where(department.c.parent_id.is_(None), department.c.delete_time.is_(None))
+    return call.connection.scalar(living.order_by(department.c.create_time, department.c.id).limit(1))
+
+
+def _make_root(call: Call) -> str:
+    made = writing.create(call, DEPARTMENTS, Department(name=os.environ.get("CRM_COMPANY_NAME") or "公司"))
+    return str(made.id)
+
+
+def _add_administrator(call: Call, department_id: str, password: str) -> None:
+    if not password:
+        raise SettingsError("CRM_ADMIN_PASSWORD must be set to make the user admin")
+    writing.refuse(passwords.problems(password, USERNAME, "", ("CRM_ADMIN_PASSWORD", "CRM_ADMIN_PASSWORD")))
+    living = role.c.delete_time.is_(None)
+    role_id = call.connection.scalar(select(role.c.id).where(role.c.code == administrators.CODE, living))
+    message = User(username=USERNAME, name="系统管理员", department_id=department_id, role_ids=[str(role_id)])
+    writing.create(call, USERS, message, password_hash=passwords.hashed(password))

@@ -1,0 +1,167 @@
+"""The roles that every installation starts with. Administrators may change them; nobody deletes them.
+
+Rights are given by what a role does with which records; where, is said by its scopes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+READ = ("read",)
+ENTER = ("read", "create")
+WORK = ("read", "create", "update")
+LEAD = (*WORK, "assign", "approve", "print")
+RULE = (*LEAD, "delete", "import", "export")
+
+CUSTOMERS = ("customer", "contact", "demand", "interaction")
+SALES = ("opportunity",)
+SERVICE = ("service_request",)
+TASKS = ("task", "task_comment")
+BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
+OFFER = ("product", "product_category", "price_list", "price_item")
+FRAME = (*OFFER, "pipeline", "department")
+"""What everybody in business looks things up in."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """One role: its rights, and the scope of all it does not name."""
+
+    code: str
+    name: str
+    group: str
+    description: str
+    rights: Sequence[str]
+    scope: str
+    scopes: dict[str, str]
+
+
+def _may(actions: Sequence[str], *resources: str) -> list[str]:
+    return [f"{resource}.{action}" for resource in resources for action in actions]
+
+
+def _role(
+    code: str,
+    name: str,
+    description: str,
+    *rights: list[str],
+    scope: str = "self",
+    group: str = "operator",
+    **scopes: str,
+) -> BuiltIn:
+    """A role of the business: looks up the frame, knows every customer in brief, has notifications of its own."""
+    common = [*_may(READ, *FRAME), "customer_brief.read", *_may(("read", "update"), "notification")]
+    every = dict.fromkeys([*common, *(r for group in rights for r in group)])
+    looked_up = dict.fromkeys((*FRAME, "customer_brief"), "all")
+    own = {"notification": "self"}
+    named = {} if scope == "all" else looked_up
+    return BuiltIn(code, name, group, description, list(every), scope, {**named, **own, **scopes})
+
+
+ROLES = (
+    BuiltIn("system_admin", "系统管理员", "administrator", "管理用户、角色与系统设置", ["*"], "all", {}),
+    _role(
+        "executive",
+        "高管",
+        "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
+        _may(RULE, *BUSINESS, *OFFER),
+        _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
+        scope="all",
+        group="administrator",
+    ),
+    _role(
+        "sales_manager",
+        "销售主管",
+        "管理下属的客户、商机、计划与服务请求,分析与报表",
+        _may(LEAD, *BUSINESS),
+        _may(("read", "export", "print"), "report"),
+        _may(READ, "user"),
+        scope="subordinates",
+    ),
+    _role(
+        "account_manager",
+        "客户经理",
+        "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
+        _may(WORK, *BUSINESS),
+        _may(READ, "report"),
+    ),
+    _role(
+        "marketing",
+        "市场专员",
+        "市场活动、客户群、竞争对手与资料审核;维护产品资料",
+        _may(READ, *CUSTOMERS, *SALES, "report"),
+        _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
+        _may((*WORK, "delete", "import", "export", "print"), *OFFER),
+        _may(WORK, *TASKS),
+        scope="all",
+        task="self",
+        task_comment="self",
+    ),
+    _role(
+        "service_agent",
+        "客服",
+        "处理服务请求、投诉与回访",
+        _may(READ, *CUSTOMERS),
+        _may(("update",), "contact"),
+        _may(("create", "update"), "interaction", "demand"),
+        _may((*WORK, "assign"), *SERVICE),
+        _may(WORK, *TASKS),
+        _may(READ, "report"),
+        scope="all",
+        task="self",
+        task_comment="self",
+        report="self",
+    ),
+    _role(
+        "finance",
+        "财务",
+        "回款、发票、费用与佣金",
+        _may(READ, *CUSTOMERS, *SALES),
+        _may(("read", "export", "print"), "report"),
+        _may(WORK, *TASKS),
+        scope="all",
+        task="self",
+        task_comment="self",
+    ),
+    _role(
+        "data_clerk",
+        "录入员",
+        "录入和导入客户、联系人与产品资料",
+        _may((*WORK, "import"), *CUSTOMERS, *OFFER),
+        _may(WORK, *TASKS),
+        scope="department_tree",
+        task="self",
+        task_comment="self",
+    ),
+    _role(
+        "reviewer",
+        "审核员",
+        "审核录入的资料",
+        _may(("read", "update", "approve"), *CUSTOMERS, *OFFER),
+        _may(WORK, *TASKS),
+        scope="all",
+        task="self",
+        task_comment="self",
+    ),
+    _role(
+        "channel_manager",
+        "渠道经理",
+        "管理分销商及其商机",
+        _may((*WORK, "assign"), *BUSINESS),
+        _may(READ, "report"),
+        scope="subordinates",
+    ),
+    _role(
+        "trainer",
+        "培训师",
+        "客户培训",
+        _may(READ, "customer", "contact"),
+        _may(ENTER, "interaction"),
+        _may(WORK, *TASKS),
+        scope="all",
+        interaction="self",
+        task="self",
+        task_comment="self",
+    ),
+)

@@ -1,0 +1,45 @@
+"""Departments: the nodes of the organisation tree."""
+
+from __future__ import annotations
+
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, false
+
+from crm.identity.v1 import departments_pb2 as pb
+from crm_kit.rpc import Call
+from crm_kit.scope import Shape
+from crm_records.record import Dependent, Record, Row
+from identity import trees
+from identity.tables import department, user
+
+
+class Departments(Record):
+    """See the contract for the fields."""
+
+    message = pb.Department
+    table = department
+    plural = "departments"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dependents += [
+            Dependent(department.c.parent_id, ("下级部门", "Sub-departments")),
+            Dependent(user.c.department_id, ("人员", "People")),
+        ]
+
+    def within(self, shape: Shape) -> ColumnElement[bool] | None:
+        """Departments have no owner: those that the scope names."""
+        if shape.all:
+            return None
+        if not shape.departments:
+            return false()
+        return self.table.c.id == any_(bindparam("scope_department_ids", type_=ARRAY(Uuid(as_uuid=False))))
+
+    def prepare(self, call: Call, row: Row, before: Row | None) -> None:
+        trees.refuse_cycle(call, self, row, before, "parent_id")
+
+    def may_delete(self, call: Call, row: Row) -> None:
+        """Nothing comes to stand below it from here on: the dependents are counted next."""
+        trees.lock(call, self.table)
+
+
+DEPARTMENTS = Departments()

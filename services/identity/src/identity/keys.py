@@ -1,0 +1,100 @@
+"""The keys that sign access tokens.
+
+The private key lies encrypted in the database, so that every process of identity signs with the same one; what it
+is encrypted with lies in a file outside. The public key is announced: every service verifies tokens by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.utils import base64url_encode
+from sqlalchemy import Connection, insert, select, text
+
+from crm.identity.v1.keys_pb2 import SigningKey
+from crm.records.v1.event_pb2 import Event
+from crm_kit import ids, tokens
+from crm_kit.rpc import Call
+from crm_kit.service import Service
+from crm_kit.settings import SettingsError
+from identity.tables import signing_key
+from identity.transactions import as_system
+
+_ONE_MAKES_IT = 0x43524D11
+
+
+class Keys:
+    """Signs for one process. The key is read, or made, when it is first needed."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._signing: tuple[str, Ed25519PrivateKey] | None = None
+        self._looking = threading.Lock()
+
+    def sign(self, claims: tokens.Claims) -> str:
+        """The access token of these claims."""
+        kid, private = self.current()
+        return tokens.sign(claims, private, kid)
+
+    def current(self) -> tuple[str, Ed25519PrivateKey]:
+        """The key to sign with."""
+        with self._looking:
+            if self._signing is None:
+                self._signing = self._find_or_make()
+            return self._signing
+
+    def _find_or_make(self) -> tuple[str, Ed25519PrivateKey]:
+        secret = Fernet(_secret(key_file()))
+        with as_system(self._service) as call:
+            call.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_MAKES_IT})
+            return _newest(call.connection, secret) or _make(call, secret)
+
+
+def key_file() -> Path:
+    """IDENTITY_KEY_FILE, or `identity.key` in the data folder."""
+    return Path(os.environ.get("IDENTITY_KEY_FILE") or Path(os.environ.get("CRM_DATA") or ".data") / "identity.key")
+
+
+def _newest(connection: Connection, secret: Fernet) -> tuple[str, Ed25519PrivateKey] | None:
+    """The newest key that the key file opens: with another file we start anew, and old tokens stay valid."""
+    query = select(signing_key).where(~signing_key.c.retired).order_by(signing_key.c.create_time.desc())
+    for row in connection.execute(query):
+        with suppress(InvalidToken):
+            return row.kid, Ed25519PrivateKey.from_private_bytes(secret.decrypt(bytes(row.private_key)))
+    return None
+
+
+def _make(call: Call, secret: Fernet) -> tuple[str, Ed25519PrivateKey]:
+    private = Ed25519PrivateKey.generate()
+    x = base64url_encode(private.public_key().public_bytes_raw()).decode()
+    key_id, kid = ids.uuid7(), ids.uuid7()
+    values = {"id": key_id, "kid": kid, "x": x, "retired": False, "create_time": datetime.now(UTC)}
+    sealed = secret.encrypt(private.private_bytes_raw())
+    call.connection.execute(insert(signing_key).values(private_key=sealed, **values))
+    event = Event(record_type="signing_key", action="created", record_id=key_id, version=1)
+    event.record.Pack(SigningKey(id=key_id, kid=kid, x=x, etag="1"))
+    call.announce(event)
+    return kid, private
+
+
+def _secret(file: Path) -> bytes:
+    """The content of the key file; made at the first start, whole or not at all."""
+    try:
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, new = tempfile.mkstemp(dir=file.parent)  # mode 0600
+            with os.fdopen(descriptor, "wb") as output:
+                output.write(Fernet.generate_key())
+            with suppress(FileExistsError):  # another process was faster
+                os.link(new, file)
+            Path(new).unlink()
+        return file.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"IDENTITY_KEY_FILE {file}: {error.strerror}") from error

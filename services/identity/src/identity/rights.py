@@ -1,0 +1,125 @@
+"""Rights: which there are (made from the contract), and that nobody gives away more than they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
+
+from crm import rule_pb2
+from crm_kit import errors
+from crm_kit.organisation import Access
+from crm_kit.rpc import Call
+from crm_protos import DESCRIPTORS
+
+ACTIONS = {
+    "read": ("查看", "Read"),
+    "create": ("新建", "Create"),
+    "update": ("修改", "Update"),
+    "delete": ("删除", "Delete"),
+    "approve": ("审批", "Approve"),
+    "assign": ("分配", "Assign"),
+    "import": ("导入", "Import"),
+    "export": ("导出", "Export"),
+    "print": ("打印", "Print"),
+    "configure": ("配置", "Configure"),
+}
+RESOURCES = {
+    "customer_brief": ("客户概要", "Customer brief"),
+    "report": ("报表", "Report"),
+}
+"""Labels of what rights name besides record types."""
+
+errors.texts(
+    {
+        "unknown_right": ("没有“{right}”这个权限", "There is no right “{right}”"),
+        "unknown_resource": ("没有“{resource}”这种资源", "There is no resource “{resource}”"),
+        "right_not_held": (
+            "不能授予或代管自己没有的权限:{right}",
+            "You cannot give or manage a right that you lack: {right}",
+        ),
+        "scope_not_held": (
+            "不能授予超出自己数据范围的权限:{resource}",
+            "You cannot give a scope wider than your own: {resource}",
+        ),
+    }
+)
+
+
+@cache
+def every() -> dict[str, tuple[str, str]]:
+    """Every right of the suite with its labels, in the order of the contract."""
+    found: dict[str, tuple[str, str]] = {}
+    labels, asked, generic, owned = _contract()
+    for right in asked:
+        resource, _, action = right.partition(".")
+        label, verb = labels.get(resource, RESOURCES.get(resource, (resource, resource))), ACTIONS.get(action)
+        found[right] = (f"{label[0]} · {(verb or (action, action))[0]}", f"{label[1]}: {(verb or (action, action))[1]}")
+    for resource, label in labels.items():
+        if f"{resource}.read" not in found:
+            continue
+        more = [*generic, "approve", "export", "print", *(["assign"] if resource in owned else [])]
+        for action in more:
+            verb = ACTIONS[action]
+            found.setdefault(f"{resource}.{action}", (f"{label[0]} · {verb[0]}", f"{label[1]}: {verb[1]}"))
+    return dict(sorted(found.items()))
+
+
+def resources() -> set[str]:
+    """What rights and scopes can be about."""
+    return {right.partition(".")[0] for right in every()}
+
+
+def exists(right: str) -> bool:
+    """Whether an RPC of the suite could ask for it, or for one of those that it stands for."""
+    return right in every() or right == "*" or (right.endswith(".*") and right[:-2] in resources())
+
+
+def refuse_more_than_own(call: Call, rights: Iterable[str], scopes: Iterable[dict[str, object]] = ()) -> None:
+    """PERMISSION_DENIED unless the caller holds all of it: rights are passed on, never made."""
+    for right in rights:
+        if not _covers(call.access, right):
+            raise errors.Denied("right_not_held", right=right)
+    for scope in scopes:
+        reach = call.access.reach(str(scope["resource"]))
+        chosen = set(scope.get("departmentIds") or ()) if scope["scope"] == "chosen" else set()  # type: ignore[call-overload]
+        if not reach.all and (scope["scope"] == "all" or not chosen <= reach.department_ids):
+            raise errors.Denied("scope_not_held", resource=scope["resource"])
+
+
+def _covers(access: Access, right: str) -> bool:
+    if right == "*":
+        return "*" in access.rights and not access.denials
+    resource, _, action = right.partition(".")
+    if action == "*":
+        denied = any(d == "*" or d.partition(".")[0] == resource for d in access.denials)
+        return not denied and ("*" in access.rights or right in access.rights)
+    return access.may(right)
+
+
+def _contract() -> tuple[dict[str, tuple[str, str]], list[str], list[str], set[str]]:
+    """Labels of record types, rights that RPCs ask for, actions asked of every record type, types with an owner."""
+    labels: dict[str, tuple[str, str]] = {}
+    asked: dict[str, None] = {}
+    generic: dict[str, None] = {}
+    owned: set[str] = set()
+    for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
+        for message in file.message_type:
+            record = message.options.Extensions[rule_pb2.record]
+            if record.type:
+                labels[record.type] = (record.zh, record.en)
+                if _has_owner(message):
+                    owned.add(record.type)
+        for service in file.service:
+            for method in service.method:
+                right = method.options.Extensions[rule_pb2.rule].right
+                if right.startswith("{record_type}."):
+                    generic[right.partition(".")[2]] = None
+                elif right:
+                    asked[right] = None
+    return labels, list(asked), list(generic), owned
+
+
+def _has_owner(message: DescriptorProto) -> bool:
+    return any(f.name == "owner_id" for f in message.field)

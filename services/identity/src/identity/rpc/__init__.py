@@ -1,0 +1,1 @@
+"""The RPCs of identity, one module for each service of the contract."""

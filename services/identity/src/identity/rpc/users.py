@@ -1,0 +1,115 @@
+"""UserService: the standard RPCs, first passwords, letting people in and keeping them out, colleagues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from crm.identity.v1 import users_pb2 as pb
+from crm.records.v1 import records_pb2 as records_pb
+from crm_kit import errors
+from crm_kit.db import one_of
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from crm_records import bulk, writing
+from crm_records.record import Row
+from crm_records.servicer import Servicer
+from identity import passwords, people, sessions, users
+from identity.tables import user
+from identity.users import USERS
+
+errors.texts(
+    {
+        "already_active": ("账号已启用", "The account is active already"),
+        "not_active": ("账号已停用", "The account is disabled already"),
+        "own_account": ("不能停用或删除自己的账号", "You cannot disable or delete your own account"),
+    }
+)
+
+_FIRST = ("初始密码", "Initial password")
+
+
+class UserServicer(Servicer):
+    record = USERS
+    service = pb.DESCRIPTOR.services_by_name["UserService"]
+
+    def CreateUser(self, call: Call, request: pb.CreateUserRequest) -> pb.User:
+        first = request.initial_password
+        if not first:
+            return _user(writing.create(call, USERS, request.user))
+        problems = list(passwords.problems(first, request.user.username, "initialPassword", _FIRST))
+        if problems:
+            writing.new_row(call, USERS, request.user, problems)  # names every other wrong field, too
+            writing.refuse(problems)
+        hashed = passwords.hashed(first)
+        return _user(writing.create(call, USERS, request.user, password_hash=hashed, must_change_password=True))
+
+    def ImportUsers(self, call: Call, request: pb.ImportUsersRequest) -> records_pb.BulkResponse:
+        first = request.initial_password
+        if first:
+            problems: list[Problem] = list(passwords.problems(first, "", "initialPassword", _FIRST))
+            writing.refuse(problems)
+            call.memo[users.INITIAL_PASSWORD] = first
+        _as_stored(call, request)
+        return bulk.import_rows(call, USERS, request.users)
+
+    def DeleteUser(self, call: Call, request: records_pb.DeleteRequest) -> records_pb.Deleted:
+        _refuse_own(call, request.id)
+        deleted = writing.delete(call, USERS, request)
+        sessions.end_all(call, request.id)
+        return deleted
+
+    def ActivateUser(self, call: Call, request: pb.ActivateUserRequest) -> pb.User:
+        return _switch(call, request, "activated", True)
+
+    def DeactivateUser(self, call: Call, request: pb.DeactivateUserRequest) -> pb.User:
+        _refuse_own(call, request.id)
+        answer = _switch(call, request, "deactivated", False)
+        sessions.end_all(call, request.id)
+        return answer
+
+    def SetPassword(self, call: Call, request: pb.SetPasswordRequest) -> pb.User:
+        def give(before: Row) -> dict[str, Any]:
+            users.refuse_mightier(call, before)
+            label = ("新密码", "New password")
+            writing.refuse(passwords.problems(request.new_password, before["username"], "newPassword", label))
+            return {"password_hash": passwords.hashed(request.new_password), "must_change_password": True}
+
+        row = writing.write(call, USERS, request.id, None, "password_set", give)
+        sessions.end_all(call, request.id)
+        return _user(writing.answer(call, USERS, row))
+
+    def ListPeople(self, call: Call, request: pb.ListPeopleRequest) -> pb.ListPeopleResponse:
+        return people.page(call, request)
+
+    def GetPerson(self, call: Call, request: pb.GetPersonRequest) -> pb.Person:
+        return people.one(call, request.id)
+
+
+def _switch(call: Call, request: Any, event: str, active: bool) -> pb.User:
+    def turn(before: Row) -> dict[str, Any]:
+        if before["active"] == active:
+            raise errors.Conflict("already_active" if active else "not_active")
+        return {"active": active}
+
+    return _user(writing.answer(call, USERS, writing.write(call, USERS, request.id, request.etag, event, turn)))
+
+
+def _user(message: Any) -> pb.User:
+    assert isinstance(message, pb.User)
+    return message
+
+
+def _refuse_own(call: Call, user_id: str) -> None:
+    if user_id == call.caller.user_id:
+        raise errors.Conflict("own_account")
+
+
+def _as_stored(call: Call, request: pb.ImportUsersRequest) -> None:
+    """A user name is the same in capitals: a row finds its account however it is written."""
+    wanted = {u.username.strip().lower() for u in request.users}
+    query = select(user.c.username).where(one_of(func.lower(user.c.username), wanted), user.c.delete_time.is_(None))
+    stored = {name.lower(): name for name in call.connection.scalars(query)}
+    for one in request.users:
+        one.username = stored.get(one.username.strip().lower(), one.username)

@@ -1,0 +1,84 @@
+"""The service's tables. Columns of records come from the contract; what it cannot say stands here."""
+
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, func
+
+from crm.identity.v1.departments_pb2 import Department
+from crm.identity.v1.roles_pb2 import Role
+from crm.identity.v1.users_pb2 import User
+from crm_kit import db
+from crm_records import schema
+
+metadata = MetaData()
+
+
+def _time(name: str, *, optional: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=optional)
+
+
+user = schema.table(metadata, User.DESCRIPTOR, "user_account", Column("password_hash", Text), searchable=True)
+"""The hash is no field of the record, so it is never answered, logged or announced."""
+Index(
+    "uq_user_account_username",
+    func.lower(user.c.username),
+    unique=True,
+    postgresql_where=user.c.delete_time.is_(None),
+)
+db.UNIQUE["uq_user_account_username"] = ("username", ("用户名", "Username"))
+Index("ix_user_account_department_id", user.c.department_id)
+Index("ix_user_account_manager_id", user.c.manager_id)
+Index("ix_user_account_role_ids", user.c.role_ids, postgresql_using="gin")
+Index("ix_user_account_name", user.c.name, user.c.id)
+
+department = schema.table(metadata, Department.DESCRIPTOR, "department")
+Index("ix_department_manager_id", department.c.manager_id)
+
+role = schema.table(metadata, Role.DESCRIPTOR, "role")
+schema.unique(role, "code")
+schema.tell_unique(role, Role.DESCRIPTOR)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("user_id", Uuid(as_uuid=False), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    _time("create_time"),
+    _time("last_use_time"),
+    _time("end_time", optional=True),
+)
+Index("ix_session_living", session.c.user_id, postgresql_where=session.c.end_time.is_(None))
+
+refresh_token = Table(
+    "refresh_token",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("session_id", Uuid(as_uuid=False), nullable=False),
+    _time("expire_time"),
+    _time("used_time", optional=True),
+)
+"""Used ones stay until they expire: whoever shows one again stole it or was stolen from."""
+Index("ix_refresh_token_session_id", refresh_token.c.session_id)
+Index("ix_refresh_token_expire_time", refresh_token.c.expire_time)
+
+failed_login = Table(
+    "failed_login",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    _time("last_time"),
+    _time("locked_until", optional=True),
+)
+Index("ix_failed_login_last_time", failed_login.c.last_time)
+
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("kid", Text, nullable=False, unique=True),
+    Column("x", Text, nullable=False),
+    Column("private_key", LargeBinary, nullable=False),
+    Column("retired", Boolean, nullable=False),
+    _time("create_time"),
+)
+"""Private keys are encrypted with the key file, which is not in the database."""

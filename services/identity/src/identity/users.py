@@ -1,0 +1,108 @@
+"""Users: the people who work with the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+
+from crm.identity.v1 import users_pb2 as pb
+from crm_kit import errors
+from crm_kit.db import one_of
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from crm_kit.scope import Shape, condition
+from crm_records.record import Dependent, Record, Row
+from identity import administrators, passwords, rights, trees
+from identity.tables import department, role, user
+
+INITIAL_PASSWORD = "initial password"  # noqa: S105 - the name under which a call remembers it
+
+
+class Users(Record):
+    """See the contract for the fields."""
+
+    message = pb.User
+    table = user
+    plural = "users"
+    key = "username"
+    search = ("name", "username", "position", "phone", "email", "external_id")
+    list_fields = (
+        "username",
+        "name",
+        "department_id",
+        "manager_id",
+        "position",
+        "phone",
+        "email",
+        "role_ids",
+        "active",
+        "last_login_time",
+        "create_time",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dependents += [
+            Dependent(user.c.manager_id, ("下属", "Subordinates")),
+            Dependent(department.c.manager_id, ("所负责的部门", "Departments managed")),
+        ]
+
+    def within(self, shape: Shape) -> ColumnElement[bool] | None:
+        """A person belongs to themselves: the people whose records one sees are the people one sees."""
+        return condition(shape, self.table.c.id)
+
+    def prepare_many(self, call: Call, rows: Sequence[Row]) -> None:
+        """New accounts of an import get their first password here, all together."""
+        first = call.memo.get(INITIAL_PASSWORD)
+        if first:
+            for row, hashed in zip(rows, passwords.hashed_many(first, len(rows)), strict=True):
+                row["password_hash"], row["must_change_password"] = hashed, True
+
+    def prepare(self, call: Call, row: Row, before: Row | None) -> None:
+        if before is None:
+            row["active"] = True
+        trees.hold(call, self, row, before, "department_id", department)
+        trees.hold(call, self, row, before, "role_ids", role)
+        trees.refuse_cycle(call, self, row, before, "manager_id")
+        old_grants = before["grants"] if before else []
+        new_grants = [g for g in row["grants"] if g not in old_grants]
+        _refuse_unknown(row, new_grants)
+        new_roles = set(row["role_ids"]) - set(before["role_ids"] if before else ())
+        _refuse_more_than_own(call, new_roles, new_grants)
+
+    def written(self, call: Call, row: Row, before: Row | None) -> None:
+        if before is not None:
+            administrators.keep_one(call, before, row)
+
+    def may_delete(self, call: Call, row: Row) -> None:
+        administrators.keep_one(call, row, None)
+
+
+USERS = Users()
+
+
+def refuse_mightier(call: Call, row: Row) -> None:
+    """Whoever sets a person's password could log in as them: nobody does so for more rights than they hold."""
+    _refuse_more_than_own(call, row["role_ids"], row["grants"])
+
+
+def _refuse_unknown(row: Row, new: Sequence[dict[str, Any]]) -> None:
+    problems = [
+        Problem(f"grants[{i}].right", "unknown_right", {"right": grant["right"]})
+        for i, grant in enumerate(row["grants"])
+        if grant in new and not rights.exists(grant["right"])
+    ]
+    if problems:
+        raise errors.Invalid(*problems)
+
+
+def _refuse_more_than_own(call: Call, role_ids: Any, grants: Sequence[dict[str, Any]]) -> None:
+    given = [g["right"] for g in grants if not g.get("denied")]
+    scopes: list[dict[str, object]] = []
+    if role_ids:
+        for row in call.connection.execute(select(role.c.rights, role.c.scopes).where(one_of(role.c.id, role_ids))):
+            given += row.rights
+            scopes += row.scopes
+    rights.refuse_more_than_own(call, given, scopes)
