@@ -133,9 +133,8 @@ class Reach:
     all: bool = False
     owner_ids: frozenset[str] = frozenset()
     department_ids: frozenset[str] = frozenset()
-
-
-ALL = Reach(all=True)
+    user_id: str = ""
+    """Whose reach it is: some records name people who see them besides their owner."""
 
 
 @dataclass(slots=True)
@@ -171,7 +170,7 @@ class Access:
         named = [s for s in self.scopes if s["resource"] == resource]
         kinds = named or [s for s in self.scopes if s["resource"] == "*"]
         if any(s["scope"] == "all" for s in kinds):
-            return ALL
+            return Reach(all=True, user_id=self.user_id)
         owners, departments = {self.user_id}, set[str]()
         with self._engine.connect() as connection:
             for one in kinds:
@@ -185,7 +184,7 @@ class Access:
                     departments.update(one.get("departmentIds", ()))
             if departments:
                 owners.update(connection.scalars(select(user.c.id).where(one_of(user.c.department_id, departments))))
-        return Reach(owner_ids=frozenset(owners), department_ids=frozenset(departments))
+        return Reach(owner_ids=frozenset(owners), department_ids=frozenset(departments), user_id=self.user_id)
 
 
 def _holds(rights: frozenset[str], right: str) -> bool:
@@ -283,6 +282,12 @@ class Organisation:
             scopes=tuple(s for r in roles for s in r.scopes),
             _engine=self._reader,
         )
+
+
+def names(connection: Connection, user_ids: Iterable[str]) -> dict[str, str]:
+    """Names of people by id, for showing them."""
+    query = select(user.c.id, user.c.name).where(one_of(user.c.id, set(user_ids) - {""}))
+    return {row.id: row.name for row in connection.execute(query)}
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

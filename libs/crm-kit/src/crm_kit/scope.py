@@ -6,6 +6,7 @@ remain prepared; who exactly may see travels as array parameters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ def shape(reach: Reach) -> Shape:
 
 def parameters(reach: Reach) -> dict[str, Any]:
     """What to bind to the condition."""
-    bound: dict[str, Any] = {}
+    bound: dict[str, Any] = {"scope_caller_id": reach.user_id or None}
     if not reach.all:
         if reach.owner_ids:
             bound["scope_owner_ids"] = list(reach.owner_ids)
@@ -42,11 +43,15 @@ def parameters(reach: Reach) -> dict[str, Any]:
 
 
 def condition(
-    of: Shape, owner: ColumnElement[Any], department: ColumnElement[Any] | None = None
+    of: Shape,
+    owner: ColumnElement[Any],
+    department: ColumnElement[Any] | None = None,
+    also: Sequence[ColumnElement[Any]] = (),
 ) -> ColumnElement[bool] | None:
     """The condition on a table with these columns, or None where nothing is out of reach.
 
-    A record belongs to where its owner is now; a record without an owner to its department.
+    A record belongs to where its owner is now; a record without an owner to its department. `also` are columns
+    that name people who reach it besides.
     """
     if of.all:
         return None
@@ -55,4 +60,10 @@ def condition(
         ways.append(owner == any_(bindparam("scope_owner_ids", type_=_IDS)))
     if of.departments and department is not None:
         ways.append(and_(owner.is_(None), department == any_(bindparam("scope_department_ids", type_=_IDS))))
+    ways += [is_caller(column) for column in also]
     return or_(*ways) if ways else false()
+
+
+def is_caller(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that a column names the caller."""
+    return column == bindparam("scope_caller_id", type_=Uuid(as_uuid=False))

@@ -178,7 +178,7 @@ def chosen_columns(record: Record, wanted: str, default: Sequence[str]) -> tuple
             if name is None:
                 raise errors.Invalid(errors.Problem("fields", "unknown_field", {"name": one[:60]}))
             names.append(name)
-    stored = [n for n in names if n in record.stored]
+    stored = [c for n in names for c in ((n,) if n in record.stored else record.made_of.get(n, ()))]
     return tuple(dict.fromkeys(["id", *stored, "version"]))
 
 

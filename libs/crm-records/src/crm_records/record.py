@@ -58,6 +58,16 @@ class Record:
     """Fields that only the service sets, but that an import may bring along: history, original author and time."""
     parent: ClassVar[tuple[str, Record] | None] = None
     """(column, record): who may see the parent may see this."""
+    also_sees: ClassVar[Sequence[str]] = ()
+    """Columns that name people who reach a record besides its owner: whoever made it, for example."""
+    owned_by_creator: ClassVar[bool] = True
+    """Whose a new record is if nobody says: its creator's, or nobody's in the creator's department."""
+    given_within_reach: ClassVar[bool] = True
+    """Whether the right to assign ends at the giver's own reach; False where anybody may be given a record."""
+    part_of_parent: ClassVar[bool] = False
+    """Goes with its parent instead of forbidding its deletion."""
+    made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Computed field → the stored ones that `decorate` makes it of; they are read where it is asked for."""
     states: ClassVar[States | None] = None
     plural: ClassVar[str] = ""
     """The name of the field that lists it in answers: "customers"."""
@@ -72,7 +82,7 @@ class Record:
         self.fields: dict[str, Field] = kinds.of(self.message.DESCRIPTOR)
         self.stored: dict[str, Field] = {n: f for n, f in self.fields.items() if not f.computed}
         self.dependents: list[Dependent] = []
-        if self.parent is not None:
+        if self.parent is not None and not self.part_of_parent:
             column, parent = self.parent
             parent.dependents.append(Dependent(self.table.c[column], self.label))
 
@@ -88,7 +98,8 @@ class Record:
             inside = parent.within(shape)
             return None if inside is None else self.table.c[column].in_(select(parent.table.c.id).where(inside))
         if "owner_id" in self.fields:
-            return condition(shape, self.table.c.owner_id, self.table.c.department_id)
+            also = [self.table.c[n] for n in self.also_sees]
+            return condition(shape, self.table.c.owner_id, self.table.c.department_id, also)
         return None
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:

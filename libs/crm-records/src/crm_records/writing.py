@@ -146,8 +146,13 @@ def new_row(call: Call, record: Record, message: Any, problems: list[Problem], a
         row[record.states.column] = record.states.initial
     row.update(validation.row_values(message, sorted(given | required), record.fields, problems))
     if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
-        row["owner_id"] = call.caller.user_id or None
+        row["owner_id"], row["department_id"] = _place(call, record)
     return row
+
+
+def _place(call: Call, record: Record) -> tuple[str | None, str | None]:
+    """(owner, department) of a new record if nobody says whose it is."""
+    return (call.caller.user_id or None, None) if record.owned_by_creator else (None, call.access.department_id)
 
 
 def check(call: Call, record: Record, row: Row, before: Row | None) -> None:
@@ -171,9 +176,11 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
     owner, department = row["owner_id"], row["department_id"]
     if before is not None and (owner, department) == (before["owner_id"], before["department_id"]):
         return
-    if before is None and owner == call.caller.user_id:
+    if before is None and (owner == call.caller.user_id or (owner, department) == _place(call, record)):
         return
     call.need(f"{record.type}.assign")
+    if owner and not record.given_within_reach:
+        return
     reach = call.access.reach(record.type)
     if reach.all or (owner and owner in reach.owner_ids) or (not owner and department in reach.department_ids):
         return
