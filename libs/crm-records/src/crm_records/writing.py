@@ -165,10 +165,6 @@ def check(call: Call, record: Record, row: Row, before: Row | None) -> None:
     if "owner_id" in row:
         _may_give(call, record, row, before)
     record.prepare(call, row, before)
-    if "search_grams" in record.table.c:
-        row["search_text"], row["search_grams"] = search.keys(
-            search.digits(row[n]) if record.fields[n].format == _PHONE else row[n] for n in record.search if row.get(n)
-        )
 
 
 def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
@@ -192,6 +188,7 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
     """Insert rows; each names only what it has."""
     by_columns: dict[tuple[str, ...], list[Row]] = {}
     for row in new:
+        _make_searchable(record, row)
         by_columns.setdefault(tuple(n for n, v in row.items() if v not in (None, [], {})), []).append(row)
     for columns, group in by_columns.items():
         key = (record, "insert", columns)
@@ -207,6 +204,7 @@ def store(call: Call, record: Record, before: Row, after: Row) -> None:
     after["version"] = before["version"] + 1
     after["update_time"] = datetime.now(UTC)
     after["updater_id"] = call.caller.user_id or None
+    _make_searchable(record, after)
     columns = tuple(n for n in after if after[n] != before[n])
     key = (record, "update", columns)
     statement = _statements.get(key)
@@ -218,6 +216,14 @@ def store(call: Call, record: Record, before: Row, after: Row) -> None:
         statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
     parameters = {f"new_{n}": _driver(record, n, after[n]) for n in columns}
     statement.run(call.connection, {"id": after["id"], **parameters})
+
+
+def _make_searchable(record: Record, row: Row) -> None:
+    """What the search box looks into, made last: the number is given after every check."""
+    if "search_grams" in record.table.c:
+        row["search_text"], row["search_grams"] = search.keys(
+            search.digits(row[n]) if record.fields[n].format == _PHONE else row[n] for n in record.search if row.get(n)
+        )
 
 
 def locked(call: Call, record: Record, record_id: str, etag: str | None, *, deleted: bool = False) -> Row:
