@@ -24,7 +24,8 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
         value = row[field.name]
         if before is not None and before.get(field.name) == value:
             continue
-        ids = value if isinstance(value, list) else [value]
+        kept = (before or {}).get(field.name) if isinstance(value, list) else None
+        ids = [i for i in (value if isinstance(value, list) else [value]) if i not in (kept or ())]
         if set(ids) - existing(call, record, field.references, ids):
             problems.append(Problem(field.json_name, "unknown_reference", {"label": field.label}))
 
