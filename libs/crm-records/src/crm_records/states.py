@@ -36,20 +36,25 @@ class States:
     labels: dict[str, tuple[str, str]]
     transitions: Sequence[Transition]
     column: str = "state"
-    _by_action: dict[str, Transition] = field(default_factory=dict, init=False)
+    _by_action: dict[tuple[str, str], Transition] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         for transition in self.transitions:
-            if transition.action in self._by_action:
-                raise ValueError(f"two transitions are called {transition.action}")
-            self._by_action[transition.action] = transition
+            if (transition.action, transition.to) in self._by_action:
+                raise ValueError(f"two transitions to {transition.to} are called {transition.action}")
+            self._by_action[transition.action, transition.to] = transition
+            self._by_action.setdefault((transition.action, ""), transition)
             unknown = {*transition.of, transition.to} - set(self.labels)
             if unknown:
                 raise ValueError(f"unknown states {unknown}")
 
-    def allow(self, row: Row, action: str) -> Transition:
+    def transition(self, action: str, to: str = "") -> Transition:
+        """The transition of an action; `to` says which where it may lead to more than one state."""
+        return self._by_action[action, to]
+
+    def allow(self, row: Row, action: str, to: str = "") -> Transition:
         """The transition of an action from the row's state, or the refusal that says why not."""
-        transition = self._by_action[action]
+        transition = self.transition(action, to)
         if row[self.column] not in transition.of:
             raise errors.Conflict("action_not_allowed", state=self.labels[row[self.column]], action=transition.label)
         return transition

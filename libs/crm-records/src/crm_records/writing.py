@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -68,19 +69,26 @@ def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str)
 
 
 def act(
-    call: Call, record: Record, record_id: str, etag: str, action: str, values: Mapping[str, Any] | None = None
+    call: Call,
+    record: Record,
+    record_id: str,
+    etag: str,
+    action: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    to: str = "",
 ) -> Any:
     """Take a transition of the record's state table, with the values that come along."""
     assert record.states is not None
     table = record.states
 
     def move(before: Row) -> Row:
-        transition = table.allow(before, action)
+        transition = table.allow(before, action, to)
         wanted = {**(values or {}), table.column: transition.to}
         refuse(states.missing(record, transition, {**before, **wanted}))
         return wanted
 
-    event = table._by_action[action].event
+    event = table.transition(action, to).event
     return answer(call, record, write(call, record, record_id, etag, event, move))
 
 
@@ -132,6 +140,20 @@ def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
     store(call, record, before, after)
     changes.tell(call, record, "restored", [(before, after)], after["update_time"])
     return answer(call, record, after)
+
+
+def given(request: Message) -> Row:
+    """What the request of a verb brings along besides id and etag, checked as its contract says."""
+    described = _described(request.DESCRIPTOR)
+    problems: list[Problem] = []
+    values = validation.row_values(request, described, described, problems)
+    refuse(problems)
+    return values
+
+
+@cache
+def _described(request: Any) -> dict[str, kinds.Field]:
+    return {n: f for n, f in kinds.of(request).items() if n not in ("id", "etag")}
 
 
 def new_row(call: Call, record: Record, message: Any, problems: list[Problem], also: Iterable[str] = ()) -> Row:
