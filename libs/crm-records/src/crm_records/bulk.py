@@ -94,7 +94,7 @@ def _create(call: Call, record: Record, new: list[Row]) -> None:
     writing.insert_rows(call, record, new)
     for row in new:
         record.written(call, row, None)
-    changes.tell(call, record, "created", [(None, row) for row in new], new[0]["create_time"])
+    changes.tell(call, record, "created", [(None, row) for row in new], new[0]["create_time"], bulk=True)
 
 
 def _update(call: Call, record: Record, message: Any, before: Row, result: pb.RowResult) -> None:
@@ -118,7 +118,7 @@ def _update(call: Call, record: Record, message: Any, before: Row, result: pb.Ro
         return
     writing.store(call, record, row, after)
     record.written(call, after, row)
-    changes.tell(call, record, "updated", [(row, after)], after["update_time"])
+    changes.tell(call, record, "updated", [(row, after)], after["update_time"], bulk=True)
     result.outcome = "updated"
 
 

@@ -72,8 +72,16 @@ def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, A
     return found
 
 
-def tell(call: Call, record: Record, action: str, written: Sequence[tuple[Row | None, Row]], now: datetime) -> None:
-    """Log and announce that `action` made each (before, after)."""
+def tell(
+    call: Call,
+    record: Record,
+    action: str,
+    written: Sequence[tuple[Row | None, Row]],
+    now: datetime,
+    *,
+    bulk: bool = False,
+) -> None:
+    """Log and announce that `action` made each (before, after). `bulk`: as rows of an import."""
     log = []
     for before, after in written:
         differences = between(record, before, after)
@@ -90,7 +98,9 @@ def tell(call: Call, record: Record, action: str, written: Sequence[tuple[Row | 
                 "changes": Jsonb([{"field": f, "before": b, "after": a} for f, b, a in differences]),
             }
         )
-        call.announce(event(record, action, after, differences, now))
+        told = event(record, action, after, differences, now)
+        told.bulk = bulk
+        call.announce(told)
     _INSERT.run_many(call.connection, log)
 
 
