@@ -26,6 +26,7 @@ from crm_kit import db, idempotency, inbox, logs, organisation, outbox, rpc
 from crm_kit.inbox import Handler, Inbox
 from crm_kit.organisation import Organisation
 from crm_kit.settings import Settings, SettingsError
+from crm_kit.timers import Timer, Timers
 from crm_kit.work import STREAM, Work
 
 log = logging.getLogger("service")
@@ -55,6 +56,7 @@ class Service:
     """What an RPC that writes does last in its transaction, when its events are known."""
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
+    timers: Sequence[Timer] = ()
     settings: Settings = field(init=False)
     writer: Engine = field(init=False)
     reader: Engine = field(init=False)
@@ -109,6 +111,7 @@ class Service:
     def serve(self, *, work: bool = True) -> None:
         """Answer RPCs until SIGTERM, and do the background work in the same process."""
         worker = Work(self.writer, self.settings.nats_url, self.inbox(), tells_freshness=self.tells_freshness)
+        clock = Timers(self.writer, self.timers, lambda act: self._by_the_clock(act, worker))
         server, state = self.server(worker.wake if work else lambda: None)
         if not server.add_insecure_port(self.settings.address):
             raise SettingsError(f"{self.name} cannot listen on {self.settings.address}: the port is taken")
@@ -117,12 +120,14 @@ class Service:
         server.start()
         if work:
             worker.start()
+            clock.start()
         state.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("serving on %s", self.settings.address)
         stop.wait()
         state.enter_graceful_shutdown()
         server.stop(GRACE).wait()
         if work:
+            clock.stop()
             worker.stop()
         log.info("stopped")
 
@@ -137,9 +142,12 @@ class Service:
             relay=relay,
             tells_freshness=self.tells_freshness,
         )
+        clock = Timers(self.writer, self.timers, lambda act: self._by_the_clock(act, worker))
         worker.start()
+        clock.start()
         log.info("working")
         stop.wait()
+        clock.stop()
         worker.stop()
         log.info("stopped")
 
@@ -153,11 +161,22 @@ class Service:
         if not migrate.is_current(alembic):
             migrate.upgrade(alembic)
         if self.seed is not None:
-            with self.writer.begin() as connection:
-                call = rpc.system_call(connection, self.name, self.organisation)
-                self.seed(call)
-                call.send_events()
+            self.act(self.seed)
         return True
+
+    def act(self, what: Callable[[rpc.Call], None]) -> bool:
+        """Let the suite itself do something: one transaction with its events. Whether there are any to send."""
+        with self.writer.begin() as connection:
+            call = rpc.system_call(connection, self.name, self.organisation)
+            what(call)
+            call.send_events()
+        for then in call.after_commit:
+            then()
+        return bool(call.events)
+
+    def _by_the_clock(self, what: Callable[[rpc.Call], None], worker: Work) -> None:
+        if self.act(what):
+            worker.wake()
 
     def run(self, arguments: Sequence[str] = ()) -> None:
         """The command line of a service process: serve, work, migrate, retry-dead-letters."""
