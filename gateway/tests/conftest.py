@@ -180,6 +180,21 @@ class Server:
         raise AssertionError(self.log.read_text())
 
 
+@pytest.fixture
+def start_server(running: Services) -> Iterator[Callable[[Any], Server]]:
+    """Starts one that the test itself may stop."""
+    started = []
+
+    def start(directory: Any) -> Server:
+        started.append(Server(running, directory))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.process.kill()
+        server.process.wait()
+
+
 @pytest.fixture(scope="module")
 def server(running: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(running, tmp_path_factory.mktemp("gateway"))

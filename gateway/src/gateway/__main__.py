@@ -1,11 +1,13 @@
-"""`python -m gateway serve`: gunicorn with threads, each worker opening its own channels after the fork."""
+"""`python -m gateway serve`: gunicorn's processes, each opening its own channels after the fork."""
 
 import os
-import shutil
+import resource
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from gunicorn import glogging
 
 from crm_kit import logs
 from gateway.settings import Settings
@@ -18,9 +20,9 @@ def main(arguments: list[str]) -> None:
     if arguments != ["serve"]:
         sys.exit(USAGE)
     settings = Settings.from_environment()
-    directory = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="gateway-metrics-"))
-    shutil.rmtree(directory, ignore_errors=True)
-    Path(directory).mkdir(parents=True)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # connections are files
+    prepare_metrics()
     # after the directory is set: prometheus_client looks for it when it is imported
     from gunicorn.app.base import BaseApplication
     from prometheus_client import multiprocess
@@ -33,28 +35,40 @@ def main(arguments: list[str]) -> None:
         def load(self) -> Any:
             from gateway import create_app
 
-            logs.configure("gateway")
             return create_app(settings)
 
     Server().run()
+
+
+def prepare_metrics() -> None:
+    """The workers count in files of one directory; those of an earlier run would be added."""
+    directory = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR") or tempfile.mkdtemp(prefix="gateway-metrics-"))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in directory.glob("*.db"):
+        old.unlink()
+
+
+class Logger(glogging.Logger):
+    """gunicorn's own lines in the form of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        logs.configure("gateway", "WARNING")
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 def options(settings: Settings, died: Any) -> dict[str, Any]:
     return {
         "bind": settings.address,
         "workers": settings.workers,
-        "worker_class": "gthread",
+        "worker_class": "gateway.worker.EdgeWorker",
         "threads": settings.threads,
         "preload_app": False,
-        "keepalive": 75,
         "graceful_timeout": GRACE,
         "timeout": 60,
-        "limit_request_line": 8190,
-        "limit_request_fields": 50,
-        "limit_request_field_size": 8190,
         "backlog": 512,
-        "accesslog": None,
-        "loglevel": "warning",
+        "logger_class": Logger,
         "control_socket_disable": True,
         "child_exit": lambda server, worker: died(worker.pid),
     }

@@ -4,17 +4,12 @@ import ipaddress
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 from crm_kit import errors
 from gateway.settings import Network
 
-PIECE = 64 * 1024
-DISCARDED = 16 * 1024 * 1024
-DISCARD_SECONDS = 2.0
-BODY_SECONDS = 20.0
 REMEMBERED = 20_000
 
 
@@ -25,71 +20,15 @@ class TooLarge(errors.Refusal):
         super().__init__("too_large_body", limit=limit)
 
 
-class TooSlow(errors.Refusal):
-    """The body did not arrive in time."""
-
-    def __init__(self) -> None:
-        super().__init__("too_slow")
-
-
-errors.texts(
-    {
-        "too_slow": ("请求体未能按时到达", "The body did not arrive in time"),
-        "incomplete_body": ("请求体不完整", "The body is incomplete"),
-    }
-)
-
-
 def read_body(environ: dict[str, Any], limit: int) -> bytes:
-    """The whole body, or a refusal: a body over the limit is never cut, and what exceeds it is not kept."""
+    """The whole body, or a refusal: a body over the limit is never cut. The server has it complete already."""
     declared = environ.get("CONTENT_LENGTH", "")
     if declared in ("", "0") and "HTTP_TRANSFER_ENCODING" not in environ:
         return b""
-    if declared and not declared.isdecimal():
-        raise errors.Invalid(key="incomplete_body")
-    socket = environ.get("gunicorn.socket")
-    try:
-        if declared and int(declared) > limit:
-            raise TooLarge(limit)
-        body = b"".join(_pieces(environ["wsgi.input"], socket, limit))
-    except TooLarge:
-        _discard(environ["wsgi.input"], socket)
-        raise
-    except TimeoutError:
-        raise TooSlow from None
-    except OSError:  # the server could not make sense of the stream, or it ended early
-        raise errors.Invalid(key="incomplete_body") from None
-    finally:
-        if socket:
-            socket.settimeout(None)
-    if declared and len(body) != int(declared):
-        raise errors.Invalid(key="incomplete_body")
+    body: bytes = environ["wsgi.input"].read(limit + 1)
+    if len(body) > limit:
+        raise TooLarge(limit)
     return body
-
-
-def _pieces(stream: Any, socket: Any, limit: int) -> Iterator[bytes]:
-    end, size = time.monotonic() + BODY_SECONDS, 0
-    if socket:
-        socket.settimeout(BODY_SECONDS)
-    while piece := stream.read(min(PIECE, limit + 1 - size)):
-        size += len(piece)
-        if size > limit:
-            raise TooLarge(limit)
-        if time.monotonic() > end:
-            raise TooSlow
-        yield piece
-
-
-def _discard(stream: Any, socket: Any) -> None:
-    """Reads a while what will not be kept: a client that is still sending would not see the answer otherwise."""
-    end, left = time.monotonic() + DISCARD_SECONDS, DISCARDED
-    if socket:
-        socket.settimeout(DISCARD_SECONDS)
-    try:
-        while left > 0 and time.monotonic() < end and (piece := stream.read(PIECE)):
-            left -= len(piece)
-    except OSError:
-        return  # it has gone away
 
 
 class Rate:

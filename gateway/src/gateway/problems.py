@@ -39,7 +39,6 @@ REASONS: Mapping[str, int] = {
     "IDEMPOTENCY_KEY_REUSED": 422,
     "IDEMPOTENCY_KEY_BUSY": 409,
     "TOO_LARGE_BODY": 413,
-    "TOO_SLOW": 408,
     "METHOD_NOT_ALLOWED": 405,
     "UNSUPPORTED_MEDIA_TYPE": 415,
 }
@@ -51,7 +50,6 @@ TITLES: Mapping[int, str] = {
     403: "没有权限",
     404: "不存在",
     405: "方法不支持",
-    408: "请求超时",
     409: "冲突",
     412: "版本不符",
     413: "请求体过大",
