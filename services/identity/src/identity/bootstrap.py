@@ -35,7 +35,8 @@ def run(service: Service) -> None:
     """The command."""
     try:
         service.connect(Settings.from_environment(service.name))
-        service.servicers(service)
+        if not service.migrate(check=True):
+            raise SettingsError("the database is not of this release; run `python -m identity migrate` first")
         made = bootstrap(service, os.environ.get("CRM_ADMIN_PASSWORD", ""))
     except SettingsError as error:
         sys.exit(f"identity: {error}")
@@ -47,6 +48,7 @@ def run(service: Service) -> None:
 
 def bootstrap(service: Service, password: str) -> bool:
     """Add what is missing; whether the administrator was."""
+    service.servicers(service)  # connects the records
     Keys(service).current()
     with as_system(service) as call:
         call.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})

@@ -1,0 +1,77 @@
+"""Identity as its tests see it: each starts from a fresh installation with its administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from crm_kit.testing import Client, Server, running
+from identity.app import SERVICE
+from identity.bootstrap import bootstrap
+
+PASSWORD = "Right-Horse-7"
+
+
+@pytest.fixture(scope="session")
+def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IDENTITY_KEY_FILE", str(tmp_path_factory.mktemp("keys") / "identity.key"))
+        patch.setattr(SERVICE, "seed", lambda _call: bootstrap(SERVICE, PASSWORD))
+        with running(SERVICE, threads=16) as server:
+            yield server
+
+
+@pytest.fixture
+def server(running_server: Server) -> Server:
+    running_server.reset()
+    return running_server
+
+
+@pytest.fixture
+def sign_in(server: Server) -> Callable[..., Client]:
+    """Log in for real; a client with the access token, and the answer as its `tokens`."""
+
+    def log_in(username: str, password: str = PASSWORD, **more: Any) -> Client:
+        tokens = server.nobody.Login(username=username, password=password, **more)
+        client = server.client(tokens.access_token, tokens.user_id)
+        client.tokens = tokens
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def admin(sign_in: Callable[..., Client]) -> Client:
+    return sign_in("admin")
+
+
+@pytest.fixture
+def root_id(server: Server) -> str:
+    """The department that a new installation has."""
+    return str(server.sql("SELECT id FROM department")[0][0])
+
+
+@pytest.fixture
+def role_id(server: Server) -> Callable[[str], str]:
+    def by_code(code: str) -> str:
+        return str(server.sql("SELECT id FROM role WHERE code = :code", code=code)[0][0])
+
+    return by_code
+
+
+@pytest.fixture
+def hire(
+    admin: Client, sign_in: Callable[..., Client], root_id: str, role_id: Callable[[str], str]
+) -> Callable[..., Any]:
+    """Make a user who has changed the first password already."""
+
+    def make(username: str, *roles: str, **fields: Any) -> Any:
+        user = {"username": username, "name": username.title(), "department_id": root_id, **fields}
+        user["role_ids"] = [role_id(code) for code in roles]
+        made = admin.CreateUser(user=user, initial_password="Very-First-1")
+        sign_in(username, "Very-First-1").ChangePassword(old_password="Very-First-1", new_password=PASSWORD)
+        return admin.GetUser(id=made.id)
+
+    return make
