@@ -69,7 +69,7 @@ class EdgeWorker(Worker):
     def _accept(self) -> None:
         """Takes some of those who wait. The more a worker has, the longer it leaves them to the others."""
         have = len(self.connections)
-        time.sleep(TICK if have >= MOST_CONNECTIONS else min(have, 25) * 0.0002)
+        time.sleep(TICK if have >= MOST_CONNECTIONS else min(have, 10) * 0.0002)
         for listener in self.sockets:
             try:
                 for _ in range(min(1 + have // 8, MOST_CONNECTIONS - have)):
