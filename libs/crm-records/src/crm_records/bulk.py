@@ -38,6 +38,7 @@ def import_rows(call: Call, record: Record, messages: Sequence[Any]) -> pb.BulkR
         raise errors.Invalid(key="no_rows")
     if len(messages) > MOST:
         raise errors.Invalid(key="too_many_rows", limit=MOST)
+    record.import_begins(call, messages)
     results = [pb.RowResult(index=i) for i in range(len(messages))]
     stored = _stored_by_key(call, record, messages)
     new: list[tuple[int, Row]] = []
@@ -74,8 +75,8 @@ def _insert(call: Call, record: Record, new: list[tuple[int, Row]], results: lis
     """All at once; if the database refuses one of them, one by one."""
     if not new:
         return
-    assert record.registry.numbers is not None
     if record.number:
+        assert record.registry.numbers is not None
         for (_, row), number in zip(new, record.registry.numbers.take(record, len(new)), strict=True):
             row["number"] = number
     try:
@@ -94,7 +95,7 @@ def _create(call: Call, record: Record, new: list[Row]) -> None:
     writing.insert_rows(call, record, new)
     for row in new:
         record.written(call, row, None)
-    changes.tell(call, record, "created", [(None, row) for row in new], new[0]["create_time"], bulk=True)
+    changes.tell(call, record, "created", [(None, row) for row in new], new[0]["update_time"], bulk=True)
 
 
 def _update(call: Call, record: Record, message: Any, before: Row, result: pb.RowResult) -> None:
@@ -112,6 +113,7 @@ def _update(call: Call, record: Record, message: Any, before: Row, result: pb.Ro
     if not writing.record_changed(record, row, after):
         result.outcome = "unchanged"
         return
+    writing.name_fields(call, values)
     writing.check(call, record, after, row)
     if not writing.record_changed(record, row, after):
         result.outcome = "unchanged"

@@ -27,6 +27,8 @@ from crm_records.record import Record
 CAP = 1000
 """A capped total is exact up to here."""
 DEFAULT_PAGE, LARGEST_PAGE = 20, 200
+GROUPS = 1000
+"""Values of a field that are counted at most."""
 
 _statements: dict[Any, Any] = {}
 
@@ -53,7 +55,8 @@ def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
     """One record within the caller's scope."""
     if not kinds.is_id(request.id):
         raise errors.NotFound()
-    columns = chosen_columns(record, request.fields, ())
+    names = chosen_fields(record, request.fields, ())
+    columns = columns_of(record, names)
     reach = call.access.reach(record.type)
     shape = scope.shape(reach)
     key = (record, "get", columns, shape)
@@ -68,7 +71,7 @@ def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
     if row is None:
         raise errors.NotFound()
     message = rows.filler(record, columns)(row)
-    record.decorate(call, [message])
+    record.decorate_wanted(call, [message], names)
     return message
 
 
@@ -83,38 +86,12 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
         )
         raise errors.Invalid(problem)
     order = parse_order(record, request.order_by)
-    tree = filters.parse(request.filter) if request.filter.strip() else None
-    custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in request.filter else {}
-    columns = chosen_columns(record, request.fields, record.list_fields)
-    reach = call.access.reach(record.type)
-    shape = scope.shape(reach)
-    words = search.normal(request.search)
-    if words and not record.search:
-        raise errors.Invalid(key="bad_filter", what=("不支持搜索", "this cannot be searched"))
+    names = chosen_fields(record, request.fields, record.list_fields)
+    columns = columns_of(record, names)
     query_hash = _query_hash(record, request)
     cursor = _read_token(request.page_token, query_hash, order, record) if request.page_token else None
-
-    tree_shape = filters.shape(tree) if tree is not None else None
     nulls = tuple(v is None for v in cursor) if cursor else None
-    where_key = (
-        record,
-        shape,
-        tree_shape,
-        bool(words),
-        request.deleted,
-        str(also),
-        tuple(sorted(custom_kinds.items())),
-    )
-    found = _statements.get(where_key)
-    if found is None:
-        compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-        found = _keep(where_key, (_where(record, shape, compiled, bool(words), request.deleted, also), compiled))
-    where, compiled = found
-    parameters: dict[str, Any] = scope.parameters(reach)
-    if compiled is not None:
-        parameters |= compiled.parameters(tree)
-    if words:
-        parameters |= search.parameters(request.search)
+    where_key, where, parameters = _selection(call, record, request.filter, request.search, request.deleted, also)
 
     extra = tuple(k.name for k in order if k.name not in columns)
     list_key = (where_key, "page", columns, order, nulls)
@@ -140,7 +117,7 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
     if more:
         places = [(*columns, *extra).index(k.name) for k in order]
         token = _write_token([result[-1][p] for p in places], query_hash)
-    record.decorate(call, messages)
+    record.decorate_wanted(call, messages, names)
     total, capped = None, False
     if request.count in ("capped", "exact"):
         total, capped = _count(call, record, where_key, where, parameters, request.count)
@@ -149,35 +126,41 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
 
 def count_groups(call: Call, record: Record, name: str, filter_text: str, words: str) -> list[tuple[Any, int]]:
     """How many records there are for each value of a field, most frequent first."""
-    tree = filters.parse(filter_text) if filter_text.strip() else None
-    custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
-    compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-    reach = call.access.reach(record.type)
-    where = _where(record, scope.shape(reach), compiled, bool(search.normal(words)), False, None)
-    column = record.table.c[name]
-    query = select(column, func.count()).where(where).group_by(column).order_by(func.count().desc(), column).limit(1000)
-    parameters = scope.parameters(reach)
-    if compiled is not None:
-        parameters |= compiled.parameters(tree)
-    if search.normal(words):
-        parameters |= search.parameters(words)
-    return [(row[0], row[1]) for row in sql.prepare(query).run(call.connection, parameters)]
+    return [(key, count) for key, count in group(call, record, name, filter_text, words)]
 
 
-def chosen_columns(record: Record, wanted: str, default: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a comma-separated list of fields; `id` and the version come along."""
+def group(
+    call: Call, record: Record, name: str, filter_text: str, words: str = "", sums: Sequence[ColumnElement[Any]] = ()
+) -> Sequence[Sequence[Any]]:
+    """For each value of a field: the value, how many records have it, and the sums; most frequent first."""
+    where_key, where, parameters = _selection(call, record, filter_text, words, False, None)
+    key = (where_key, "group", name, tuple(str(s) for s in sums))
+    statement = _statements.get(key)
+    if statement is None:
+        column = record.table.c[name]
+        query = select(column, func.count(), *(func.sum(s) for s in sums)).where(where).group_by(column)
+        statement = _keep(key, sql.prepare(query.order_by(func.count().desc(), column).limit(GROUPS)))
+    return statement.run(call.connection, parameters).fetchall()
+
+
+def chosen_fields(record: Record, wanted: str, default: Sequence[str]) -> Sequence[str]:
+    """The fields of a comma-separated list; the default ones where it is empty, all where there are none."""
     if not wanted.strip():
-        names: Sequence[str] = default or list(record.stored)
-    elif wanted.strip() == "*":
-        names = list(record.stored)
-    else:
-        by_json = {f.json_name: n for n, f in record.fields.items()}
-        names = []
-        for one in (w.strip() for w in wanted.split(",")):
-            name = one if one in record.fields else by_json.get(one)
-            if name is None:
-                raise errors.Invalid(errors.Problem("fields", "unknown_field", {"name": one[:60]}))
-            names.append(name)
+        return default or tuple(record.fields)
+    if wanted.strip() == "*":
+        return tuple(record.fields)
+    by_json = {f.json_name: n for n, f in record.fields.items()}
+    names = []
+    for one in (w.strip() for w in wanted.split(",")):
+        name = one if one in record.fields else by_json.get(one)
+        if name is None:
+            raise errors.Invalid(errors.Problem("fields", "unknown_field", {"name": one[:60]}))
+        names.append(name)
+    return names
+
+
+def columns_of(record: Record, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that hold fields or what they are made of; `id` and the version come along."""
     stored = [c for n in names for c in ((n,) if n in record.stored else record.made_of.get(n, ()))]
     return tuple(dict.fromkeys(["id", *stored, "version"]))
 
@@ -199,6 +182,32 @@ def parse_order(record: Record, text: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
+def _selection(
+    call: Call, record: Record, filter_text: str, words: str, deleted: bool, also: ColumnElement[bool] | None
+) -> tuple[Any, ColumnElement[bool], dict[str, Any]]:
+    """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind."""
+    tree = filters.parse(filter_text) if filter_text.strip() else None
+    custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
+    searching = bool(search.normal(words))
+    if searching and not record.search:
+        raise errors.Invalid(key="bad_filter", what=("不支持搜索", "this cannot be searched"))
+    reach = call.access.reach(record.type)
+    shape = scope.shape(reach)
+    tree_shape = filters.shape(tree) if tree is not None else None
+    key = (record, shape, tree_shape, searching, deleted, str(also), tuple(sorted(custom_kinds.items())))
+    found = _statements.get(key)
+    if found is None:
+        compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
+        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also), compiled))
+    where, compiled = found
+    parameters: dict[str, Any] = scope.parameters(reach)
+    if compiled is not None:
+        parameters |= compiled.parameters(tree)
+    if searching:
+        parameters |= search.parameters(words)
+    return key, where, parameters
+
+
 def _where(
     record: Record,
     shape: scope.Shape,
@@ -215,7 +224,7 @@ def _where(
     if compiled is not None:
         parts.append(compiled.condition)
     if searching:
-        parts.append(search.condition(table))
+        parts.append(record.search_condition())
     if also is not None:
         parts.append(also)
     return and_(true(), *parts)

@@ -11,7 +11,7 @@ A service makes one subclass for a noun, in the noun's file:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from google.protobuf.message import Message
 from sqlalchemy import Column, ColumnElement, Engine, Table, select
 
+from crm import rule_pb2
 from crm_kit import contract
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
 from crm_records import fields as kinds
+from crm_records import search
 from crm_records.fields import Field
 
 if TYPE_CHECKING:
@@ -102,6 +104,17 @@ class Record:
             return condition(shape, self.table.c.owner_id, self.table.c.department_id, also)
         return None
 
+    def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
+        """What the search box finds a row by."""
+        for name in self.search:
+            value = row.get(name)
+            if value:
+                yield search.digits(value) if self.fields[name].format == rule_pb2.FORMAT_PHONE else value
+
+    def search_condition(self) -> ColumnElement[bool]:
+        """Rows that a search finds; open parameters as in `crm_records.search`."""
+        return search.condition(self.table)
+
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         """Derive values and check rules that need more than one field. Raises `errors.Invalid`."""
 
@@ -111,8 +124,15 @@ class Record:
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """Something to do in the same transaction after the row is stored."""
 
+    def import_begins(self, call: Call, messages: Sequence[Any]) -> None:
+        """Look up at once what the rows of an import share; runs before any of them is looked at."""
+
     def decorate(self, call: Call, messages: Sequence[Any]) -> None:
         """Fill computed fields of what is about to be answered."""
+
+    def decorate_wanted(self, call: Call, messages: Sequence[Any], wanted: Container[str]) -> None:
+        """Like `decorate`, told which fields are shown: overridden where filling one of them costs a query."""
+        self.decorate(call, messages)
 
     def may_delete(self, call: Call, row: Row) -> None:
         """Refuse a deletion for reasons beyond dependents."""

@@ -16,7 +16,6 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from sqlalchemy import bindparam, func, insert, select, update
 
-from crm import rule_pb2
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, ids, scope
 from crm_kit.errors import Problem
@@ -25,7 +24,7 @@ from crm_records import changes, custom_fields, dictionaries, references, rows, 
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
 
-_PHONE = rule_pb2.FORMAT_PHONE
+_GIVEN = "fields given"
 _statements: dict[Any, sql.Prepared] = {}
 
 
@@ -36,8 +35,8 @@ def create(call: Call, record: Record, message: Message, **derived: Any) -> Any:
     row.update(derived)
     refuse(problems)
     check(call, record, row, None)
-    assert record.registry.numbers is not None
     if record.number:
+        assert record.registry.numbers is not None
         row["number"] = record.registry.numbers.take(record)[0]
     insert_rows(call, record, [row])
     record.written(call, row, None)
@@ -63,6 +62,7 @@ def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str)
             if (f := record.fields[n]).immutable and wanted[n] != before[n]
         ]
         refuse(immutable)
+        name_fields(call, values)
         return wanted
 
     return answer(call, record, write(call, record, message.id, etag, "updated", merge))
@@ -74,17 +74,18 @@ def act(
     record_id: str,
     etag: str,
     action: str,
-    values: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | Callable[[Row], Mapping[str, Any]] | None = None,
     *,
     to: str = "",
 ) -> Any:
-    """Take a transition of the record's state table, with the values that come along."""
+    """Take a transition of the record's state table, with the values that come along or are made of the row."""
     assert record.states is not None
     table = record.states
 
     def move(before: Row) -> Row:
         transition = table.allow(before, action, to)
-        wanted = {**(values or {}), table.column: transition.to}
+        brought = values(before) if callable(values) else values
+        wanted = {**(brought or {}), table.column: transition.to}
         refuse(states.missing(record, transition, {**before, **wanted}))
         return wanted
 
@@ -128,6 +129,7 @@ def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
         raise errors.Conflict("depended_on", what=what)
     after = {**before, "delete_time": datetime.now(UTC), "deleter_id": call.caller.user_id or None}
     store(call, record, before, after)
+    record.written(call, after, before)
     changes.tell(call, record, "deleted", [(before, after)], after["delete_time"])
     return pb.Deleted(id=after["id"], delete_time=after["delete_time"], etag=str(after["version"]))
 
@@ -138,6 +140,7 @@ def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
     after = {**before, "delete_time": None, "deleter_id": None}
     check(call, record, after, before)
     store(call, record, before, after)
+    record.written(call, after, before)
     changes.tell(call, record, "restored", [(before, after)], after["update_time"])
     return answer(call, record, after)
 
@@ -154,6 +157,16 @@ def given(request: Message) -> Row:
 @cache
 def _described(request: Any) -> dict[str, kinds.Field]:
     return {n: f for n, f in kinds.of(request).items() if n not in ("id", "etag")}
+
+
+def named(call: Call) -> frozenset[str]:
+    """The fields that the caller named in the change under way, even where the value is the one it had."""
+    return call.memo.get(_GIVEN, frozenset())
+
+
+def name_fields(call: Call, names: Iterable[str]) -> None:
+    """A change begins that gives these fields; `prepare` may ask by `named`."""
+    call.memo[_GIVEN] = frozenset(names)
 
 
 def new_row(call: Call, record: Record, message: Any, problems: list[Problem], also: Iterable[str] = ()) -> Row:
@@ -243,9 +256,7 @@ def store(call: Call, record: Record, before: Row, after: Row) -> None:
 def _make_searchable(record: Record, row: Row) -> None:
     """What the search box looks into, made last: the number is given after every check."""
     if "search_grams" in record.table.c:
-        row["search_text"], row["search_grams"] = search.keys(
-            search.digits(row[n]) if record.fields[n].format == _PHONE else row[n] for n in record.search if row.get(n)
-        )
+        row["search_text"], row["search_grams"] = search.keys(record.search_texts(call, row, before))
 
 
 def locked(call: Call, record: Record, record_id: str, etag: str | None, *, deleted: bool = False) -> Row:
@@ -287,7 +298,7 @@ def record_changed(record: Record, before: Row, after: Row) -> bool:
 def answer(call: Call, record: Record, row: Row) -> Any:
     """The message of a row, with its computed fields."""
     message = rows.to_message(record, row)
-    record.decorate(call, [message])
+    record.decorate_wanted(call, [message], record.fields)
     return message
 
 
