@@ -1,0 +1,1 @@
+"""Read models fed by the other services' events, and the reports made of them."""

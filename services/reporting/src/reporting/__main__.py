@@ -1,0 +1,3 @@
+from reporting.app import SERVICE
+
+SERVICE.run()
