@@ -31,9 +31,15 @@ def digits(phone: str) -> str:
 
 def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
     """The text that is searched and its pairs, from the values of the searchable fields."""
-    lines = [normal(t) for t in texts if t]
+    lines = list(dict.fromkeys(normal(t) for t in texts if t))
     grams = {line[i : i + 2] for line in lines for i in range(len(line))}
+    grams |= {c for line in lines for c in line if _stands_alone(c)}
     return "\n".join(lines), sorted(grams)
+
+
+def _stands_alone(character: str) -> bool:
+    """One Chinese character means something and is searched for; one letter is not worth a key."""
+    return "\u3400" <= character <= "\u9fff"
 
 
 def condition(table: Table) -> ColumnElement[bool]:
@@ -47,6 +53,6 @@ def parameters(words: str) -> dict[str, Any]:
     text = normal(words)[:LONGEST]
     if re.fullmatch(r"[\d\s\-()+.]{5,}", text):
         text = digits(text)
-    pairs = [text[i : i + 2] for i in range(len(text) - 1)] or [text]
+    pairs = [text[i : i + 2] for i in range(len(text) - 1)] or [c for c in text if _stands_alone(c)]
     escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     return {"search_pairs": pairs, "search_like": f"%{escaped}%"}

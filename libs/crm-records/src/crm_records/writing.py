@@ -223,7 +223,7 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
     """Insert rows; each names only what it has."""
     by_columns: dict[tuple[str, ...], list[Row]] = {}
     for row in new:
-        _make_searchable(record, row)
+        _make_searchable(call, record, row, None)
         by_columns.setdefault(tuple(n for n, v in row.items() if v not in (None, [], {})), []).append(row)
     for columns, group in by_columns.items():
         key = (record, "insert", columns)
@@ -239,7 +239,7 @@ def store(call: Call, record: Record, before: Row, after: Row) -> None:
     after["version"] = before["version"] + 1
     after["update_time"] = datetime.now(UTC)
     after["updater_id"] = call.caller.user_id or None
-    _make_searchable(record, after)
+    _make_searchable(call, record, after, before)
     columns = tuple(n for n in after if after[n] != before[n])
     key = (record, "update", columns)
     statement = _statements.get(key)
@@ -253,9 +253,10 @@ def store(call: Call, record: Record, before: Row, after: Row) -> None:
     statement.run(call.connection, {"id": after["id"], **parameters})
 
 
-def _make_searchable(record: Record, row: Row) -> None:
+def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -> None:
     """What the search box looks into, made last: the number is given after every check."""
-    if "search_grams" in record.table.c:
+    changed = before is None or any(row[n] != before[n] for n in record.search)
+    if changed and "search_grams" in record.table.c:
         row["search_text"], row["search_grams"] = search.keys(record.search_texts(call, row, before))
 
 

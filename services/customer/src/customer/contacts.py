@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import bindparam, select
 
 from crm.customer.v1 import contacts_pb2 as pb
@@ -9,7 +11,7 @@ from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.record import Record, Row
 from customer import pinyin
-from customer.customers import CUSTOMERS
+from customer.customers import CUSTOMERS, find_again
 from customer.tables import contact
 
 
@@ -35,6 +37,15 @@ class Contacts(Record):
         "email",
         "create_time",
     )
+
+    def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
+        yield from super().search_texts(call, row, before)
+        yield from pinyin.spellings(row["name"])
+
+    def written(self, call: Call, row: Row, before: Row | None) -> None:
+        """A customer is found by its contacts."""
+        if before is None or any(row[n] != before[n] for n in ("search_text", "delete_time")):
+            find_again(call, row["customer_id"])
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, update
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
+from crm_records import search, sql
 from crm_records.record import Record, Row
 from customer import pinyin
-from customer.tables import customer, usage
+from customer.tables import contact, customer, usage
 
 errors.texts(
     {
@@ -38,7 +39,7 @@ class Customers(Record):
     table = customer
     plural = "customers"
     number = "KH{yyyyMMdd}-{seq:4}"
-    search: Sequence[str] = ("name", "short_name", "pinyin", "pinyin_initials", "number", "phone", "mobile")
+    search: ClassVar[Sequence[str]] = ("name", "short_name", "pinyin", "pinyin_initials", "number", "phone", "mobile")
     list_fields = (
         "number",
         "name",
@@ -55,6 +56,15 @@ class Customers(Record):
         "last_contact_time",
         "create_time",
     )
+
+    def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
+        """By what it is called, however it is spelt, and by its contacts."""
+        yield from super().search_texts(call, row, before)
+        yield from pinyin.spellings(row["name"])
+        yield from pinyin.spellings(row["short_name"] or "")
+        if before is not None:
+            found = _CONTACT_TEXTS.run(call.connection, {"customer_id": row["id"]}).fetchall()
+            yield from (line for (text,) in found for line in text.split("\n"))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:
@@ -76,6 +86,28 @@ class Customers(Record):
 
 
 CUSTOMERS = Customers()
+
+_CONTACT_TEXTS = sql.prepare(
+    select(contact.c.search_text).where(
+        contact.c.customer_id == bindparam("customer_id", type_=contact.c.customer_id.type),
+        contact.c.delete_time.is_(None),
+    )
+)
+_SEARCHED = sql.prepare(
+    update(customer)
+    .where(customer.c.id == bindparam("customer_id", type_=customer.c.id.type))
+    .values({n: bindparam(n, type_=customer.c[n].type) for n in ("search_text", "search_grams")})
+)
+
+
+def find_again(call: Call, customer_id: str) -> None:
+    """A contact changed: what the customer is found by is derived anew. No change of the customer itself."""
+    row = (
+        call.connection.execute(select(customer).where(customer.c.id == customer_id).with_for_update()).mappings().one()
+    )
+    text, grams = search.keys(CUSTOMERS.search_texts(call, dict(row), dict(row)))
+    _SEARCHED.run(call.connection, {"customer_id": customer_id, "search_text": text, "search_grams": grams})
+
 
 GROUPABLE = ("owner_id", "department_id", "province", "city")
 """Fields without a dictionary that counts may be grouped by."""

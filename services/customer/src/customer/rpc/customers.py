@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Text, and_, bindparam, func, or_, select
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
@@ -16,12 +16,17 @@ from crm_records.record import Row
 from crm_records.servicer import Servicer
 from customer.customers import CUSTOMERS, group_field
 from customer.customers import Customers as CustomerRecord
+from customer.tables import customer
 
 
 class Briefs(CustomerRecord):
     """What everybody who may see briefs knows: the same rows, asked for under a right and scope of their own."""
 
-    search = ("name", "short_name", "pinyin", "pinyin_initials", "number")
+    def search_condition(self) -> ColumnElement[bool]:
+        """By name only: a search must not tell the phone number or the contacts of what one does not see."""
+        like = bindparam("search_like", type_=Text)
+        names = (customer.c.name, customer.c.short_name, customer.c.pinyin, customer.c.pinyin_initials)
+        return and_(super().search_condition(), or_(*(func.lower(c).like(like) for c in names)))
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,213 @@
+"""Bad input to customers: each its own clear refusal, nothing changed, nothing announced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crm_kit.testing import Client, Server, refused
+from customer.first_entries import DICTIONARIES
+
+CODE = "91350100M000100Y43"
+"""A credit code with a right check digit (the example of the standard)."""
+
+
+@pytest.mark.feature("CUS-01")
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": " \t"}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"name": "甲\u2028乙"}, "name"),
+        ({"name": "甲\n乙"}, "name"),
+        ({"name": "甲", "credit_code": "91350100M000100Y44"}, "creditCode"),
+        ({"name": "甲", "email": "no at sign"}, "email"),
+        ({"name": "甲", "website": "javascript:alert(1)"}, "website"),
+        ({"name": "甲", "phone": "call me"}, "phone"),
+        ({"name": "甲", "industry": "witchcraft"}, "industry"),
+        ({"name": "甲", "kind": "ghost"}, "kind"),
+        ({"name": "甲", "registered_capital": "-1"}, "registeredCapital"),
+        ({"name": "甲", "registered_capital": "1e30"}, "registeredCapital"),
+        ({"name": "甲", "registered_capital": "NaN"}, "registeredCapital"),
+        ({"name": "甲", "registered_capital": "1.005"}, "registeredCapital"),
+        ({"name": "甲", "employees": -5}, "employees"),
+        ({"name": "甲", "employees": 5, "male_employees": 3, "female_employees": 3}, "employees"),
+        ({"name": "甲", "founding_date": "2026-02-30"}, "foundingDate"),
+        ({"name": "甲", "owner_id": "nobody"}, "ownerId"),
+        ({"name": "甲", "owner_id": "01890000-0000-7000-8000-000000000000"}, "ownerId"),
+        ({"name": "甲", "parent_id": "01890000-0000-7000-8000-000000000000"}, "parentId"),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_is_stored(
+    boss: Client, server: Server, fields: dict[str, Any], wrong: str
+) -> None:
+    with refused("INVALID_ARGUMENT", "INVALID", wrong):
+        boss.CreateCustomer(customer=fields)
+
+    assert server.sql("SELECT count(*) FROM customer") == [(0,)]
+    assert server.events() == []
+
+
+@pytest.mark.feature("CUS-01")
+def test_every_wrong_field_is_named_at_once_in_the_callers_language(boss: Client) -> None:
+    with refused("INVALID_ARGUMENT", "INVALID", "name", "email", "kind") as english:
+        boss.CreateCustomer(customer={"email": "x", "kind": "y"}, metadata={"accept-language": "en"})
+    with refused("INVALID_ARGUMENT") as chinese:
+        boss.CreateCustomer(customer={"email": "x", "kind": "y"})
+
+    assert english.fields["name"] == "Name is required"
+    assert chinese.fields["name"] == "客户名称不能为空"
+
+
+@pytest.mark.feature("CUS-01")
+def test_a_credit_code_belongs_to_one_living_customer(boss: Client) -> None:
+    first = boss.CreateCustomer(customer={"name": "甲", "credit_code": CODE.lower()})
+    assert first.credit_code == CODE
+
+    with refused("ALREADY_EXISTS", "EXISTS", "creditCode") as refusal:
+        boss.CreateCustomer(customer={"name": "乙", "credit_code": CODE})
+    assert refusal.fields["creditCode"] == f"统一社会信用代码“{CODE}”已被使用"
+
+    boss.DeleteCustomer(id=first.id, etag=first.etag)
+    second = boss.CreateCustomer(customer={"name": "乙", "credit_code": CODE})
+    with refused("ALREADY_EXISTS", "EXISTS", "creditCode"):
+        boss.RestoreCustomer(id=first.id)
+    assert boss.GetCustomer(id=second.id).credit_code == CODE
+
+
+@pytest.mark.feature("CUS-01")
+def test_no_customer_is_its_own_ancestor(boss: Client) -> None:
+    top = boss.CreateCustomer(customer={"name": "集团"})
+    below = boss.CreateCustomer(customer={"name": "子公司", "parent_id": top.id})
+
+    with refused("INVALID_ARGUMENT", "INVALID", "parentId"):
+        boss.UpdateCustomer(
+            customer={"id": top.id, "parent_id": below.id}, update_mask={"paths": ["parent_id"]}, etag=top.etag
+        )
+
+
+@pytest.mark.feature("CUS-01")
+def test_an_update_without_a_version_or_without_fields_is_refused(boss: Client) -> None:
+    made = boss.CreateCustomer(customer={"name": "甲"})
+
+    with refused("FAILED_PRECONDITION", "ETAG_REQUIRED"):
+        boss.UpdateCustomer(customer={"id": made.id, "city": "苏州"}, update_mask={"paths": ["city"]})
+    with refused("INVALID_ARGUMENT", "BAD_UPDATE_MASK"):
+        boss.UpdateCustomer(customer={"id": made.id}, update_mask={"paths": ["number", "pinyin"]}, etag="1")
+    with refused("INVALID_ARGUMENT", "INVALID", "colour"):
+        boss.UpdateCustomer(customer={"id": made.id}, update_mask={"paths": ["colour"]}, etag="1")
+    with refused("INVALID_ARGUMENT", "INVALID", "name"):
+        boss.UpdateCustomer(customer={"id": made.id}, update_mask={"paths": ["name"]}, etag="1")
+
+
+@pytest.mark.feature("CUS-01")
+def test_a_customer_that_others_point_at_is_not_deleted(boss: Client) -> None:
+    made = boss.CreateCustomer(customer={"name": "甲"})
+    contact = boss.CreateContact(contact={"customer_id": made.id, "name": "王芳"})
+
+    with refused("FAILED_PRECONDITION", "DEPENDED_ON") as refusal:
+        boss.DeleteCustomer(id=made.id, etag=made.etag)
+    assert "联系人 1" in refusal.message
+
+    boss.DeleteContact(id=contact.id, etag=contact.etag)
+    deleted = boss.DeleteCustomer(id=made.id, etag=made.etag)
+    with refused("NOT_FOUND"):
+        boss.GetCustomer(id=made.id)
+    assert [c.id for c in boss.ListCustomers(deleted=True).customers] == [made.id]
+    restored = boss.RestoreCustomer(id=made.id)
+    assert (restored.name, int(restored.etag)) == ("甲", int(deleted.etag) + 1)
+
+
+@pytest.mark.feature("CUS-01")
+def test_a_repeated_idempotency_key_gives_the_first_answer(boss: Client, server: Server) -> None:
+    key = {"idempotency-key": "3f6f7a52-create"}
+    first = boss.CreateCustomer(customer={"name": "甲"}, metadata=key)
+
+    assert boss.CreateCustomer(customer={"name": "甲"}, metadata=key) == first
+    with refused("FAILED_PRECONDITION", "IDEMPOTENCY_KEY_REUSED"):
+        boss.CreateCustomer(customer={"name": "乙"}, metadata=key)
+    assert len(server.events("customer")) == 1
+
+
+@pytest.mark.feature("CUS-01")
+def test_dictionary_entries_can_be_added_and_retire_without_hurting_old_records(boss: Client) -> None:
+    boss.CreateDictionaryEntry(
+        record_type="customer",
+        dictionary="industry",
+        entry={"code": "space", "label_zh": "航天", "label_en": "Space"},
+    )
+    made = boss.CreateCustomer(customer={"name": "甲", "industry": "space"})
+    boss.UpdateDictionaryEntry(
+        record_type="customer",
+        dictionary="industry",
+        code="space",
+        entry={"retired": True},
+        update_mask={"paths": ["retired"]},
+        etag="1",
+    )
+
+    with refused("INVALID_ARGUMENT", "INVALID", "industry"):
+        boss.CreateCustomer(customer={"name": "乙", "industry": "space"})
+    changed = boss.UpdateCustomer(
+        customer={"id": made.id, "city": "西安"}, update_mask={"paths": ["city"]}, etag=made.etag
+    )
+    assert (changed.industry, changed.city) == ("space", "西安")
+
+
+@pytest.mark.feature("CUS-01")
+def test_every_dictionary_of_the_contract_has_first_entries(boss: Client) -> None:
+    for record_type in ("customer", "contact", "demand"):
+        fields = boss.DescribeRecord(record_type=record_type).fields
+        assert {f.dictionary for f in fields if f.dictionary} <= set(DICTIONARIES)
+
+
+@pytest.mark.feature("CUS-01")
+def test_custom_fields_validate_filter_and_can_be_required(boss: Client) -> None:
+    for key, kind, choices in (("grade", "choice", ["gold", "silver"]), ("fleet", "number", []), ("due", "date", [])):
+        boss.CreateCustomField(
+            record_type="customer",
+            custom_field={"key": key, "kind": kind, "label_zh": key, "label_en": key, "choices": choices},
+        )
+    boss.CreateCustomer(customer={"name": "甲", "custom": {"grade": "gold", "fleet": 12, "due": "2026-05-01"}})
+    boss.CreateCustomer(customer={"name": "乙", "custom": {"grade": "silver", "fleet": 3}})
+
+    for custom, wrong in (
+        ({"grade": "bronze"}, "custom.grade"),
+        ({"fleet": "many"}, "custom.fleet"),
+        ({"due": "soon"}, "custom.due"),
+        ({"unknown": 1}, "custom.unknown"),
+    ):
+        with refused("INVALID_ARGUMENT", "INVALID", wrong):
+            boss.CreateCustomer(customer={"name": "丙", "custom": custom})
+    for condition, names in (
+        ('custom.grade = "gold"', ["甲"]),
+        ("custom.fleet < 10", ["乙"]),
+        ("custom.due >= 2026-01-01", ["甲"]),
+        ("custom.due = null", ["乙"]),
+    ):
+        assert [c.name for c in boss.ListCustomers(filter=condition).customers] == names
+
+    boss.UpdateCustomField(
+        record_type="customer",
+        key="grade",
+        custom_field={"required": True},
+        update_mask={"paths": ["required"]},
+        etag="1",
+    )
+    with refused("INVALID_ARGUMENT", "INVALID", "custom.grade"):
+        boss.CreateCustomer(customer={"name": "丁"})
+
+
+@pytest.mark.feature("CUS-01")
+def test_numbers_take_the_form_that_the_administrator_gave(boss: Client) -> None:
+    with refused("INVALID_ARGUMENT", "INVALID", "pattern"):
+        boss.UpdateNumberFormat(record_type="customer", number_format={"pattern": "C-{yyyy}"}, etag="0")
+    boss.UpdateNumberFormat(record_type="customer", number_format={"pattern": "C{seq:6}"}, etag="0")
+
+    from customer.app import REGISTRY
+
+    REGISTRY.connect(REGISTRY.numbers._engine)  # type: ignore[union-attr]  # a process looks again every two seconds
+    made = boss.CreateCustomer(customer={"name": "甲"})
+    assert made.number == "C000001"
