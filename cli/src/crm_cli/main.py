@@ -5,7 +5,9 @@ import sys
 
 import click
 
+from crm_cli.demo.commands import demo
 from crm_cli.folder import Folder
+from crm_cli.importers.commands import import_
 from crm_cli.settings import HELP, Settings, Wrong
 
 EPILOG = "\b\nSettings (environment):\n" + "\n".join(f"  {name:<24} {what}" for name, what in HELP.items())
@@ -64,3 +66,7 @@ def doctor() -> None:
     from crm_cli.doctor import show
 
     sys.exit(show(check(Settings.read(os.environ))))
+
+
+main.add_command(import_)
+main.add_command(demo)
