@@ -29,7 +29,7 @@ class Client:
             f"/{method.containing_service.full_name}/{name}", request_type.SerializeToString, answer_type.FromString
         )
 
-        def call(request: Message | None = None, *, metadata: dict[str, str] | None = None, **fields: Any) -> Any:
+        def call(request: Message | None = None, /, *, metadata: dict[str, str] | None = None, **fields: Any) -> Any:
             pairs = dict(metadata or {})
             if self.token:
                 pairs["authorization"] = f"Bearer {self.token}"
