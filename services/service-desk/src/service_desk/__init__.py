@@ -1,0 +1,1 @@
+"""Service requests: what a customer wants done, from the first word to the customer's contentment."""

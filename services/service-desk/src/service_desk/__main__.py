@@ -1,0 +1,3 @@
+from service_desk.app import SERVICE
+
+SERVICE.run()

@@ -1,0 +1,35 @@
+"""The service desk put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crm_kit.service import Service
+from crm_records import tables as records_tables
+from crm_records.record import Registry
+from crm_records.servicer import RecordServicer
+from service_desk import first_entries, tables
+from service_desk.requests import REQUESTS
+from service_desk.rpc.requests import ServiceRequestServicer
+from service_desk.tables import CUSTOMERS
+
+REGISTRY = Registry([REQUESTS], foreign={"customer": CUSTOMERS.existing})
+
+
+def servicers(service: Service) -> dict[str, object]:
+    REGISTRY.connect(service.writer)
+    return {
+        "ServiceRequestService": ServiceRequestServicer(),
+        "RecordService": RecordServicer(REGISTRY),
+    }
+
+
+SERVICE = Service(
+    name="service-desk",
+    contract="crm.service_desk.v1",
+    servicers=servicers,
+    handlers={CUSTOMERS.source: CUSTOMERS.apply},
+    seed=first_entries.seed_dictionaries,
+    metadata=[*records_tables.METADATA, tables.metadata],
+    versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
+)
