@@ -205,9 +205,5 @@ def test_numbers_take_the_form_that_the_administrator_gave(boss: Client) -> None
     with refused("INVALID_ARGUMENT", "INVALID", "pattern"):
         boss.UpdateNumberFormat(record_type="customer", number_format={"pattern": "C-{yyyy}"}, etag="0")
     boss.UpdateNumberFormat(record_type="customer", number_format={"pattern": "C{seq:6}"}, etag="0")
-
-    from customer.app import REGISTRY
-
-    REGISTRY.connect(REGISTRY.numbers._engine)  # type: ignore[union-attr]  # a process looks again every two seconds
     made = boss.CreateCustomer(customer={"name": "甲"})
     assert made.number == "C000001"

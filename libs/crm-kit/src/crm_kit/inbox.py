@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -32,6 +31,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
@@ -98,11 +98,17 @@ class Position:
     event_id: str | None
 
 
+class Moved(Exception):
+    """Somebody else moved the position, to rebuild what was made of the events: read on from where it is now."""
+
+
 class Inbox:
     """Applies a stream's events to one service's database."""
 
     def __init__(self, engine: Engine, stream: str, handlers: Mapping[str, Handler]) -> None:
         self._engine, self._stream, self._handlers = engine, stream, handlers
+        self._at: int | None = None
+        """The position this reader goes on from, once it asked; it moves on only while the database says the same."""
 
     @property
     def subjects(self) -> list[str]:
@@ -114,12 +120,15 @@ class Inbox:
         with self._engine.begin() as connection:
             query = select(position.c.last_seq, position.c.last_event_id).where(position.c.stream == self._stream)
             row = connection.execute(query).one_or_none()
-        return Position(row.last_seq, row.last_event_id) if row else Position(0, None)
+        found = Position(row.last_seq, row.last_event_id) if row else Position(0, None)
+        self._at = found.sequence
+        return found
 
     def start_over(self) -> Position:
         """The stream is another one now: read it from its beginning; what was applied is known by its id."""
         with self._engine.begin() as connection:
             self._move(connection, 0, None)
+        self._moved_to(0)
         return Position(0, None)
 
     def apply(self, deliveries: Sequence[Delivery]) -> None:
@@ -127,8 +136,9 @@ class Inbox:
         try:
             with self._engine.begin() as connection:
                 self._apply(connection, deliveries)
-        except DATABASE_AWAY:
-            raise  # the database is away: nothing is wrong with the events
+            self._moved_to(deliveries[-1].sequence)
+        except (*DATABASE_AWAY, Moved):
+            raise  # nothing is wrong with the events
         except Exception:
             for delivery in deliveries:
                 self._apply_alone(delivery)
@@ -136,10 +146,13 @@ class Inbox:
 
     def caught_up(self) -> None:
         """There is nothing more to read now: figures made from events are as fresh as this moment."""
+        here = position.c.stream == self._stream
+        if self._at is not None:
+            here &= position.c.last_seq == self._at
         with self._engine.begin() as connection:
-            connection.execute(
-                text("UPDATE inbox_position SET caught_up_time = now() WHERE stream = :s"), {"s": self._stream}
-            )
+            noted = update(position).where(here).values(caught_up_time=func.now()).returning(position.c.stream)
+            if connection.scalar(noted) is None and self._at:
+                raise Moved
 
     def _apply(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
         events = [(d, Event.FromString(d.payload)) for d in deliveries]
@@ -158,8 +171,12 @@ class Inbox:
             if e.id in new:
                 new.discard(e.id)
                 fresh.append((d, e))
-        for source, run in groupby(fresh, key=lambda pair: _source(pair[0].subject)):
-            self._handlers[source](connection, [e for _, e in run])
+        # Only events of one record have an order, so those of one record type are applied together.
+        by_source: dict[str, list[Event]] = {}
+        for d, e in fresh:
+            by_source.setdefault(_source(d.subject), []).append(e)
+        for source, together in by_source.items():
+            self._handlers[source](connection, together)
         last, event = events[-1]
         self._move(connection, last.sequence, last.message_id, event.time.ToDatetime(UTC))
 
@@ -167,7 +184,7 @@ class Inbox:
         try:
             with self._engine.begin() as connection:
                 self._apply(connection, [delivery])
-        except DATABASE_AWAY:
+        except (*DATABASE_AWAY, Moved):
             raise
         except Exception as error:
             log.exception("event %s (%d) cannot be applied", delivery.subject, delivery.sequence)
@@ -175,6 +192,7 @@ class Inbox:
                 event = _parse(delivery.payload)
                 self._bury(connection, delivery, event, f"{type(error).__name__}: {error}"[:2000])
                 self._move(connection, delivery.sequence, delivery.message_id)
+        self._moved_to(delivery.sequence)
 
     def _held(self, connection: Connection, record_ids: list[str]) -> set[str]:
         query = select(dead_letter.c.record_id).where(one_of(dead_letter.c.record_id, record_ids))
@@ -201,7 +219,14 @@ class Inbox:
         row: dict[str, Any] = {"stream": self._stream, "last_seq": sequence, "last_event_id": event_id}
         if event_time is not None:
             row["event_time"] = event_time
-        connection.execute(insert(position).values(row).on_conflict_do_update(index_elements=["stream"], set_=row))
+        unmoved = None if self._at is None else position.c.last_seq == self._at
+        moved = insert(position).values(row).on_conflict_do_update(index_elements=["stream"], set_=row, where=unmoved)
+        if connection.scalar(moved.returning(position.c.stream)) is None:
+            raise Moved
+
+    def _moved_to(self, sequence: int) -> None:
+        if self._at is not None:
+            self._at = sequence
 
     def retry_dead_letters(self) -> tuple[int, int]:
         """Apply buried events again, oldest first: (applied, still failing)."""
@@ -226,6 +251,18 @@ class Inbox:
                 log.exception("event %s (%d) still cannot be applied", row.subject, row.stream_seq)
                 failed_records.add(row.record_id)
         return applied, len(rows) - applied
+
+
+def forget(connection: Connection, stream: str) -> None:
+    """Read the stream from its beginning again, with nothing known as applied; a running reader notices by itself.
+
+    To be called first in the transaction that empties what was made of the events: it waits for the batch under
+    way, and no other comes before the commit.
+    """
+    connection.execute(text("TRUNCATE inbox"))
+    connection.execute(delete(dead_letter))
+    nothing = {"last_seq": 0, "last_event_id": None, "event_time": None, "caught_up_time": None}
+    connection.execute(update(position).where(position.c.stream == stream).values(nothing))
 
 
 def sweep(connection: Connection, keep_days: int = 14) -> None:

@@ -31,6 +31,9 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+Waiting = tuple[int, str, str, bytes]
+"""An event that was not sent: its place, its id, its subject, its payload."""
+
 outbox = Table(
     "outbox",
     metadata,
@@ -64,9 +67,9 @@ def record(connection: Connection, rows: Sequence[tuple[str, str, bytes]]) -> No
     )
 
 
-def waiting(connection: Connection, limit: int) -> Sequence[tuple[int, str, str, bytes]]:
-    """The oldest events that were not sent: (id, event id, subject, payload)."""
-    return [tuple(row) for row in connection.execute(_waiting.limit(limit))]
+def waiting(connection: Connection, limit: int) -> list[Waiting]:
+    """The oldest events that were not sent."""
+    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(_waiting.limit(limit))]
 
 
 def mark_sent(connection: Connection, acknowledged: Sequence[tuple[int, int]]) -> None:

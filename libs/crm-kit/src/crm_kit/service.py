@@ -57,6 +57,8 @@ class Service:
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
     timers: Sequence[Timer] = ()
+    commands: Mapping[str, Callable[[Service], None]] = field(default_factory=dict)
+    """What an operator can do with this service beyond the commands that all have."""
     settings: Settings = field(init=False)
     writer: Engine = field(init=False)
     reader: Engine = field(init=False)
@@ -204,10 +206,11 @@ class Service:
                     reader = self.inbox()
                     applied, failing = reader.retry_dead_letters() if reader else (0, 0)
                     sys.stdout.write(f"{applied} applied, {failing} still failing\n")
+                case [name] if name in self.commands:
+                    self.commands[name](self)
                 case _:
-                    sys.exit(
-                        "usage: serve [--no-work] | work [--only relay|reader] | migrate [--check] | retry-dead-letters"
-                    )
+                    usual = "serve [--no-work]", "work [--only relay|reader]", "migrate [--check]", "retry-dead-letters"
+                    sys.exit(f"usage: {' | '.join([*usual, *self.commands])}")
         except SettingsError as error:
             sys.exit(f"{self.name}: {error}")
         finally:

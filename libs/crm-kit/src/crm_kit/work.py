@@ -11,31 +11,21 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-import nats
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NatsTimeout
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamConfig
-from nats.js.client import JetStreamContext
-from nats.js.errors import NotFoundError
 from sqlalchemy import Connection, Engine, text
 
+from crm.records.v1.event_pb2 import Event
 from crm_kit import idempotency, inbox, metrics, outbox
-from crm_kit.inbox import Delivery, Inbox
+from crm_kit.inbox import Inbox
+from crm_kit.stream import BATCH, STREAM, Stream
+
+__all__ = ["STREAM", "Leader", "Work"]
 
 log = logging.getLogger("work")
 
-STREAM = "CRM"
-BATCH = 256
-PUBLISH_TIMEOUT = 5.0
 IDLE = 0.5
 """Seconds between looks at an outbox that nobody woke us for (another process wrote to it)."""
-
-
-class LostTrack(Exception):
-    """The reader saw a gap: read on from the position in the database."""
 
 
 class Leader:
@@ -86,6 +76,8 @@ class Work:
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._woken = asyncio.Event()
+        self._connecting = asyncio.Lock()
+        self._stream: Stream | None = None
         self._thread = threading.Thread(target=self._run, name="work", daemon=True)
 
     def start(self) -> None:
@@ -107,41 +99,27 @@ class Work:
         self._loop.run_until_complete(self._main())
 
     async def _main(self) -> None:
-        client = await self._connect()
-        if client is None:
-            return
         tasks = [self._sweeping()]
         if self._relays:
-            tasks.append(self._forever("relay", 1, client, self._relay))
+            tasks.append(self._forever("relay", 1, self._relay))
         if self._inbox is not None:
-            tasks.append(self._forever("reader", 2, client, self._read))
+            tasks.append(self._forever("reader", 2, self._read))
         await asyncio.gather(*tasks)
-        await client.close()
+        if self._stream is not None:
+            await self._stream.close()
 
-    async def _connect(self) -> Client | None:
-        """Connect however long it takes; afterwards the client reconnects for ever by itself."""
-        while not self._stopping.is_set():
-            try:
-                return await nats.connect(
-                    self._nats_url,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.25,
-                    ping_interval=10,
-                    error_cb=_quiet,
-                    disconnected_cb=_quietly("disconnected from NATS"),
-                    reconnected_cb=_quietly("connected to NATS again"),
-                )
-            except Exception as error:
-                log.warning("NATS is not there: %s", error)
-                await self._pause(0.5)
-        return None
+    async def _connected(self) -> Stream:
+        """The connection of both loops; a new one where the last one broke."""
+        async with self._connecting:
+            if self._stream is None or self._stream.broken:
+                self._stream = None
+                stream = Stream()
+                await stream.connect(self._nats_url)
+                self._stream = stream
+            return self._stream
 
     async def _forever(
-        self,
-        name: str,
-        lock: int,
-        client: Client,
-        step: Callable[[JetStreamContext, Callable[[], bool]], Awaitable[None]],
+        self, name: str, lock: int, step: Callable[[Stream, Callable[[], bool]], Awaitable[None]]
     ) -> None:
         """Run a loop that may fail for reasons outside (NATS or PostgreSQL away) until told to stop."""
         leader = Leader(self._engine, 0x43524D00 + lock)
@@ -149,9 +127,7 @@ class Work:
         while not self._stopping.is_set():
             try:
                 if await asyncio.to_thread(leader.holds):
-                    stream = client.jetstream(timeout=PUBLISH_TIMEOUT)
-                    await _ensure_stream(stream)
-                    await step(stream, leader.holds)
+                    await step(await self._connected(), leader.holds)
                     said = ""
                 else:
                     await self._pause(0.5)
@@ -163,7 +139,7 @@ class Work:
                 await self._pause(0.25)
         await asyncio.to_thread(leader.release)
 
-    async def _relay(self, stream: JetStreamContext, leads: Callable[[], bool]) -> None:
+    async def _relay(self, stream: Stream, leads: Callable[[], bool]) -> None:
         """Send what waits until something goes wrong or we are told to stop."""
         await self._send_again_what_is_lost(stream)
         checked = time.monotonic()
@@ -179,32 +155,29 @@ class Work:
                     return
                 await self._send_again_what_is_lost(stream)
 
-    async def _send(self, stream: JetStreamContext) -> int:
-        def waiting() -> list[tuple[int, str, str, bytes]]:
+    async def _send(self, stream: Stream) -> int:
+        """Send a batch and keep what was acknowledged."""
+
+        def waiting() -> Sequence[outbox.Waiting]:
             with self._engine.begin() as connection:
-                return list(outbox.waiting(connection, BATCH))
+                return outbox.waiting(connection, BATCH)
 
         def mark(acknowledged: list[tuple[int, int]]) -> None:
             with self._engine.begin() as connection:
                 outbox.mark_sent(connection, acknowledged)
 
         rows = await asyncio.to_thread(waiting)
-        if not rows:
-            return 0
-        futures = [
-            await stream.publish_async(subject, payload, headers={"Nats-Msg-Id": event_id})
-            for _, event_id, subject, payload in rows
-        ]
-        acks = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), PUBLISH_TIMEOUT)
-        # A later event may have been stored though an earlier one was not: order per record is only sure if
-        # nothing after the first failure counts as sent.
         acknowledged: list[tuple[int, int]] = []
         failure: BaseException | None = None
-        for row, ack in zip(rows, acks, strict=True):
-            if isinstance(ack, BaseException):
-                failure = ack
+        for run in _runs(rows):
+            answers = await stream.publish([row[1:] for row in run])
+            for row, answer in zip(run, answers, strict=True):
+                if isinstance(answer, int):
+                    acknowledged.append((row[0], answer))
+                else:
+                    failure = answer
+            if failure:
                 break
-            acknowledged.append((row[0], ack.seq))
         if acknowledged:
             await asyncio.to_thread(mark, acknowledged)
             metrics.EVENTS_SENT.inc(len(acknowledged))
@@ -212,7 +185,7 @@ class Work:
             raise failure
         return len(rows)
 
-    async def _send_again_what_is_lost(self, stream: JetStreamContext) -> None:
+    async def _send_again_what_is_lost(self, stream: Stream) -> None:
         """If the stream lost its store or was rolled back, what it had acknowledged is sent again."""
 
         def newest() -> tuple[int, str] | None:
@@ -224,48 +197,28 @@ class Work:
                 return outbox.send_again(connection)
 
         last = await asyncio.to_thread(newest)
-        if last and await _event_id_at(stream, last[0]) != last[1]:
+        if last and await stream.event_id_at(last[0]) != last[1]:
             log.warning("the stream lost event %d: sending %d again", last[0], await asyncio.to_thread(again))
 
-    async def _read(self, stream: JetStreamContext, leads: Callable[[], bool]) -> None:
+    async def _read(self, stream: Stream, leads: Callable[[], bool]) -> None:
         """Apply events from our position on until something goes wrong or we are told to stop."""
         assert self._inbox is not None
         position = await asyncio.to_thread(self._inbox.position)
-        if position.sequence and await _event_id_at(stream, position.sequence) != position.event_id:
+        if position.sequence and await stream.event_id_at(position.sequence) != position.event_id:
             log.warning("the stream is not the one we read up to %d: reading it again", position.sequence)
             position = await asyncio.to_thread(self._inbox.start_over)
-        consumer = await stream.add_consumer(
-            STREAM,
-            ConsumerConfig(
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                opt_start_seq=position.sequence + 1,
-                ack_policy=AckPolicy.NONE,
-                filter_subjects=self._inbox.subjects,
-                inactive_threshold=60,
-                mem_storage=True,
-            ),
-        )
-        subscription = await stream.pull_subscribe_bind(consumer.name, STREAM)
-        expected = 1
+        reading = await stream.read(position.sequence, self._inbox.subjects)
         try:
             while not self._stopping.is_set():
-                try:
-                    messages = await subscription.fetch(BATCH, timeout=1)
-                except NatsTimeout:
-                    await subscription.consumer_info()  # fails where the server forgot the consumer
-                    if not await asyncio.to_thread(leads):
-                        return
-                    if self._tells_freshness:
-                        await asyncio.to_thread(self._inbox.caught_up)
+                if batch := await reading.next():
+                    await asyncio.to_thread(self._inbox.apply, batch)
                     continue
-                for message in messages:
-                    if message.metadata.sequence.consumer != expected:
-                        raise LostTrack(f"expected message {expected}, got {message.metadata.sequence.consumer}")
-                    expected += 1
-                batch = [_delivery(message) for message in messages]
-                await asyncio.to_thread(self._inbox.apply, batch)
+                if not await asyncio.to_thread(leads):
+                    return
+                if self._tells_freshness:
+                    await asyncio.to_thread(self._inbox.caught_up)
         finally:
-            await subscription.unsubscribe()
+            await reading.close()
 
     async def _sweeping(self) -> None:
         """Forget once an hour what nobody needs any more."""
@@ -289,36 +242,19 @@ class Work:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
-async def _ensure_stream(stream: JetStreamContext) -> None:
-    """The one stream of the suite. Kept without limit: read models are rebuilt from it."""
-    try:
-        await stream.stream_info(STREAM)
-    except NotFoundError:
-        await stream.add_stream(
-            StreamConfig(name=STREAM, subjects=["crm.>"], storage=StorageType.FILE, duplicate_window=120)
-        )
+def _runs(rows: Sequence[outbox.Waiting]) -> Iterator[list[outbox.Waiting]]:
+    """In order, cut before every second event of a record: it leaves when the first one has arrived.
 
-
-async def _event_id_at(stream: JetStreamContext, sequence: int) -> str | None:
-    """The id of the event that the stream holds at a sequence."""
-    try:
-        message = await stream.get_msg(STREAM, seq=sequence)
-    except NotFoundError:
-        return None
-    return (message.headers or {}).get("Nats-Msg-Id")
-
-
-def _delivery(message: Msg) -> Delivery:
-    headers = message.headers or {}
-    return Delivery(message.metadata.sequence.stream, headers.get("Nats-Msg-Id", ""), message.subject, message.data)
-
-
-async def _quiet(_error: Exception) -> None:
-    """Connection errors show in what fails because of them; nats-py would print each with a trace."""
-
-
-def _quietly(message: str) -> Callable[[], Awaitable[None]]:
-    async def say() -> None:
-        log.warning(message)
-
-    return say
+    Of several events under way the first may fail and the second arrive; of one record that must never happen.
+    """
+    run: list[outbox.Waiting] = []
+    records: set[str] = set()
+    for row in rows:
+        record_id = Event.FromString(row[3]).record_id
+        if record_id in records:
+            yield run
+            run, records = [], set()
+        run.append(row)
+        records.add(record_id)
+    if run:
+        yield run

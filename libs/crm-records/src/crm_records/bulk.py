@@ -77,7 +77,7 @@ def _insert(call: Call, record: Record, new: list[tuple[int, Row]], results: lis
         return
     if record.number:
         assert record.registry.numbers is not None
-        for (_, row), number in zip(new, record.registry.numbers.take(record, len(new)), strict=True):
+        for (_, row), number in zip(new, record.registry.numbers.take(call.connection, record, len(new)), strict=True):
             row["number"] = number
     try:
         with call.connection.begin_nested():

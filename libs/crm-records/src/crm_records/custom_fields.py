@@ -5,14 +5,13 @@ Values live in the record's `custom` column as JSON; what they may be is said he
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from sqlalchemy import ARRAY, Boolean, Column, Connection, Integer, MetaData, Table, Text, select
 
 from crm_kit.errors import Problem
+from crm_kit.kept import Kept
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
@@ -35,39 +34,30 @@ custom_field = Table(
     Column("version", Integer, nullable=False),
 )
 
-KEPT = 2.0
 LONGEST_TEXT = 2000
-_kept: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {}
 
 
-def all_of(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
-    """Every custom field of the service: record type → key → definition, in order."""
-    where = str(connection.engine.url)
-    kept = _kept.get(where)
-    if kept and kept[0] > time.monotonic():
-        return kept[1]
+def _load(connection: Connection) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in connection.execute(select(custom_field).order_by(custom_field.c.position, custom_field.c.key)):
         found.setdefault(row.record_type, {})[row.key] = row
-    _kept[where] = (time.monotonic() + KEPT, found)
     return found
 
 
-def forget() -> None:
-    """A definition changed here: read them again."""
-    _kept.clear()
+KEPT = Kept(_load)
+"""Every custom field of the service: record type → key → definition, in order."""
 
 
 def kinds_of(call: Call, record: Record) -> dict[str, str]:
     """Key → kind of a record type's custom fields."""
-    return {key: row.kind for key, row in all_of(call.connection).get(record.type, {}).items()}
+    return {key: row.kind for key, row in KEPT.read(call.connection).get(record.type, {}).items()}
 
 
 def check(call: Call, record: Record, row: Row, before: Row | None, problems: list[Problem]) -> None:
     """Each value must fit its definition; unknown keys are refused; what is required must be there."""
     if "custom" not in record.stored:
         return
-    defined = all_of(call.connection).get(record.type, {})
+    defined = KEPT.read(call.connection).get(record.type, {})
     values, old = row.get("custom") or {}, (before or {}).get("custom") or {}
     for key, value in list(values.items()):
         definition = defined.get(key)

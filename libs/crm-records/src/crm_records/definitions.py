@@ -29,7 +29,7 @@ _ENTRY = kinds.of(pb.DictionaryEntry.DESCRIPTOR)
 
 def custom_fields_of(call: Call, record: Record) -> list[pb.CustomField]:
     """The custom fields of a record type, retired ones too."""
-    return [_field_message(row) for row in custom_fields.all_of(call.connection).get(record.type, {}).values()]
+    return [_field_message(row) for row in custom_fields.KEPT.read(call.connection).get(record.type, {}).values()]
 
 
 def create_custom_field(call: Call, record: Record, message: pb.CustomField) -> pb.CustomField:
@@ -41,7 +41,7 @@ def create_custom_field(call: Call, record: Record, message: pb.CustomField) -> 
     _check_definition(record, values)
     values = {**values, "position": values["position"] or 0, "version": 1}
     row = _insert(call, custom_fields.custom_field, values, Problem("key", "taken", _taken(values["key"])))
-    call.after_commit.append(custom_fields.forget)
+    call.after_commit.append(custom_fields.KEPT.forget)
     return announce(call, "custom_field", "created", _field_message(row), 1)
 
 
@@ -56,7 +56,7 @@ def update_custom_field(call: Call, record: Record, request: pb.UpdateCustomFiel
             raise errors.Invalid(Problem(name, "read_only", {"label": _CUSTOM_FIELD[name].label}))
     _check_definition(record, {**old, **values})
     row = _update(call, table, where, old, values)
-    call.after_commit.append(custom_fields.forget)
+    call.after_commit.append(custom_fields.KEPT.forget)
     return announce(call, "custom_field", "updated", _field_message(row), row["version"])
 
 
@@ -67,7 +67,7 @@ def create_entry(call: Call, record: Record, dictionary: str, message: pb.Dictio
     values = _values(message, _ENTRY, None)
     values = {**values, "dictionary": dictionary, "position": values["position"] or 0, "version": 1}
     row = _insert(call, dictionaries.entry, values, Problem("code", "taken", _taken(values["code"])))
-    call.after_commit.append(dictionaries.forget)
+    call.after_commit.append(dictionaries.KEPT.forget)
     return announce(call, "dictionary_entry", "created", entry_message(row), 1)
 
 
@@ -82,7 +82,7 @@ def update_entry(call: Call, record: Record, request: pb.UpdateDictionaryEntryRe
     if values.pop("code", old["code"]) != old["code"]:
         raise errors.Invalid(Problem("code", "read_only", {"label": _ENTRY["code"].label}))
     row = _update(call, table, where, old, values)
-    call.after_commit.append(dictionaries.forget)
+    call.after_commit.append(dictionaries.KEPT.forget)
     return announce(call, "dictionary_entry", "updated", entry_message(row), row["version"])
 
 
@@ -103,6 +103,7 @@ def update_number_format(call: Call, record: Record, request: pb.UpdateNumberFor
         raise errors.Stale()
     version = int(now.etag) + 1
     numbers.save(call.connection, record.type, request.number_format.pattern, version)
+    call.after_commit.append(numbers.PATTERNS.forget)
     answer = pb.NumberFormat(record_type=record.type, pattern=request.number_format.pattern, etag=str(version))
     return announce(call, "number_format", "updated", answer, version)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, Table, Text, select
 
+from crm_kit.kept import Kept
 from crm_kit.rpc import Call
 from crm_records.record import Record, Row
 
@@ -25,27 +24,16 @@ entry = Table(
     Column("version", Integer, nullable=False),
 )
 
-KEPT = 2.0
-"""Seconds that a process keeps the dictionaries."""
-_kept: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {}
 
-
-def all_of(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
-    """Every dictionary of the service: name → code → entry, in order."""
-    where = str(connection.engine.url)
-    kept = _kept.get(where)
-    if kept and kept[0] > time.monotonic():
-        return kept[1]
+def _load(connection: Connection) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in connection.execute(select(entry).order_by(entry.c.dictionary, entry.c.position, entry.c.code)):
         found.setdefault(row.dictionary, {})[row.code] = row
-    _kept[where] = (time.monotonic() + KEPT, found)
     return found
 
 
-def forget() -> None:
-    """An entry changed here: read them again."""
-    _kept.clear()
+KEPT = Kept(_load)
+"""Every dictionary of the service: name → code → entry, in order."""
 
 
 def check(call: Call, record: Record, row: Row, before: Row | None, problems: list[Any]) -> None:
@@ -55,7 +43,7 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
     used = [f for f in record.stored.values() if f.dictionary and row.get(f.name)]
     if not used:
         return
-    known = all_of(call.connection)
+    known = KEPT.read(call.connection)
     for field in used:
         old = (before or {}).get(field.name)
         for code in row[field.name] if isinstance(row[field.name], list) else [row[field.name]]:
@@ -70,7 +58,7 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
 
 def label(call: Call, dictionary: str, code: str) -> str:
     """What people call an entry, in the caller's language."""
-    found = all_of(call.connection).get(dictionary, {}).get(code)
+    found = KEPT.read(call.connection).get(dictionary, {}).get(code)
     if found is None:
         return code
     return str(found.label_en if call.language == "en" else found.label_zh)

@@ -11,10 +11,11 @@ import threading
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Column, Engine, Integer, MetaData, Table, Text, select, text
+from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, MetaData, Table, Text, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from crm_kit import errors
+from crm_kit.kept import Kept
 from crm_records.record import Record
 
 metadata = MetaData()
@@ -56,19 +57,27 @@ errors.texts(
 )
 
 
+def _load(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(select(number_format.c.record_type, number_format.c.pattern))
+    return {row.record_type: row.pattern for row in rows}
+
+
+PATTERNS = Kept(_load)
+"""The patterns that administrators gave, by record type."""
+
+
 class Numbers:
     """Hands out numbers; one for each process."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._blocks: dict[tuple[str, str], tuple[int, int]] = {}
-        self._patterns: dict[str, tuple[datetime, str]] = {}
         self._lock = threading.Lock()
 
-    def take(self, record: Record, many: int = 1) -> list[str]:
+    def take(self, connection: Connection, record: Record, many: int = 1) -> list[str]:
         """The next numbers of a record type."""
         now = datetime.now(ZONE)
-        pattern = self._pattern(record, now)
+        pattern = PATTERNS.read(connection).get(record.type, record.number)
         period = _period(pattern, now)
         return [render(pattern, now, n) for n in self._sequence(record.type, period, many)]
 
@@ -89,16 +98,6 @@ class Numbers:
                 following += many
             self._blocks = {k: v for k, v in self._blocks.items() if k[0] != record_type} | {key: (following, last)}
             return taken
-
-    def _pattern(self, record: Record, now: datetime) -> str:
-        kept = self._patterns.get(record.type)
-        if kept and (now - kept[0]).total_seconds() < 2:
-            return kept[1]
-        with self._engine.connect() as connection:
-            query = select(number_format.c.pattern).where(number_format.c.record_type == record.type)
-            pattern = connection.scalar(query) or record.number
-        self._patterns[record.type] = (now, pattern)
-        return pattern
 
 
 def render(pattern: str, now: datetime, sequence: int) -> str:
@@ -121,10 +120,10 @@ def check(pattern: str) -> None:
         raise errors.Invalid(problem)
 
 
-def save(connection: object, record_type: str, pattern: str, version: int) -> None:
+def save(connection: Connection, record_type: str, pattern: str, version: int) -> None:
     """Store the pattern from now on."""
     row = {"record_type": record_type, "pattern": pattern, "version": version}
-    connection.execute(  # type: ignore[attr-defined]
+    connection.execute(
         insert(number_format).values(row).on_conflict_do_update(index_elements=["record_type"], set_=row)
     )
 

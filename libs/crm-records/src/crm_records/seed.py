@@ -28,4 +28,4 @@ def dictionary_entries(call: Call, wanted: Mapping[str, Sequence[Entry]]) -> Non
             ).one_or_none()
             if row is not None:
                 definitions.announce(call, "dictionary_entry", "created", definitions.entry_message(row), 1)
-    call.after_commit.append(dictionaries.forget)
+    call.after_commit.append(dictionaries.KEPT.forget)

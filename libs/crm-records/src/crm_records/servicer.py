@@ -103,7 +103,7 @@ class RecordServicer:
     def DescribeRecord(self, call: Call, request: pb.DescribeRecordRequest) -> pb.RecordDescription:
         record = self._record(request.record_type)
         described = [_describe(record, f) for f in record.fields.values() if f.kind != kinds.CUSTOM]
-        for row in custom_fields.all_of(call.connection).get(record.type, {}).values():
+        for row in custom_fields.KEPT.read(call.connection).get(record.type, {}).values():
             if not row.retired:
                 described.append(_describe_custom(row))
         return pb.RecordDescription(
@@ -160,7 +160,7 @@ class RecordServicer:
 
     def ListDictionaries(self, call: Call, request: pb.ListDictionariesRequest) -> pb.ListDictionariesResponse:
         used = dictionaries.of_record(self._record(request.record_type))
-        known = dictionaries.all_of(call.connection)
+        known = dictionaries.KEPT.read(call.connection)
         return pb.ListDictionariesResponse(
             entries=[definitions.entry_message(row) for name in sorted(used) for row in known.get(name, {}).values()]
         )

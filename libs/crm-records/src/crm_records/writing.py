@@ -37,7 +37,7 @@ def create(call: Call, record: Record, message: Message, **derived: Any) -> Any:
     check(call, record, row, None)
     if record.number:
         assert record.registry.numbers is not None
-        row["number"] = record.registry.numbers.take(record)[0]
+        row["number"] = record.registry.numbers.take(call.connection, record)[0]
     insert_rows(call, record, [row])
     record.written(call, row, None)
     changes.tell(call, record, "created", [(None, row)], row["create_time"])

@@ -16,6 +16,7 @@ from sqlalchemy import insert, text
 from crm.records.v1.event_pb2 import Event
 from crm_kit import contract, ids, organisation, rpc, tokens
 from crm_kit.inbox import Delivery
+from crm_kit.kept import Kept
 from crm_kit.service import Service, contract_modules
 from crm_kit.settings import Settings
 from crm_kit.testing.client import Client
@@ -73,6 +74,7 @@ class Server:
             x = base64url_encode(_KEY.public_key().public_bytes_raw()).decode()
             connection.execute(insert(organisation.signing_key).values(kid=KID, x=x, retired=False))
         self.service.organisation.forget()
+        Kept.forget_all()
 
     def client(self, token: str, user_id: str = "", session_id: str = "") -> Client:
         """Calls the service's RPCs with an access token."""

@@ -1,0 +1,45 @@
+"""What a process keeps of small tables for a moment, so that every request need not read them."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+SECONDS = 2.0
+"""A change made in another process is seen within this time; one made here, at once."""
+
+
+class Kept(Generic[T]):
+    """The answer of `load` for a database, kept for two seconds."""
+
+    _all: ClassVar[weakref.WeakSet[Kept[Any]]] = weakref.WeakSet()
+
+    def __init__(self, load: Callable[[Connection], T]) -> None:
+        self._load = load
+        self._found: dict[object, tuple[float, T]] = {}
+        Kept._all.add(self)
+
+    def read(self, connection: Connection) -> T:
+        """The answer, at most two seconds old."""
+        kept = self._found.get(connection.engine.url)
+        if kept and kept[0] > time.monotonic():
+            return kept[1]
+        answer = self._load(connection)
+        self._found[connection.engine.url] = (time.monotonic() + SECONDS, answer)
+        return answer
+
+    def forget(self) -> None:
+        """Something changed here: read it again."""
+        self._found.clear()
+
+    @staticmethod
+    def forget_all() -> None:
+        """Read everything again: the database was changed from outside."""
+        for one in Kept._all:
+            one.forget()

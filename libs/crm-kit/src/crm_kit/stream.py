@@ -1,0 +1,184 @@
+"""The one stream of the suite, kept by NATS, over a connection that is used until it breaks.
+
+A broken connection is never mended: what was on its way in it must not arrive later, behind what was sent again,
+or in a stream that has meanwhile lost what came before. Whoever works with it connects anew and starts from what
+its database says, however often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+from crm_kit.inbox import Delivery
+
+log = logging.getLogger("work")
+
+STREAM = "CRM"
+BATCH = 256
+PATIENCE = 5.0
+"""Seconds that the stream is given to answer."""
+
+
+class LostTrack(Exception):
+    """The reader saw a gap: read on from the position in the database."""
+
+
+class Stream:
+    """The stream over one connection."""
+
+    def __init__(self) -> None:
+        self._client = Client()
+        self._broken = asyncio.Event()
+        self._jetstream = self._client.jetstream(timeout=PATIENCE)
+
+    async def connect(self, url: str) -> None:
+        """Connect once and make the stream where there is none."""
+        await self._client.connect(
+            url,
+            allow_reconnect=False,
+            connect_timeout=5,
+            ping_interval=10,
+            error_cb=_quiet,
+            closed_cb=self._closed,
+        )
+        try:
+            await self._jetstream.stream_info(STREAM)
+        except NotFoundError:
+            # Kept without limit: read models are rebuilt from it.
+            await self._jetstream.add_stream(
+                StreamConfig(name=STREAM, subjects=["crm.>"], storage=StorageType.FILE, duplicate_window=120)
+            )
+
+    @property
+    def broken(self) -> bool:
+        return self._broken.is_set()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def event_id_at(self, sequence: int) -> str | None:
+        """The id of the event that the stream holds at a sequence."""
+        try:
+            message = await self._jetstream.get_msg(STREAM, seq=sequence)
+        except NotFoundError:
+            return None
+        return (message.headers or {}).get(Header.MSG_ID, "")
+
+    async def publish(self, events: Sequence[tuple[str, str, bytes]]) -> list[int | BaseException]:
+        """Send (event id, subject, payload) in one go: the sequence of each, or why it may not have arrived."""
+        futures = [
+            await self._jetstream.publish_async(subject, payload, headers={Header.MSG_ID: event_id})
+            for event_id, subject, payload in events
+        ]
+        answers = asyncio.gather(*futures, return_exceptions=True)
+        await self._until(answers, PATIENCE)
+        answers.cancel()
+        nothing = ConnectionClosedError() if self.broken else NatsTimeout()
+        return [_answer(future) if future.done() and not future.cancelled() else nothing for future in futures]
+
+    async def read(self, after: int, subjects: list[str]) -> Reading:
+        """Events of these subjects behind a sequence."""
+        consumer = await self._jetstream.add_consumer(
+            STREAM,
+            ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=after + 1,
+                ack_policy=AckPolicy.NONE,
+                filter_subjects=subjects,
+                inactive_threshold=60,
+                mem_storage=True,
+            ),
+        )
+        return Reading(self, consumer.name)
+
+    async def _until(self, done: asyncio.Future[object], seconds: float) -> None:
+        """Wait until it is done, the time is over or the connection breaks."""
+        broken = asyncio.ensure_future(self._broken.wait())
+        await asyncio.wait((done, broken), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        broken.cancel()
+
+    async def _closed(self) -> None:
+        self._broken.set()
+        log.warning("the connection to NATS is closed")
+
+
+class Reading:
+    """Events as they come: whoever asks gets what is there and never waits for a batch to fill."""
+
+    LINGER = 1.0
+    """Seconds that the server keeps a request open for events to come."""
+
+    def __init__(self, stream: Stream, consumer: str) -> None:
+        self._stream, self._client, self._consumer = stream, stream._client, consumer
+        self._inbox = self._client.new_inbox()
+        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._subscription: Subscription | None = None
+        self._asked = self._seen = 0
+
+    async def next(self) -> list[Delivery]:
+        """At most a batch; nothing where nothing came for a second. Fails where the server forgot the consumer."""
+        if self._subscription is None:
+            self._subscription = await self._client.subscribe(self._inbox, cb=self._arrived.put)
+        if not self._asked:
+            wanted = {"batch": BATCH, "expires": int(self.LINGER * 1e9)}
+            subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self._consumer}"
+            await self._client.publish(subject, json.dumps(wanted).encode(), reply=self._inbox)
+            self._asked = BATCH
+        messages = await self._arriving()
+        deliveries = [_delivery(message) for message in messages if not self._ends_request(message)]
+        if not deliveries:
+            await self._stream._jetstream.consumer_info(STREAM, self._consumer)
+        return deliveries
+
+    async def close(self) -> None:
+        """Nobody will ask any more; the server forgets the consumer by itself."""
+        if self._subscription is not None and not self._stream.broken:
+            await self._subscription.unsubscribe()
+
+    async def _arriving(self) -> list[Msg]:
+        first = asyncio.ensure_future(self._arrived.get())
+        await self._stream._until(first, self.LINGER + 1)
+        if not first.done():
+            first.cancel()
+            self._asked = 0
+            return []
+        messages = [first.result()]
+        while len(messages) < BATCH and not self._arrived.empty():
+            messages.append(self._arrived.get_nowait())
+        return messages
+
+    def _ends_request(self, message: Msg) -> bool:
+        """Whether the server says that the request is over; else it is the next event."""
+        if (message.headers or {}).get(Header.STATUS):
+            self._asked = 0
+            return True
+        self._asked -= 1
+        self._seen += 1
+        if message.metadata.sequence.consumer != self._seen:
+            raise LostTrack(f"expected message {self._seen}, got {message.metadata.sequence.consumer}")
+        return False
+
+
+def _answer(future: asyncio.Future[object]) -> int | BaseException:
+    error = future.exception()
+    return error if error is not None else future.result().seq  # type: ignore[attr-defined]
+
+
+def _delivery(message: Msg) -> Delivery:
+    headers = message.headers or {}
+    return Delivery(message.metadata.sequence.stream, headers.get(Header.MSG_ID, ""), message.subject, message.data)
+
+
+async def _quiet(_error: Exception) -> None:
+    """Connection errors show in what fails because of them; nats-py would print each with a trace."""
