@@ -1,0 +1,3 @@
+from sales.app import SERVICE
+
+SERVICE.run()

@@ -1,0 +1,48 @@
+"""The sales service put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crm_kit.service import Service
+from crm_records import tables as records_tables
+from crm_records.record import Registry
+from crm_records.servicer import RecordServicer
+from sales import events, first_entries, tables
+from sales.categories import CATEGORIES
+from sales.opportunities import OPPORTUNITIES
+from sales.pipelines import PIPELINES
+from sales.price_items import PRICE_ITEMS
+from sales.price_lists import PRICE_LISTS
+from sales.products import PRODUCTS
+from sales.rpc.catalogue import PriceItemServicer, PriceListServicer, ProductCategoryServicer, ProductServicer
+from sales.rpc.opportunities import OpportunityServicer, PipelineServicer
+
+REGISTRY = Registry(
+    [CATEGORIES, PRODUCTS, PRICE_LISTS, PRICE_ITEMS, PIPELINES, OPPORTUNITIES],
+    foreign={"customer": tables.CUSTOMER.existing},
+)
+
+
+def servicers(service: Service) -> dict[str, object]:
+    REGISTRY.connect(service.writer)
+    return {
+        "ProductCategoryService": ProductCategoryServicer(),
+        "ProductService": ProductServicer(),
+        "PriceListService": PriceListServicer(),
+        "PriceItemService": PriceItemServicer(),
+        "PipelineService": PipelineServicer(),
+        "OpportunityService": OpportunityServicer(),
+        "RecordService": RecordServicer(REGISTRY),
+    }
+
+
+SERVICE = Service(
+    name="sales",
+    contract="crm.sales.v1",
+    servicers=servicers,
+    handlers=events.HANDLERS,
+    seed=first_entries.seed_first_entries,
+    metadata=[*records_tables.METADATA, tables.metadata],
+    versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
+)
