@@ -62,16 +62,14 @@ def role_id(server: Server) -> Callable[[str], str]:
 
 
 @pytest.fixture
-def hire(
-    admin: Client, sign_in: Callable[..., Client], root_id: str, role_id: Callable[[str], str]
-) -> Callable[..., Any]:
-    """Make a user who has changed the first password already."""
+def hire(server: Server, admin: Client, root_id: str, role_id: Callable[[str], str]) -> Callable[..., Any]:
+    """Make a user with these roles who has changed the first password already."""
 
     def make(username: str, *roles: str, **fields: Any) -> Any:
         user = {"username": username, "name": username.title(), "department_id": root_id, **fields}
         user["role_ids"] = [role_id(code) for code in roles]
-        made = admin.CreateUser(user=user, initial_password="Very-First-1")
-        sign_in(username, "Very-First-1").ChangePassword(old_password="Very-First-1", new_password=PASSWORD)
-        return admin.GetUser(id=made.id)
+        made = admin.CreateUser(user=user, initial_password=PASSWORD)
+        server.sql("UPDATE user_account SET must_change_password = false WHERE id = :id", id=made.id)
+        return made
 
     return make

@@ -225,7 +225,7 @@ def test_guessing_the_old_password_with_a_stolen_token_is_locked_too(admin):
 def test_passwords_and_tokens_are_stored_as_hashes_only_and_announced_nowhere(server, sign_in, hire):
     hire("li", "trainer")
     tokens = sign_in("li").tokens
-    secrets = [PASSWORD.encode(), b"Very-First-1", tokens.refresh_token.encode(), tokens.access_token.encode()]
+    secrets = [PASSWORD.encode(), tokens.refresh_token.encode(), tokens.access_token.encode()]
 
     told = b"".join(e.SerializeToString() for e in server.events())
     with server.service.reader.connect() as connection:

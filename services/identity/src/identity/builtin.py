@@ -11,7 +11,7 @@ from dataclasses import dataclass
 READ = ("read",)
 ENTER = ("read", "create")
 WORK = ("read", "create", "update")
-LEAD = (*WORK, "assign", "approve", "print")
+LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
@@ -20,6 +20,8 @@ SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
 BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
+OWNED = ("customer", "opportunity", "service_request", "task")
+"""What belongs to somebody and can be given to another."""
 FRAME = (*OFFER, "pipeline", "department")
 """What everybody in business looks things up in."""
 
@@ -50,13 +52,11 @@ def _role(
     group: str = "operator",
     **scopes: str,
 ) -> BuiltIn:
-    """A role of the business: looks up the frame, knows every customer in brief, has notifications of its own."""
-    common = [*_may(READ, *FRAME), "customer_brief.read", *_may(("read", "update"), "notification")]
+    """A role of the business: it looks up the frame and knows every customer in brief."""
+    common = [*_may(READ, *FRAME), "customer_brief.read"]
     every = dict.fromkeys([*common, *(r for group in rights for r in group)])
-    looked_up = dict.fromkeys((*FRAME, "customer_brief"), "all")
-    own = {"notification": "self"}
-    named = {} if scope == "all" else looked_up
-    return BuiltIn(code, name, group, description, list(every), scope, {**named, **own, **scopes})
+    looked_up = {} if scope == "all" else dict.fromkeys((*FRAME, "customer_brief"), "all")
+    return BuiltIn(code, name, group, description, list(every), scope, {**looked_up, **scopes})
 
 
 ROLES = (
@@ -66,6 +66,7 @@ ROLES = (
         "高管",
         "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
         _may(RULE, *BUSINESS, *OFFER),
+        _may(("assign",), *OWNED),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
         scope="all",
         group="administrator",
@@ -75,6 +76,7 @@ ROLES = (
         "销售主管",
         "管理下属的客户、商机、计划与服务请求,分析与报表",
         _may(LEAD, *BUSINESS),
+        _may(("assign",), *OWNED),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
         scope="subordinates",
@@ -148,7 +150,8 @@ ROLES = (
         "channel_manager",
         "渠道经理",
         "管理分销商及其商机",
-        _may((*WORK, "assign"), *BUSINESS),
+        _may(WORK, *BUSINESS),
+        _may(("assign",), *OWNED),
         _may(READ, "report"),
         scope="subordinates",
     ),

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, or_, select, tuple_
+from sqlalchemy import Select, literal, or_, select, tuple_
 
 from crm.identity.v1 import users_pb2 as pb
 from crm_kit import errors
@@ -29,7 +29,9 @@ def page(call: Call, request: pb.ListPeopleRequest) -> pb.ListPeopleResponse:
         fields = (user.c.name, user.c.username, user.c.position)
         query = query.where(or_(*(c.icontains(words, autoescape=True) for c in fields)))
     if request.page_token:
-        query = query.where(tuple_(user.c.name, user.c.id) > tuple_(*_read(request.page_token)))
+        name, person_id = _read(request.page_token)
+        last = tuple_(literal(name), literal(person_id, user.c.id.type))
+        query = query.where(tuple_(user.c.name, user.c.id) > last)
     rows = call.connection.execute(query).all()
     answer = pb.ListPeopleResponse(people=[_message(row) for row in rows[:size]])
     if len(rows) > size:

@@ -25,6 +25,8 @@ ACTIONS = {
     "print": ("打印", "Print"),
     "configure": ("配置", "Configure"),
 }
+PAPER = ("export", "print")
+"""What leaves the house, of every record and of reports."""
 RESOURCES = {
     "customer_brief": ("客户概要", "Customer brief"),
     "report": ("报表", "Report"),
@@ -54,16 +56,18 @@ def every() -> dict[str, tuple[str, str]]:
     labels, asked, generic, owned = _contract()
     for right in asked:
         resource, _, action = right.partition(".")
-        label, verb = labels.get(resource, RESOURCES.get(resource, (resource, resource))), ACTIONS.get(action)
-        found[right] = (f"{label[0]} · {(verb or (action, action))[0]}", f"{label[1]}: {(verb or (action, action))[1]}")
-    for resource, label in labels.items():
-        if f"{resource}.read" not in found:
-            continue
-        more = [*generic, "approve", "export", "print", *(["assign"] if resource in owned else [])]
-        for action in more:
-            verb = ACTIONS[action]
-            found.setdefault(f"{resource}.{action}", (f"{label[0]} · {verb[0]}", f"{label[1]}: {verb[1]}"))
+        found[right] = _labels(labels, resource, action)
+    more = {r: (*generic, "approve", "import", *PAPER) for r in labels if f"{r}.read" in found}
+    for resource, actions in (more | {"report": PAPER}).items():
+        for action in (*actions, *(["assign"] if resource in owned else [])):
+            found.setdefault(f"{resource}.{action}", _labels(labels, resource, action))
     return dict(sorted(found.items()))
+
+
+def _labels(records: dict[str, tuple[str, str]], resource: str, action: str) -> tuple[str, str]:
+    label = records.get(resource) or RESOURCES.get(resource, (resource, resource))
+    verb = ACTIONS.get(action, (action, action))
+    return f"{label[0]} · {verb[0]}", f"{label[1]}: {verb[1]}"
 
 
 def resources() -> set[str]:

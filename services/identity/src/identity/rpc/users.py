@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, func, select
 
 from crm.identity.v1 import users_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
@@ -109,7 +109,9 @@ def _refuse_own(call: Call, user_id: str) -> None:
 def _as_stored(call: Call, request: pb.ImportUsersRequest) -> None:
     """A user name is the same in capitals: a row finds its account however it is written."""
     wanted = {u.username.strip().lower() for u in request.users}
-    query = select(user.c.username).where(one_of(func.lower(user.c.username), wanted), user.c.delete_time.is_(None))
+    query = select(user.c.username).where(
+        one_of(func.lower(user.c.username, type_=Text), wanted), user.c.delete_time.is_(None)
+    )
     stored = {name.lower(): name for name in call.connection.scalars(query)}
     for one in request.users:
         one.username = stored.get(one.username.strip().lower(), one.username)

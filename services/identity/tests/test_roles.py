@@ -1,0 +1,138 @@
+"""Roles and rights."""
+
+import pytest
+
+from crm_kit.testing import refused
+from identity import builtin, rights
+
+pytestmark = pytest.mark.feature("IDN-07")
+
+
+def role(**fields):
+    every = {"resource": "*", "scope": "self"}
+    return {"code": "helper", "name": "助理", "rights": ["customer.read"], "scopes": [every], **fields}
+
+
+def update(client, stored, **fields):
+    return client.UpdateRole(role={"id": stored.id, **fields}, update_mask={"paths": list(fields)}, etag=stored.etag)
+
+
+def by_code(admin, code):
+    return next(r for r in admin.ListRoles(page_size=200, fields="*").roles if r.code == code)
+
+
+def test_a_role_gives_its_rights_to_who_has_it_at_once(admin, hire, sign_in):
+    made = admin.CreateRole(role=role())
+    li = hire("li")
+    session = sign_in("li")
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        session.ListRoles()
+
+    admin.UpdateUser(user={"id": li.id, "role_ids": [made.id]}, update_mask={"paths": ["role_ids"]}, etag=li.etag)
+    update(admin, made, rights=["role.read"])
+
+    assert session.ListRoles().roles
+
+
+def test_rights_resources_and_departments_must_exist(admin):
+    wrong = role(
+        rights=["customer.read", "customer.fly", "unicorn.read", "unicorn.*"],
+        scopes=[{"resource": "unicorn", "scope": "all"}, {"resource": "*", "scope": "chosen"}],
+    )
+
+    with refused(
+        "INVALID_ARGUMENT", "INVALID", "rights[1]", "rights[2]", "rights[3]", "scopes[0].resource",
+        "scopes[1].departmentIds",
+    ):  # fmt: skip
+        admin.CreateRole(role=wrong)
+
+
+def test_wildcards_are_rights(admin):
+    assert admin.CreateRole(role=role(rights=["customer.*", "*"])).rights == ["customer.*", "*"]
+
+
+def test_a_code_is_taken_once_and_never_changes(admin):
+    made = admin.CreateRole(role=role())
+
+    with refused("ALREADY_EXISTS", "EXISTS", "code"):
+        admin.CreateRole(role=role())
+    with refused("INVALID_ARGUMENT", "INVALID", "code"):
+        update(admin, made, code="other")
+
+
+def test_a_role_in_use_is_not_deleted(admin, hire):
+    made = admin.CreateRole(role=role())
+    hire("li", "helper")
+
+    with refused("FAILED_PRECONDITION", "DEPENDED_ON") as refusal:
+        admin.DeleteRole(id=made.id, etag=made.etag)
+
+    assert "用户 1" in refusal.message
+
+
+def test_an_unused_role_is_deleted(admin):
+    made = admin.CreateRole(role=role())
+
+    admin.DeleteRole(id=made.id, etag=made.etag)
+
+    assert "helper" not in {r.code for r in admin.ListRoles(page_size=200, fields="code").roles}
+
+
+def test_built_in_roles_are_edited_but_not_deleted(admin):
+    trainer = by_code(admin, "trainer")
+    assert trainer.built_in
+
+    changed = update(admin, trainer, name="讲师")
+
+    with refused("FAILED_PRECONDITION", "BUILT_IN_ROLE"):
+        admin.DeleteRole(id=changed.id, etag=changed.etag)
+
+
+def test_administrators_keep_what_is_needed_to_administer(admin):
+    own = by_code(admin, "system_admin")
+
+    with refused("FAILED_PRECONDITION", "ADMINISTRATORS_NEED"):
+        update(admin, own, rights=["user.*", "customer.*"])
+    with refused("FAILED_PRECONDITION", "ADMINISTRATORS_NEED"):
+        update(admin, own, scopes=[{"resource": "*", "scope": "self"}])
+    assert update(admin, own, rights=["user.*", "role.*", "department.*"]).etag == "2"
+
+
+def test_nobody_makes_a_role_of_more_than_they_have(server):
+    clerk = server.person(rights=["role.*", "customer.read"], scope="self")
+
+    with refused("PERMISSION_DENIED", "RIGHT_NOT_HELD"):
+        clerk.CreateRole(role=role(rights=["customer.delete"]))
+    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+        clerk.CreateRole(role=role(scopes=[{"resource": "customer", "scope": "all"}]))
+    assert clerk.CreateRole(role=role()).rights == ["customer.read"]
+
+
+def test_the_list_of_rights_is_made_from_the_contract(admin):
+    listed = {r.right: r for r in admin.ListRights().rights}
+
+    assert listed["customer.update"].label_zh == "客户 · 修改"
+    assert {"customer.assign", "customer.configure", "customer.export", "user.import", "report.read"} <= set(listed)
+    assert "session.read" not in listed
+
+
+def test_every_right_and_resource_of_the_built_in_roles_exists():
+    named = {r for one in builtin.ROLES for r in one.rights if r != "*"}
+    scoped = {r for one in builtin.ROLES for r in one.scopes}
+
+    assert sorted(r for r in named if not rights.exists(r)) == []
+    assert scoped <= rights.resources()
+
+
+def test_the_built_in_roles_divide_the_work(admin):
+    may = {one.code: set(one.rights) for one in builtin.ROLES}
+
+    assert set(may) == {
+        "system_admin", "executive", "sales_manager", "account_manager", "marketing", "service_agent", "finance",
+        "data_clerk", "reviewer", "channel_manager", "trainer",
+    }  # fmt: skip
+    assert {"customer.delete", "opportunity.approve", "customer.export", "report.print"} <= may["executive"]
+    assert not [r for r in may["executive"] if r.endswith(".configure") or r in ("user.update", "role.update")]
+    assert not [r for r in may["account_manager"] if r.rpartition(".")[2] in ("export", "print", "delete", "import")]
+    assert "customer_brief.read" in may["account_manager"]
+    assert {"customer.assign", "opportunity.approve"} <= may["sales_manager"]
