@@ -37,7 +37,7 @@ def rule(operation: Operation) -> str:
 
 def view(operation: Operation, settings: Settings, guard: Guard, backends: Backends, rate: Rate) -> View:
     """The function that answers the operation's route."""
-    read, write = reader(operation, settings), encoder(operation.response.DESCRIPTOR)
+    read, write = reader(operation, settings), encoder(operation.response.DESCRIPTOR, whole=True)
     ask = _asker(operation, backends)
     public, getting = operation.rule.WhichOneof("who") == "public", operation.verb == "GET"
     longest = settings.bulk_timeout if operation.bulk else settings.timeout

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from crm_kit import contract
 from crm_kit.field_names import camel
 from crm_kit.json_scalars import EXACT, INT64
 
@@ -24,20 +25,29 @@ def to_dict(message: Message) -> dict[str, Any]:
 
 
 @cache
-def encoder(descriptor: Descriptor) -> Callable[[Any], Any]:
-    """The function that turns messages of one type into JSON values. Compiled at its first use, as types may recur."""
+def encoder(descriptor: Descriptor, whole: bool = False) -> Callable[[Any], Any]:
+    """The function that turns messages of one type into JSON values. Compiled at its first use, as types may recur.
+
+    `whole` is for answers: a count of 0, an empty list or text is told too. Records, with their many fields, and
+    what lies in them, tell only what is set.
+    """
     if well_known := _WRITERS.get(descriptor.full_name):
         return well_known
     if descriptor.full_name == "google.protobuf.Any":
         raise TypeError("Any has no JSON form here: the contract should name the message")
     names = {field: field.json_name for field in descriptor.fields}
+    whole = whole and not contract.record(descriptor).type
+    empty = [(f.json_name, _empty(f)) for f in descriptor.fields if whole and _empty(f)]
     special: list[tuple[str, Callable[[Any], Any]]] | None = None
 
     def write(message: Any) -> dict[str, Any]:
         nonlocal special
         if special is None:
-            special = [(f.json_name, writer) for f in descriptor.fields if (writer := _field_writer(f))]
+            special = [(f.json_name, writer) for f in descriptor.fields if (writer := _field_writer(f, whole))]
         out = {names[field]: value for field, value in message.ListFields()}
+        for name, make in empty:
+            if name not in out:
+                out[name] = make()
         for name, convert in special:
             if name in out:
                 out[name] = convert(out[name])
@@ -46,20 +56,29 @@ def encoder(descriptor: Descriptor) -> Callable[[Any], Any]:
     return write
 
 
-def _field_writer(field: FieldDescriptor) -> Callable[[Any], Any] | None:
+def _empty(field: FieldDescriptor) -> Callable[[], Any] | None:
+    """Makes the value of a field that is not set, or None where not being set means something."""
+    if field.is_repeated:
+        return dict if field.message_type and field.message_type.GetOptions().map_entry else list
+    if field.has_presence or field.enum_type:
+        return None
+    return lambda: field.default_value
+
+
+def _field_writer(field: FieldDescriptor, whole: bool) -> Callable[[Any], Any] | None:
     """None where the value already is a JSON value."""
     if field.message_type and field.message_type.GetOptions().map_entry:
-        one = _value_writer(field.message_type.fields_by_name["value"]) or (lambda value: value)
+        one = _value_writer(field.message_type.fields_by_name["value"], whole) or (lambda value: value)
         return lambda values: {str(key): one(value) for key, value in values.items()}
-    single = _value_writer(field)
+    single = _value_writer(field, whole)
     if not field.is_repeated:
         return single
     return (lambda values: [single(value) for value in values]) if single else list
 
 
-def _value_writer(field: FieldDescriptor) -> Callable[[Any], Any] | None:
+def _value_writer(field: FieldDescriptor, whole: bool) -> Callable[[Any], Any] | None:
     if field.message_type:
-        return encoder(field.message_type)
+        return encoder(field.message_type, whole)
     if field.enum_type:
         names = {value.number: value.name for value in field.enum_type.values}
         return lambda number: names.get(number, number)
