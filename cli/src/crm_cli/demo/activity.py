@@ -80,20 +80,23 @@ def _service_request(
     }
     if contact_ids:
         row["contactId"] = random.choice(contact_ids)
+
+    def after(days: int) -> str:
+        return moment(world.not_after(day + timedelta(days=days)), random)
+
     if step >= 1:
-        row |= {"ownerId": agent, "assignTime": moment(day + timedelta(days=1), random)}
+        row |= {"ownerId": agent, "assignTime": after(1)}
     if step >= 2:
-        handled = day + timedelta(days=1 + int(random.expovariate(0.7)))
         row |= {"handling": handling, "handlerId": agent, "rounds": 1}
-        row["handleTime"] = moment(max(handled, day + timedelta(days=2)), random)
+        row["handleTime"] = after(2 + int(random.expovariate(0.7)))
     if step >= 3:
         row |= {
             "satisfaction": random.choices((3, 4, 5), (20, 45, 35))[0],
             "feedback": random.choice(talk()["feedback"]),
-            "feedbackTime": moment(day + timedelta(days=9), random),
+            "feedbackTime": after(12),
         }
     if step == 4:
-        row["archiveTime"] = moment(day + timedelta(days=12), random)
+        row["archiveTime"] = after(15)
     return row
 
 

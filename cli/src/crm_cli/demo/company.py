@@ -114,7 +114,7 @@ class Founding:
                 "model": good.model,
                 "unit": good.unit,
                 "categoryId": by_name[good.category],
-                "kind": "service" if good.unit in "年次" else "goods",
+                "kind": "service" if good.unit in ("year", "day") else "goods",
             }
             for good in goods()
         ]

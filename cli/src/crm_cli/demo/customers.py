@@ -16,7 +16,7 @@ SIZES = (("micro", 1, 20), ("small", 20, 300), ("medium", 300, 1000), ("large", 
 SIZE_SHARES = (35, 45, 15, 5)
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 """Of the unified social credit code (GB 32100-2015): no I, O, S, V, Z."""
-STEP = 61_803_409
+STEP = 61_803_419
 """A prime: counting in steps of it visits every combination once, in no order that shows."""
 POSITIONS = ("chairman", "general_manager", "purchasing", "chief_engineer", "finance", "liaison", "staff")
 DECISION = {"chairman": "decider", "general_manager": "decider", "purchasing": "buyer", "chief_engineer": "influencer"}

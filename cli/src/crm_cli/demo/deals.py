@@ -22,7 +22,7 @@ ENTERED = (0.0, 0.2, 0.45, 0.75)
 """Which part of its time an opportunity has behind it when it enters each stage."""
 STAYS = (0.70, 0.75, 0.80, 0.85)
 """The share that each stage lets through; 36 % are won."""
-LOST_REASONS = ("price", "competitor", "no_budget", "no_decision", "product_fit")
+LOST_REASONS = ("price", "competitor", "budget", "no_demand", "not_agreed")
 
 
 def opportunities(world: World, number: int, customer: Json, customer_id: str) -> list[Json]:
@@ -47,15 +47,15 @@ def _opportunity(world: World, random: Random, number: int, place: int, customer
         "customerId": customer_id,
         "ownerId": customer["ownerId"],
         "pipelineId": world.pipeline,
-        "source": random.choice(("referral", "exhibition", "website", "cold_call", "customer")),
+        "source": random.choice(("referral", "exhibition", "website", "cold_call", "existing_customer")),
         "lines": lines,
         "engageDate": began.isoformat(),
         "createTime": moment(began, random),
     }
     whole = days if won else int(days / (ENTERED[reached] + 0.15))
     steps = [(OPEN[i], began + timedelta(days=int(whole * ENTERED[i]))) for i in range(min(reached, 3) + 1)]
-    if ends > world.today:
-        steps = [(stage, day) for stage, day in steps if day <= world.today]
+    if ends >= world.today:
+        steps = [(stage, day) for stage, day in steps if day < world.today]
         expected = max(ends, world.today + timedelta(days=7))
         return row | {
             "state": "developing",

@@ -14,7 +14,7 @@ from crm_cli.importers.bulk import Stored, Tally, store
 from crm_cli.importers.run import Bars
 
 BLOCK = 1000
-"""Customers that one connection works on; also the most rows of a request."""
+"""Customers that one connection works on at most; also the most rows of a request."""
 OPTIONAL = {"service-requests": "service requests", "tasks": "tasks"}
 """Routes of services that a suite may run without."""
 
@@ -37,9 +37,10 @@ class Demo:
             self._founding.ensure(SERVICE_ENTRIES)
         with Bars() as bars, ThreadPoolExecutor(connections) as pool:
             move = bars.begin("customers", self._count)
+            size = max(1, min(BLOCK, self._count // connections))
             blocks = [
-                pool.submit(self._block, world, range(start, min(start + BLOCK, self._count)), move)
-                for start in range(0, self._count, BLOCK)
+                pool.submit(self._block, world, range(start, min(start + size, self._count)), move)
+                for start in range(0, self._count, size)
             ]
             try:
                 for block in blocks:

@@ -52,7 +52,7 @@ def industries() -> tuple[tuple[str, str], ...]:
 @cache
 def goods() -> tuple[Good, ...]:
     rows = [line.split() for line in _lines("products.txt")]
-    return tuple(Good(*row[:4], price=int(row[4])) for row in rows)
+    return tuple(Good(category, name, model, unit, int(price)) for category, name, model, unit, price in rows)
 
 
 @cache

@@ -34,11 +34,15 @@ class World:
         return Random(self.key(*parts))
 
     def past_day(self, random: Random, days: int = DAYS) -> date:
-        """A day of the last years, more often in busy months."""
+        """A day before today, more often in busy months."""
         while True:
-            day = self.today - timedelta(days=random.randrange(days))
+            day = self.today - timedelta(days=random.randrange(1, days))
             if random.random() * max(SEASON) < SEASON[day.month - 1]:
                 return day
+
+    def not_after(self, day: date) -> date:
+        """The day, or yesterday where it is still to come."""
+        return min(day, self.today - timedelta(days=1))
 
     def seller(self, region: str, random: Random) -> str:
         """Whose a customer is. The first in a region's list have more than the last."""

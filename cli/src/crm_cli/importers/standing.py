@@ -5,8 +5,9 @@ from crm_cli.settings import Wrong
 
 
 def root(client: Client) -> str:
-    """The department that all others are below."""
-    for department in client.all("/v1/departments", "departments", filter="parent_id = null", fields="id,name"):
+    """The department that all others are below; of several the first one made."""
+    query = {"filter": "parent_id = null", "orderBy": "create_time", "fields": "id,name"}
+    for department in client.all("/v1/departments", "departments", **query):
         return str(department["id"])
     raise Wrong("The suite has no department at the root of its organisation.")
 
