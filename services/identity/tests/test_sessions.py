@@ -6,7 +6,9 @@ import grpc
 import pytest
 
 from crm.identity.v1.keys_pb2 import Session, SigningKey
+from crm_kit.rpc import system_call
 from crm_kit.testing import refused
+from identity import sessions
 from identity.keys import Keys
 
 pytestmark = pytest.mark.feature("IDN-02")
@@ -75,6 +77,19 @@ def test_an_expired_refresh_token_is_refused(server, sign_in):
 
     with refused("UNAUTHENTICATED", "BAD_TOKEN"):
         server.nobody.Refresh(refresh_token=token)
+
+
+def test_what_can_no_longer_be_used_is_forgotten(server, sign_in):
+    sign_in("admin")
+    server.sql("UPDATE refresh_token SET expire_time = now()")
+    server.sql("UPDATE session SET last_use_time = now() - interval '61 days'")
+    living = sign_in("admin").tokens
+
+    with server.service.writer.begin() as connection:
+        sessions.sweep(system_call(connection, "identity", server.service.organisation))
+
+    assert server.sql("SELECT count(*) FROM session") == [(1,)]
+    assert server.nobody.Refresh(refresh_token=living.refresh_token).access_token
 
 
 def test_logout_ends_the_session_and_says_so(server, sign_in):

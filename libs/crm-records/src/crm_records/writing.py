@@ -94,7 +94,7 @@ def act(
 
 
 def write(
-    call: Call, record: Record, record_id: str, etag: str, event: str, merge: Callable[[Row], Mapping[str, Any]]
+    call: Call, record: Record, record_id: str, etag: str | None, event: str, merge: Callable[[Row], Mapping[str, Any]]
 ) -> Row:
     """Lock a row, let `merge` say its new values, store them, log and announce `event`. Returns the row after."""
     before = locked(call, record, record_id, etag)

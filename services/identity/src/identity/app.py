@@ -6,10 +6,11 @@ from pathlib import Path
 
 from crm_kit.rpc import Call
 from crm_kit.service import Service
+from crm_kit.timers import Timer
 from crm_records import tables as records_tables
 from crm_records.record import Registry
 from crm_records.servicer import RecordServicer
-from identity import tables, transactions
+from identity import sessions, tables, transactions, tries
 from identity.departments import DEPARTMENTS
 from identity.roles import ROLES
 from identity.rpc.auth import AuthServicer
@@ -46,4 +47,5 @@ SERVICE = Service(
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
     copies_organisation=False,
     before_commit=keep_copy,
+    timers=[Timer(3600, sessions.sweep), Timer(3600, tries.sweep)],
 )

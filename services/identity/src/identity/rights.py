@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any, cast
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 
@@ -80,14 +81,14 @@ def exists(right: str) -> bool:
     return right in every() or right == "*" or (right.endswith(".*") and right[:-2] in resources())
 
 
-def refuse_more_than_own(call: Call, rights: Iterable[str], scopes: Iterable[dict[str, object]] = ()) -> None:
+def refuse_more_than_own(call: Call, rights: Iterable[str], scopes: Iterable[dict[str, Any]] = ()) -> None:
     """PERMISSION_DENIED unless the caller holds all of it: rights are passed on, never made."""
     for right in rights:
         if not _covers(call.access, right):
             raise errors.Denied("right_not_held", right=right)
     for scope in scopes:
-        reach = call.access.reach(str(scope["resource"]))
-        chosen = set(scope.get("departmentIds") or ()) if scope["scope"] == "chosen" else set()  # type: ignore[call-overload]
+        reach = call.access.reach(scope["resource"])
+        chosen = set(scope.get("departmentIds") or ()) if scope["scope"] == "chosen" else set()
         if not reach.all and (scope["scope"] == "all" or not chosen <= reach.department_ids):
             raise errors.Denied("scope_not_held", resource=scope["resource"])
 
@@ -110,14 +111,14 @@ def _contract() -> tuple[dict[str, tuple[str, str]], list[str], list[str], set[s
     owned: set[str] = set()
     for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
         for message in file.message_type:
-            record = message.options.Extensions[rule_pb2.record]
+            record = cast(rule_pb2.Record, message.options.Extensions[cast(Any, rule_pb2.record)])
             if record.type:
                 labels[record.type] = (record.zh, record.en)
                 if _has_owner(message):
                     owned.add(record.type)
         for service in file.service:
             for method in service.method:
-                right = method.options.Extensions[rule_pb2.rule].right
+                right = cast(rule_pb2.Rule, method.options.Extensions[cast(Any, rule_pb2.rule)]).right
                 if right.startswith("{record_type}."):
                     generic[right.partition(".")[2]] = None
                 elif right:

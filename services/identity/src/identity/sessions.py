@@ -31,7 +31,6 @@ def start(call: Call, user_id: str, user_name: str, device: str) -> str:
     now = datetime.now(UTC)
     values = {"id": ids.uuid7(), "user_id": user_id, "device": device[:200], "address": call.metadata.address}
     call.connection.execute(insert(session).values(create_time=now, last_use_time=now, **values))
-    call.connection.execute(delete(refresh_token).where(refresh_token.c.expire_time < now))
     tell(call, "opened", 1, Session(etag="1", **values)).actor_name = user_name
     call.events[-1].actor_id = user_id
     return values["id"]
@@ -103,6 +102,13 @@ def _end(call: Call, which: ColumnElement[bool]) -> None:
     columns = (session.c.id, session.c.user_id, session.c.device, session.c.address)
     for row in call.connection.execute(ended.returning(*columns)).mappings().all():
         tell(call, "closed", 2, Session(etag="2", **row))
+
+
+def sweep(call: Call) -> None:
+    """Forget what can no longer be used."""
+    now = datetime.now(UTC)
+    call.connection.execute(delete(refresh_token).where(refresh_token.c.expire_time < now))
+    call.connection.execute(delete(session).where(session.c.last_use_time < now - 2 * REFRESH))
 
 
 def tell(call: Call, action: str, version: int, of: Session) -> Event:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from crm_kit import errors
+from crm_kit.rpc import Call
 from identity.tables import failed_login
 
 ACCOUNT, ADDRESS = 10, 100
@@ -55,8 +56,12 @@ def succeeded(connection: Connection, username: str, address: str) -> None:
     for key, _ in addresses:
         back = update(failed_login).where(failed_login.c.key == key, failed_login.c.tries > 0)
         connection.execute(back.values(tries=failed_login.c.tries - 1, locked_until=None))
+
+
+def sweep(call: Call) -> None:
+    """Forget tries of long ago."""
     day_ago = datetime.now(UTC) - timedelta(days=1)
-    connection.execute(delete(failed_login).where(failed_login.c.last_time < day_ago))
+    call.connection.execute(delete(failed_login).where(failed_login.c.last_time < day_ago))
 
 
 def _keys(username: str, address: str) -> list[tuple[str, int]]:

@@ -100,7 +100,7 @@ def _refuse_unknown(row: Row, new: Sequence[dict[str, Any]]) -> None:
 
 def _refuse_more_than_own(call: Call, role_ids: Any, grants: Sequence[dict[str, Any]]) -> None:
     given = [g["right"] for g in grants if not g.get("denied")]
-    scopes: list[dict[str, object]] = []
+    scopes: list[dict[str, Any]] = []
     if role_ids:
         for row in call.connection.execute(select(role.c.rights, role.c.scopes).where(one_of(role.c.id, role_ids))):
             given += row.rights
