@@ -85,7 +85,7 @@ def test_a_deactivated_user_is_out_at_once_and_back_after_a_new_login(server, ad
         session.GetMe()
     with refused("UNAUTHENTICATED"):
         server.nobody.Refresh(refresh_token=session.tokens.refresh_token)
-    with refused("FAILED_PRECONDITION", "NOT_ACTIVE"):
+    with refused("FAILED_PRECONDITION", "ACCOUNT_NOT_ACTIVE"):
         admin.DeactivateUser(id=li.id, etag=out.etag)
     back = admin.ActivateUser(id=li.id, etag=out.etag)
     assert back.active

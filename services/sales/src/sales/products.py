@@ -19,8 +19,8 @@ from sales.tables import opportunity, price_item, product
 
 errors.texts(
     {
-        "already_retired": ("产品已停售", "The product is off sale already"),
-        "already_active": ("产品在售", "The product is on sale already"),
+        "product_off_sale": ("产品已停售", "The product is off sale already"),
+        "product_on_sale": ("产品在售", "The product is on sale already"),
     }
 )
 _ONE = Decimal(1)
@@ -94,7 +94,7 @@ def set_active(call: Call, request: Any, event: str) -> Any:
 
     def turn(before: Row) -> Row:
         if before["active"] == active:
-            raise errors.Conflict("already_active" if active else "already_retired")
+            raise errors.Conflict("product_on_sale" if active else "product_off_sale")
         return {"active": active}
 
     return writing.answer(call, PRODUCTS, writing.write(call, PRODUCTS, request.id, request.etag, event, turn))

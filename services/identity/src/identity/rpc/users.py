@@ -21,8 +21,8 @@ from identity.users import USERS
 
 errors.texts(
     {
-        "already_active": ("账号已启用", "The account is active already"),
-        "not_active": ("账号已停用", "The account is disabled already"),
+        "account_active": ("账号已启用", "The account is active already"),
+        "account_not_active": ("账号已停用", "The account is disabled already"),
         "own_account": ("不能停用或删除自己的账号", "You cannot disable or delete your own account"),
     }
 )
@@ -90,7 +90,7 @@ class UserServicer(Servicer):
 def _switch(call: Call, request: Any, event: str, active: bool) -> pb.User:
     def turn(before: Row) -> dict[str, Any]:
         if before["active"] == active:
-            raise errors.Conflict("already_active" if active else "not_active")
+            raise errors.Conflict("account_active" if active else "account_not_active")
         return {"active": active}
 
     return _user(writing.answer(call, USERS, writing.write(call, USERS, request.id, request.etag, event, turn)))

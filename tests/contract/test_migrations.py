@@ -1,0 +1,35 @@
+"""The migrations, run from nothing, make exactly the tables that the code speaks of."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from crm_kit import migrate
+from crm_kit.service import KIT_METADATA, Service
+from crm_kit.testing import running
+
+SERVICES = ["identity", "customer", "sales", "service_desk", "workspace", "reporting"]
+
+
+@pytest.mark.parametrize("package", SERVICES)
+def test_migrations_make_the_tables_of_the_code(package: str) -> None:
+    service: Service = importlib.import_module(f"{package}.app").SERVICE
+    with running(service), service.writer.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": False})
+        differences = compare_metadata(context, list({id(m): m for m in [*KIT_METADATA, *service.metadata]}.values()))
+
+    assert [d for d in differences if "seeded" not in str(d)] == []
+
+
+@pytest.mark.parametrize("package", SERVICES)
+def test_each_line_of_migrations_has_one_end(package: str) -> None:
+    service: Service = importlib.import_module(f"{package}.app").SERVICE
+    alembic = migrate.config(None, service.versions, [])  # type: ignore[arg-type]
+    heads = ScriptDirectory.from_config(alembic).get_heads()
+
+    assert len({head.rpartition("_")[0] for head in heads}) == len(heads)
