@@ -1,0 +1,1 @@
+"""What people have to do and what they are told: tasks, comments, the inbox."""

@@ -1,0 +1,3 @@
+from workspace.app import SERVICE
+
+SERVICE.run()

@@ -1,0 +1,41 @@
+"""The workspace put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crm_kit.service import Service
+from crm_kit.timers import Timer
+from crm_records import tables as records_tables
+from crm_records.record import Registry
+from crm_records.servicer import RecordServicer
+from workspace import events, tables
+from workspace.comments import COMMENTS
+from workspace.escalation import escalate
+from workspace.notifications import NOTIFICATIONS
+from workspace.rpc.notifications import NotificationServicer
+from workspace.rpc.tasks import TaskCommentServicer, TaskServicer
+from workspace.tasks import TASKS
+
+REGISTRY = Registry([TASKS, COMMENTS, NOTIFICATIONS])
+
+
+def servicers(service: Service) -> dict[str, object]:
+    REGISTRY.connect(service.writer)
+    return {
+        "TaskService": TaskServicer(),
+        "TaskCommentService": TaskCommentServicer(),
+        "NotificationService": NotificationServicer(),
+        "RecordService": RecordServicer(REGISTRY),
+    }
+
+
+SERVICE = Service(
+    name="workspace",
+    contract="crm.workspace.v1",
+    servicers=servicers,
+    handlers=events.HANDLERS,
+    timers=[Timer(60, escalate)],
+    metadata=[*records_tables.METADATA, tables.metadata],
+    versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
+)

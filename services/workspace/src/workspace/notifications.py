@@ -1,0 +1,126 @@
+"""Notifications: each person's inbox. Stored as what happened, said in the reader's language when read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.message import Message
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from crm.customer.v1.customers_pb2 import Customer
+from crm.sales.v1.opportunities_pb2 import Opportunity
+from crm.service_desk.v1.requests_pb2 import ServiceRequest
+from crm.workspace.v1 import notifications_pb2 as pb
+from crm.workspace.v1.tasks_pb2 import Task
+from crm_kit import contract, errors, scope
+from crm_kit.db import one_of
+from crm_kit.rpc import Call
+from crm_kit.scope import Shape
+from crm_records.record import Record, Row
+from workspace.tables import notification
+
+errors.texts(
+    {
+        "assigned_title": ("{label}已分配给您", "{label} assigned to you"),
+        "assigned_body": ("{actor}将“{title}”分配给您", "{actor} assigned “{title}” to you"),
+        "task_overdue_title": ("任务逾期", "Task overdue"),
+        "task_overdue_body": ("{actor}负责的任务“{title}”已逾期", "The task “{title}” of {actor} is overdue"),
+    }
+)
+
+ASSIGNED, TASK_OVERDUE = "assigned", "task_overdue"
+"""Kinds; each has a title and a body above."""
+NOBODY = ("系统", "The system")
+UNREAD = 1000
+"""Unread entries are counted up to here."""
+_LONGEST = 200
+
+RECORDS: dict[str, tuple[type[Message], str]] = {
+    "customer.customer": (Customer, "name"),
+    "sales.opportunity": (Opportunity, "title"),
+    "service-desk.service_request": (ServiceRequest, "summary"),
+    "workspace.task": (Task, "title"),
+}
+"""What people are notified of, by the source of its events: the record, and the field to show as its title."""
+
+_LABELS = {
+    found.type: (found.zh, found.en) for found in (contract.record(kind.DESCRIPTOR) for kind, _ in RECORDS.values())
+}
+
+
+class Notifications(Record):
+    """See the contract for the fields."""
+
+    message = pb.Notification
+    table = notification
+    plural = "notifications"
+    made_of = {  # noqa: RUF012
+        "title": ("kind", "record_type", "record_title", "actor_name"),
+        "body": ("kind", "record_type", "record_title", "actor_name"),
+    }
+
+    def within(self, shape: Shape) -> ColumnElement[bool]:
+        """Everybody's own inbox and nobody else's, whatever their roles reach."""
+        return scope.is_caller(notification.c.user_id)
+
+    def decorate(self, call: Call, messages: Sequence[pb.Notification]) -> None:
+        for message in messages:
+            params = {
+                "label": _LABELS.get(message.record_type, message.record_type),
+                "title": message.record_title,
+                "actor": message.actor_name or NOBODY,
+            }
+            message.title = errors.text(f"{message.kind}_title", call.language, params)
+            message.body = errors.text(f"{message.kind}_body", call.language, params)
+
+
+NOTIFICATIONS = Notifications()
+
+
+def notice(notice_id: str, user_id: str, kind: str, time: datetime, record: tuple[str, str, str], actor: str) -> Row:
+    """An entry for somebody's inbox about a record, given as (type, id, title)."""
+    record_type, record_id, title = record
+    return {
+        "id": notice_id,
+        "user_id": user_id,
+        "kind": kind,
+        "create_time": time,
+        "update_time": time,
+        "record_type": record_type,
+        "record_id": record_id,
+        "record_title": title[:_LONGEST],
+        "actor_name": actor,
+    }
+
+
+def put(connection: Connection, notices: Sequence[Row]) -> None:
+    """Put entries into inboxes; one that is there already stays as it is."""
+    if notices:
+        connection.execute(insert(notification).on_conflict_do_nothing(), notices)
+
+
+def unread(call: Call) -> int:
+    """How many entries of the caller's inbox were not read, UNREAD at most."""
+    some: Any = select(literal_column("1")).where(*_waiting(call)).limit(UNREAD)
+    return int(call.connection.scalar(select(func.count()).select_from(some.subquery())) or 0)
+
+
+def read(call: Call, ids: Sequence[str]) -> int:
+    """Mark entries of the caller's inbox as read, all of them where none is named. How many there were."""
+    now = datetime.now(UTC)
+    statement = (
+        update(notification)
+        .where(*_waiting(call))
+        .values(read_time=now, update_time=now, updater_id=call.caller.user_id, version=notification.c.version + 1)
+    )
+    if ids:
+        statement = statement.where(one_of(notification.c.id, ids))
+    return len(call.connection.execute(statement.returning(notification.c.id)).all())
+
+
+def _waiting(call: Call) -> tuple[Any, ...]:
+    mine = notification.c.user_id == call.access.user_id
+    return mine, notification.c.read_time.is_(None), notification.c.delete_time.is_(None)

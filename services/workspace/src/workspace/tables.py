@@ -1,0 +1,24 @@
+"""The service's tables. Columns come from the contract; what it cannot say stands here."""
+
+from sqlalchemy import Index, MetaData
+
+from crm.workspace.v1.notifications_pb2 import Notification
+from crm.workspace.v1.tasks_pb2 import Task, TaskComment
+from crm_records import schema
+
+metadata = MetaData()
+
+task = schema.table(metadata, Task.DESCRIPTOR, "task", searchable=True)
+Index("ix_task_creator_id", task.c.creator_id, task.c.id)
+Index("ix_task_record_id", task.c.record_id)
+Index(
+    "ix_task_due",
+    task.c.due_time,
+    postgresql_where=(task.c.state == "open") & task.c.escalate_time.is_(None) & task.c.delete_time.is_(None),
+)
+
+task_comment = schema.table(metadata, TaskComment.DESCRIPTOR, "task_comment")
+
+notification = schema.table(metadata, Notification.DESCRIPTOR, "notification")
+Index("ix_notification_user_id", notification.c.user_id, notification.c.id)
+Index("ix_notification_unread", notification.c.user_id, postgresql_where=notification.c.read_time.is_(None))

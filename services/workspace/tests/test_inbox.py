@@ -1,0 +1,160 @@
+"""The inbox: who is given a record anywhere is told, once, in the language they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crm.customer.v1.customers_pb2 import Customer
+from crm.sales.v1.opportunities_pb2 import Opportunity
+from crm.service_desk.v1.requests_pb2 import ServiceRequest
+from crm.workspace.v1.tasks_pb2 import Task
+from crm_kit import ids
+from crm_kit.testing import Client, Server, event, refused
+
+Make = Callable[..., Any]
+
+pytestmark = pytest.mark.feature("WSP-04")
+
+KINDS = [
+    ("customer", Customer, "name", "客户", "Customer"),
+    ("sales", Opportunity, "title", "商机", "Opportunity"),
+    ("service-desk", ServiceRequest, "summary", "服务请求", "Service request"),
+    ("workspace", Task, "title", "任务", "Task"),
+]
+
+
+def told(action: str, owner: str, actor: str = "", kind: Any = Customer, title: str = "name", **fields: Any) -> Any:
+    """The event of a record that is somebody's."""
+    made = event(kind(id=ids.uuid7(), owner_id=owner, **{title: "上海宝钢"}), action)
+    made.actor_id, made.actor_name, made.bulk = actor, fields.get("actor_name", ""), fields.get("bulk", False)
+    return made
+
+
+def changed_owner(made: Any) -> Any:
+    made.changes.add(field="ownerId")
+    return made
+
+
+def inbox(client: Client, **asked: Any) -> list[Any]:
+    return list(client.ListNotifications(**asked).notifications)
+
+
+@pytest.fixture
+def seller(server: Server) -> Client:
+    """Somebody without any right: the inbox is everybody's."""
+    return server.person([], "self", name="小周")
+
+
+@pytest.mark.parametrize("action", ["created", "assigned"])
+@pytest.mark.parametrize(("source", "kind", "title", "zh", "en"), KINDS, ids=[k[0] for k in KINDS])
+def test_whatever_is_given_to_somebody_is_in_the_inbox(
+    server: Server, seller: Client, action: str, source: str, kind: Any, title: str, zh: str, en: str
+) -> None:
+    given = told(action, seller.user_id, ids.uuid7(), kind, title, actor_name="王总")
+
+    server.deliver(source, given)
+
+    (chinese,) = inbox(seller)
+    (english,) = seller.ListNotifications(metadata={"accept-language": "en"}).notifications
+    assert (chinese.kind, chinese.record_type, chinese.record_id) == ("assigned", given.record_type, given.record_id)
+    assert (chinese.title, chinese.body) == (f"{zh}已分配给您", "王总将“上海宝钢”分配给您")
+    assert (english.title, english.body) == (f"{en} assigned to you", "王总 assigned “上海宝钢” to you")
+
+
+def test_an_update_that_changed_the_owner_is_told_and_any_other_is_not(server: Server, seller: Client) -> None:
+    server.deliver("customer", told("updated", seller.user_id), changed_owner(told("updated", seller.user_id)))
+
+    assert [n.body for n in inbox(seller)] == ["系统将“上海宝钢”分配给您"]
+
+
+def test_an_event_delivered_twice_is_told_once(server: Server, seller: Client) -> None:
+    given = told("assigned", seller.user_id)
+
+    server.deliver("customer", given, given)
+    server.deliver("customer", given)
+    server.sql("DELETE FROM inbox")
+    server.deliver("customer", given)
+
+    assert len(inbox(seller)) == 1
+
+
+def test_nobody_is_told_what_they_did_themselves(server: Server, seller: Client) -> None:
+    server.deliver("customer", told("created", seller.user_id, seller.user_id), told("assigned", "", ids.uuid7()))
+
+    assert server.sql("SELECT count(*) FROM notification") == [(0,)]
+
+
+def test_an_import_does_not_flood_the_inbox(server: Server, seller: Client) -> None:
+    rows = [told("created", seller.user_id, ids.uuid7(), bulk=True) for _ in range(300)]
+
+    server.deliver("customer", *rows)
+
+    assert inbox(seller) == []
+
+
+def test_a_task_given_here_comes_back_as_an_event(server: Server, boss: Client, seller: Client, task_of: Make) -> None:
+    task_of(boss)
+    task = task_of(boss, "给客户回电话", owner_id=seller.user_id)
+    boss.ImportTasks(tasks=[{"title": "导入的", "owner_id": seller.user_id}])
+
+    server.deliver("workspace", *server.events("task"))
+
+    (notification,) = inbox(seller)
+    assert (notification.record_id, notification.record_title, notification.actor_name) == (
+        task.id, "给客户回电话", "总经理"
+    )  # fmt: skip
+    assert inbox(boss) == []
+
+
+def test_the_newest_comes_first_and_pages_follow_one_another(server: Server, seller: Client) -> None:
+    events = [told("assigned", seller.user_id) for _ in range(5)]
+    server.deliver("customer", *events)
+
+    first = seller.ListNotifications(page_size=3, count="capped")
+    rest = seller.ListNotifications(page_size=3, page_token=first.next_page_token)
+
+    assert [n.id for n in (*first.notifications, *rest.notifications)] == sorted((e.id for e in events), reverse=True)
+    assert (first.total, first.unread, rest.next_page_token) == (5, 5, "")
+
+
+def test_what_is_read_is_marked_and_only_ones_own(server: Server, seller: Client, boss: Client) -> None:
+    server.deliver("customer", *(told("assigned", c.user_id) for c in (seller, seller, seller, boss)))
+    mine, foreign = inbox(seller), inbox(boss)[0]
+
+    assert seller.ReadNotifications(ids=[mine[0].id, foreign.id]).read == 1
+    assert seller.ReadNotifications(ids=[mine[0].id]).read == 0
+
+    page = seller.ListNotifications()
+    assert [n.HasField("read_time") for n in page.notifications] == [True, False, False]
+    assert (page.unread, boss.ListNotifications().unread) == (2, 1)
+    assert [n.id for n in inbox(seller, filter="read_time = null")] == [n.id for n in mine[1:]]
+
+    assert seller.ReadNotifications().read == 2
+    assert (seller.ListNotifications().unread, boss.ListNotifications().unread) == (0, 1)
+
+
+def test_an_inbox_is_its_owners_whatever_others_may(server: Server, seller: Client, boss: Client) -> None:
+    server.deliver("customer", told("assigned", seller.user_id))
+
+    assert inbox(boss) == inbox(boss, filter=f'user_id = "{seller.user_id}"') == []
+    with refused("NOT_FOUND"):
+        boss.ListChanges(record_type="notification", id=inbox(seller)[0].id)
+
+
+def test_unread_entries_are_counted_up_to_a_thousand(server: Server, seller: Client) -> None:
+    server.deliver("customer", *(told("assigned", seller.user_id) for _ in range(1003)))
+
+    assert seller.ListNotifications(page_size=1).unread == 1000
+
+
+def test_an_inbox_needs_somebody_signed_in(server: Server) -> None:
+    with refused("UNAUTHENTICATED"):
+        server.nobody.ListNotifications()
+
+
+def test_ids_must_be_ids(seller: Client) -> None:
+    with refused("INVALID_ARGUMENT", "INVALID", "ids"):
+        seller.ReadNotifications(ids=["1"])
