@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
-from reporting import events, tables
+from reporting import events, rebuild, tables
 from reporting.rpc.reports import ReportServicer
 
 
@@ -21,4 +21,5 @@ SERVICE = Service(
     metadata=[tables.metadata],
     versions=[Path(__file__).parent / "migrations" / "versions"],
     tells_freshness=True,
+    commands={"rebuild": rebuild.run},
 )
