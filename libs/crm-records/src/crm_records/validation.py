@@ -68,7 +68,7 @@ def _value(message: Message, field: Field, problems: list[Problem], path: str) -
             return raw or None
         case kinds.INTEGER:
             if not message.DESCRIPTOR.fields_by_name[field.name].has_presence:
-                return raw
+                return _number(raw, field, wrong) if raw else raw
             return _number(raw, field, wrong) if message.HasField(field.name) else None
         case kinds.BOOLEAN:
             return raw
