@@ -61,8 +61,7 @@ def import_rows(call: Call, record: Record, messages: Sequence[Any]) -> pb.BulkR
     record.prepare_many(call, [row for _, _, problems, row in drafts if not problems])
     for i, _, problems, row in drafts:
         try:
-            writing.refuse(problems)
-            writing.check(call, record, row, None)
+            writing.check(call, record, row, None, problems)
             new.append((i, row))
         except Refusal as refusal:
             _fail(call, results[i], refusal)

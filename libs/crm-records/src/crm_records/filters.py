@@ -63,7 +63,7 @@ CONDITIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Comparison:
     """One comparison: field, operator and values as written."""
 
     field: str
@@ -79,6 +79,10 @@ class Group:
     parts: tuple[Any, ...]
 
 
+Readers = list[tuple[str, Callable[[Comparison], Any]]]
+"""Parameters and how each gets its value from the comparison it belongs to."""
+
+
 class _Tree(Transformer[Token, Any]):
     def any_of(self, parts: list[Any]) -> Any:
         return parts[0] if len(parts) == 1 else Group("or", tuple(parts))
@@ -89,11 +93,11 @@ class _Tree(Transformer[Token, Any]):
     def negated(self, parts: list[Any]) -> Any:
         return Group("not", tuple(parts))
 
-    def comparison(self, parts: list[Any]) -> Test:
-        return Test(str(parts[0]), str(parts[1]), (parts[2],))
+    def comparison(self, parts: list[Any]) -> Comparison:
+        return Comparison(str(parts[0]), str(parts[1]), (parts[2],))
 
-    def membership(self, parts: list[Any]) -> Test:
-        return Test(str(parts[0]), "in", tuple(parts[1:]))
+    def membership(self, parts: list[Any]) -> Comparison:
+        return Comparison(str(parts[0]), "in", tuple(parts[1:]))
 
     def quoted(self, parts: list[Token]) -> str:
         text = str(parts[0])[1:-1]
@@ -124,12 +128,12 @@ def parse(text: str) -> Any:
 
 
 def _size(tree: Any) -> int:
-    return 1 if isinstance(tree, Test) else sum(_size(p) for p in tree.parts)
+    return 1 if isinstance(tree, Comparison) else sum(_size(p) for p in tree.parts)
 
 
 def shape(tree: Any) -> Any:
     """What the SQL depends on: the tree without its values."""
-    if isinstance(tree, Test):
+    if isinstance(tree, Comparison):
         return (tree.field, tree.operator, len(tree.values) if tree.operator == "in" else 0, tree.values[0] is None)
     return (tree.kind, *(shape(p) for p in tree.parts))
 
@@ -139,7 +143,7 @@ class Compiled:
     """A condition with open parameters, and how each gets its value: (parameter, how to read, place in the tree)."""
 
     condition: ColumnElement[bool]
-    readers: tuple[tuple[str, Callable[[Test], Any]], ...]
+    readers: tuple[tuple[str, Callable[[Comparison], Any]], ...]
 
     def parameters(self, tree: Any) -> dict[str, Any]:
         """The values of a tree of the same shape."""
@@ -148,7 +152,7 @@ class Compiled:
 
 
 def _tests(tree: Any) -> Any:
-    if isinstance(tree, Test):
+    if isinstance(tree, Comparison):
         yield tree
     else:
         for part in tree.parts:
@@ -157,13 +161,13 @@ def _tests(tree: Any) -> Any:
 
 def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str]) -> Compiled:
     """The SQL condition of a tree on a record's table."""
-    readers: list[tuple[str, Callable[[Test], Any]]] = []
+    readers: Readers = []
     count = iter(range(10_000))
 
     def build(node: Any, depth: int) -> ColumnElement[bool]:
         if depth > DEPTH:
             raise errors.Invalid(key="bad_filter", what=("嵌套过深", "nested too deeply"))
-        if isinstance(node, Test):
+        if isinstance(node, Comparison):
             return _compile_test(record, node, f"filter_{next(count)}", custom_kinds, readers)
         parts = [build(p, depth + 1) for p in node.parts]
         match node.kind:
@@ -178,10 +182,10 @@ def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str]) -> 
 
 def _compile_test(
     record: Record,
-    test: Test,
+    test: Comparison,
     name: str,
     custom_kinds: Mapping[str, str],
-    readers: list[tuple[str, Callable[[Test], Any]]],
+    readers: Readers,
 ) -> ColumnElement[bool]:
     column, kind, label = _column(record, test.field, custom_kinds)
     if test.values[0] is None and test.operator in ("=", "!="):
@@ -233,11 +237,15 @@ def _compile_test(
 
 
 def _contains(
-    record: Record, field: str, column: ColumnElement[Any], name: str, readers: list[tuple[str, Callable[[Test], Any]]]
+    record: Record,
+    field: str,
+    column: ColumnElement[Any],
+    name: str,
+    readers: Readers,
 ) -> ColumnElement[bool]:
     """A substring. Where the field is searchable the index of pairs finds the candidates."""
 
-    def like(test: Test) -> str:
+    def like(test: Comparison) -> str:
         text = str(test.values[0]).replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         return f"%{text}%"
 

@@ -33,8 +33,7 @@ def create(call: Call, record: Record, message: Message, **derived: Any) -> Any:
     problems: list[Problem] = []
     row = new_row(call, record, message, problems)
     row.update(derived)
-    refuse(problems)
-    check(call, record, row, None)
+    check(call, record, row, None, problems)
     if record.number:
         assert record.registry.numbers is not None
         row["number"] = record.registry.numbers.take(call.connection, record)[0]
@@ -49,7 +48,6 @@ def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str)
     names = _masked(record, mask)
     problems: list[Problem] = []
     values = validation.row_values(message, names, record.fields, problems)
-    refuse(problems)
 
     def merge(before: Row) -> Row:
         wanted = dict(values)
@@ -65,7 +63,7 @@ def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str)
         name_fields(call, values)
         return wanted
 
-    return answer(call, record, write(call, record, message.id, etag, "updated", merge))
+    return answer(call, record, write(call, record, message.id, etag, "updated", merge, problems))
 
 
 def act(
@@ -94,14 +92,23 @@ def act(
 
 
 def write(
-    call: Call, record: Record, record_id: str, etag: str | None, event: str, merge: Callable[[Row], Mapping[str, Any]]
+    call: Call,
+    record: Record,
+    record_id: str,
+    etag: str | None,
+    event: str,
+    merge: Callable[[Row], Mapping[str, Any]],
+    wrong: Sequence[Problem] = (),
 ) -> Row:
-    """Lock a row, let `merge` say its new values, store them, log and announce `event`. Returns the row after."""
+    """Lock a row, let `merge` say its new values, store them, log and announce `event`. Returns the row after.
+
+    `wrong` are fields that are known to be wrong already: they are told together with what else is.
+    """
     before = locked(call, record, record_id, etag)
     after = {**before, **merge(before)}
-    if not record_changed(record, before, after):
+    if not wrong and not record_changed(record, before, after):
         return before
-    check(call, record, after, before)
+    check(call, record, after, before, wrong)
     store(call, record, before, after)
     record.written(call, after, before)
     changes.tell(call, record, event, [(before, after)], after["update_time"])
@@ -190,9 +197,9 @@ def _place(call: Call, record: Record) -> tuple[str | None, str | None]:
     return (call.caller.user_id or None, None) if record.owned_by_creator else (None, call.access.department_id)
 
 
-def check(call: Call, record: Record, row: Row, before: Row | None) -> None:
+def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
     """Everything about a row that needs more than one value: dictionary, references, ownership, the record's rules."""
-    problems: list[Problem] = []
+    problems = [*wrong]
     dictionaries.check(call, record, row, before, problems)
     custom_fields.check(call, record, row, before, problems)
     references.check(call, record, row, before, problems)
