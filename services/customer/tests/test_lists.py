@@ -10,16 +10,8 @@ import pytest
 from crm_kit.testing import Client, Server, refused
 
 CITIES = ["", "上海", "杭州", "苏州"]
-ORDERS = [
-    "name",
-    "name desc",
-    "city",
-    "city desc",
-    "city, name desc",
-    "employees desc, city",
-    "founding_date",
-    "create_time",
-]
+ORDERS = ["name", "name desc", "city", "city, name desc", "founding_date", "create_time"]
+WITH_GAPS = ["city desc", "employees desc, city", "employees"]
 
 
 @pytest.fixture

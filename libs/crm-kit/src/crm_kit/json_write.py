@@ -37,7 +37,7 @@ def encoder(descriptor: Descriptor, whole: bool = False) -> Callable[[Any], Any]
         raise TypeError("Any has no JSON form here: the contract should name the message")
     names = {field: field.json_name for field in descriptor.fields}
     whole = whole and not contract.record(descriptor).type
-    empty = [(f.json_name, _empty(f)) for f in descriptor.fields if whole and _empty(f)]
+    empty = [(f.json_name, make) for f in descriptor.fields if whole and (make := _empty(f))]
     special: list[tuple[str, Callable[[Any], Any]]] | None = None
 
     def write(message: Any) -> dict[str, Any]:
