@@ -73,6 +73,16 @@ format: dev ## put the code into form
 stubs: .make/members ## build the stubs of protos/ if they changed
 	@$(BIN)/python -m crm_protos.build
 
+.PHONY: migration
+migration: dev ## write the migration for changed tables: make migration S=customer M="customers have a nickname"
+	@: $(if $(and $(S),$(M)),,$(error say whose tables and what changes: make migration S=customer M="customers have a nickname"))
+	@$(BIN)/python -m crm_kit.testing.revision $(S) "$(M)"
+	@$(BIN)/ruff format --quiet libs services
+
+.PHONY: docs
+docs: dev ## write the documents that are made from the contract, the roles and the tests
+	@PYTHONPATH=tools $(BIN)/python -m crm_docs
+
 # Locked with hashes and without the address of a registry: any mirror of PyPI can serve them.
 COMPILE = env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(UV) pip compile --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" --quiet $(ARGS) \
