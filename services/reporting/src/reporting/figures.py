@@ -20,6 +20,7 @@ from sqlalchemy import (
     Date,
     FromClause,
     Integer,
+    Label,
     Select,
     Subquery,
     Table,
@@ -46,7 +47,7 @@ Measures = Callable[[Table], Mapping[str, ColumnElement[Any]]]
 """What is added up over the rows of a table: sums and counts, so that groups can be put together."""
 
 Regroup = Callable[[FromClause], tuple[FromClause, ColumnElement[Any]]]
-"""Groups by columns of the facts → the same joined with the organisation, and the key in its place."""
+"""Groups by a column of the facts → the same joined with the organisation, and the key in its place."""
 
 Order = Callable[[FromClause], UnaryExpression[Any] | None]
 """What decides which lines come first; None leaves it to the key."""
@@ -56,7 +57,8 @@ Order = Callable[[FromClause], UnaryExpression[Any] | None]
 class Group:
     """One way to group a table's rows."""
 
-    by: tuple[Column[Any], ...]
+    table: Table
+    by: Column[Any] | Label[Any]
     regroup: Regroup | None = None
     names: Callable[[], Subquery] | None = None
     """Where keys get their labels: `key`, `label_zh`, `label_en`."""
@@ -64,10 +66,6 @@ class Group:
     """Labels of keys that the program itself defines."""
     total_of: Table | None = None
     """Where the total is taken from, if the rows of a record are several here."""
-
-    @property
-    def table(self) -> Table:
-        return self.by[0].table
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +79,13 @@ class Period:
 def statement(group: Group, measures: Measures, shape: scope.Shape, order: Order, period: Period) -> sql.Prepared:
     """Lines in order, then the total: `total`, `place`, `key`, `label_zh`, `label_en`, and the measures by name."""
     of = measures(group.table)
-    inner = _within(select(*group.by, *(m.label(n) for n, m in of.items())), group.table, shape, period)
-    grouped: FromClause = inner.group_by(*group.by).cte("grouped")
+    inner = _within(select(group.by, *(m.label(n) for n, m in of.items())), group.table, shape, period)
+    grouped: FromClause = inner.group_by(group.by).cte("grouped")
     total = select(*(func.sum(grouped.c[n]).label(n) for n in of))
     if group.total_of is not None:
         again = measures(group.total_of)
         total = _within(select(*(m.label(n) for n, m in again.items())), group.total_of, shape, period)
-    key: ColumnElement[Any] = grouped.c[group.by[0].name]
+    key: ColumnElement[Any] = grouped.c[group.by.name]
     lines = select(key.label("key"), *(grouped.c[n] for n in of))
     if group.regroup is not None:
         joined, key = group.regroup(grouped)

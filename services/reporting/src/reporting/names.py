@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Subquery, Table, case, func, select
+from sqlalchemy import ColumnElement, FromClause, Label, Subquery, Table, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from crm_kit.organisation import department, user
@@ -50,10 +50,17 @@ def by_manager(grouped: FromClause) -> tuple[FromClause, ColumnElement[Any]]:
     return grouped.outerjoin(user, user.c.id == grouped.c.owner_id), user.c.manager_id
 
 
+def home_of(fact: Table) -> Label[Any]:
+    """What decides where a record belongs: its owner, or its own department where nobody owns it."""
+    return func.coalesce(fact.c.owner_id, fact.c.department_id).label("home")
+
+
 def by_department(grouped: FromClause) -> tuple[FromClause, ColumnElement[Any]]:
     """The owner's department now; the record's own where nobody owns it."""
-    home = case((grouped.c.owner_id.is_(None), grouped.c.department_id), else_=user.c.department_id)
-    return grouped.outerjoin(user, user.c.id == grouped.c.owner_id), home
+    joined = grouped.outerjoin(user, user.c.id == grouped.c.home)
+    own = department.alias("own")
+    joined = joined.outerjoin(own, own.c.id == grouped.c.home)
+    return joined, func.coalesce(user.c.department_id, own.c.id)
 
 
 def by_region(grouped: FromClause) -> tuple[FromClause, ColumnElement[Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, FromClause, Table, UnaryExpression, cast, extract, func
+from sqlalchemy import Column, ColumnElement, Double, FromClause, Table, UnaryExpression, cast, extract, func
 
 from crm_kit import organisation, scope
 from crm_records import sql
@@ -35,36 +35,40 @@ def _entries(service: str, dictionary: str) -> Callable[[], Any]:
     return partial(names.entries, service, dictionary)
 
 
+def _by(column: Column[Any], *how: Any, **more: Any) -> Group:
+    return Group(column.table, column, *how, **more)
+
+
 _REGIONS = _entries("customer", "region")
 
 OPPORTUNITIES = {
-    "stage": Group((_o.stage,), names=names.stages),
-    "product": Group((_l.product_id,), names=partial(names.named, dim_product), total_of=fact_opportunity),
-    "customer": Group((_o.customer_id,), names=_customers),
-    "owner": Group((_o.owner_id,), names=_people),
-    "manager": Group((_o.owner_id,), names.by_manager, _people),
-    "region": Group((_o.owner_id, _o.department_id), names.by_region, _REGIONS),
-    "quarter": Group((_o.quarter,)),
+    "stage": _by(_o.stage, names=names.stages),
+    "product": _by(_l.product_id, names=partial(names.named, dim_product), total_of=fact_opportunity),
+    "customer": _by(_o.customer_id, names=_customers),
+    "owner": _by(_o.owner_id, names=_people),
+    "manager": _by(_o.owner_id, names.by_manager, _people),
+    "region": Group(fact_opportunity, names.home_of(fact_opportunity), names.by_region, _REGIONS),
+    "quarter": _by(_o.quarter),
 }
 CUSTOMERS = {
-    "type": Group((_c.type,), names=_entries("customer", "customer_type")),
-    "level": Group((_c.level,), names=_entries("customer", "customer_level")),
-    "relation": Group((_c.relation,), names=_entries("customer", "customer_relation")),
-    "industry": Group((_c.industry,), names=_entries("customer", "industry")),
-    "province": Group((_c.province,)),
-    "region": Group((_c.region,), names=_REGIONS),
-    "source": Group((_c.source,), names=_entries("customer", "customer_source")),
-    "owner": Group((_c.owner_id,), names=_people),
-    "department": Group((_c.owner_id, _c.department_id), names.by_department, _departments),
-    "month": Group((_c.month,)),
+    "type": _by(_c.type, names=_entries("customer", "customer_type")),
+    "level": _by(_c.level, names=_entries("customer", "customer_level")),
+    "relation": _by(_c.relation, names=_entries("customer", "customer_relation")),
+    "industry": _by(_c.industry, names=_entries("customer", "industry")),
+    "province": _by(_c.province),
+    "region": _by(_c.region, names=_REGIONS),
+    "source": _by(_c.source, names=_entries("customer", "customer_source")),
+    "owner": _by(_c.owner_id, names=_people),
+    "department": Group(fact_customer, names.home_of(fact_customer), names.by_department, _departments),
+    "month": _by(_c.month),
 }
 SERVICE_REQUESTS = {
-    "state": Group((_s.state,), labels=STATES),
-    "kind": Group((_s.kind,), names=_entries("service-desk", "service_kind")),
-    "priority": Group((_s.priority,), labels=PRIORITIES),
-    "owner": Group((_s.owner_id,), names=_people),
-    "customer": Group((_s.customer_id,), names=_customers),
-    "month": Group((_s.month,)),
+    "state": _by(_s.state, labels=STATES),
+    "kind": _by(_s.kind, names=_entries("service-desk", "service_kind")),
+    "priority": _by(_s.priority, labels=PRIORITIES),
+    "owner": _by(_s.owner_id, names=_people),
+    "customer": _by(_s.customer_id, names=_customers),
+    "month": _by(_s.month),
 }
 
 
