@@ -47,17 +47,21 @@ def condition(
     owner: ColumnElement[Any],
     department: ColumnElement[Any] | None = None,
     also: Sequence[ColumnElement[Any]] = (),
+    stand_in: ColumnElement[Any] | None = None,
 ) -> ColumnElement[bool] | None:
     """The condition on a table with these columns, or None where nothing is out of reach.
 
-    A record belongs to where its owner is now; a record without an owner to its department. `also` are columns
-    that name people who reach it besides.
+    A record belongs to where its owner is now; a record without an owner to its department, and to where its
+    `stand_in` is, if there is one. `also` are columns that name people who reach it besides.
     """
     if of.all:
         return None
     ways = []
     if of.owners:
-        ways.append(owner == any_(bindparam("scope_owner_ids", type_=_IDS)))
+        owner_ids = bindparam("scope_owner_ids", type_=_IDS)
+        ways.append(owner == any_(owner_ids))
+        if stand_in is not None:
+            ways.append(and_(owner.is_(None), stand_in == any_(owner_ids)))
     if of.departments and department is not None:
         ways.append(and_(owner.is_(None), department == any_(bindparam("scope_department_ids", type_=_IDS))))
     ways += [is_caller(column) for column in also]

@@ -63,7 +63,8 @@ class Record:
     also_sees: ClassVar[Sequence[str]] = ()
     """Columns that name people who reach a record besides its owner: whoever made it, for example."""
     owned_by_creator: ClassVar[bool] = True
-    """Whose a new record is if nobody says: its creator's, or nobody's in the creator's department."""
+    """Whose a new record is if nobody says: its creator's, or nobody's in the creator's department. As long as
+    it is nobody's, whoever reaches its creator's records reaches it: the creator's manager is to find it."""
     given_within_reach: ClassVar[bool] = True
     """Whether the right to assign ends at the giver's own reach; False where anybody may be given a record."""
     part_of_parent: ClassVar[bool] = False
@@ -101,7 +102,8 @@ class Record:
             return None if inside is None else self.table.c[column].in_(select(parent.table.c.id).where(inside))
         if "owner_id" in self.fields:
             also = [self.table.c[n] for n in self.also_sees]
-            return condition(shape, self.table.c.owner_id, self.table.c.department_id, also)
+            stand_in = None if self.owned_by_creator else self.table.c.creator_id
+            return condition(shape, self.table.c.owner_id, self.table.c.department_id, also, stand_in)
         return None
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
