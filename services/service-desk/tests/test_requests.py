@@ -113,6 +113,18 @@ def test_without_the_right_to_assign_a_request_is_the_departments(
         stranger.GetServiceRequest(id=made.id)
 
 
+def test_the_creators_manager_finds_what_waits_to_be_assigned(
+    server: Server, boss: Client, request_of: Make, customer: Make
+) -> None:
+    manager = server.person([*CREATOR, "service_request.assign"], "subordinates")
+    seller = server.person(CREATOR, "self", manager=manager)
+    made = request_of(seller, customer_id=customer(owner_id=seller.user_id))
+
+    assert seen(manager) == {made.id}
+    boss.AssignServiceRequest(id=made.id, etag=made.etag, owner_id=boss.user_id)
+    assert (seen(manager), seen(seller)) == (set(), {made.id})
+
+
 def test_a_creator_goes_on_seeing_what_another_handles(
     server: Server, boss: Client, request_of: Make, customer: Make
 ) -> None:
