@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import psycopg
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Engine,
+    Identity,
     Index,
     LargeBinary,
     MetaData,
@@ -34,14 +36,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from crm.records.v1.event_pb2 import Event
 from crm_kit import metrics
 from crm_kit.db import one_of
 
 log = logging.getLogger(__name__)
-DATABASE_AWAY = (OperationalError, psycopg.OperationalError)
 metadata = MetaData()
 
 inbox = Table(
@@ -66,8 +68,9 @@ position = Table(
 dead_letter = Table(
     "dead_letter",
     metadata,
-    Column("stream_seq", BigInteger, primary_key=True),
-    Column("event_id", Uuid(as_uuid=False), nullable=False),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("stream_seq", BigInteger, nullable=False),
+    Column("event_id", Uuid(as_uuid=False), nullable=False, unique=True),
     Column("subject", Text, nullable=False),
     Column("record_id", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
@@ -85,17 +88,18 @@ class Delivery:
     """One message of the stream."""
 
     sequence: int
-    message_id: str
+    mark: str
+    """What only this message of this stream has: where another one is found, the stream is another."""
     subject: str
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The newest event that was read, by its place and its id."""
+    """The newest message that was read, by its place and its mark."""
 
     sequence: int
-    event_id: str | None
+    mark: str | None
 
 
 class Moved(Exception):
@@ -137,9 +141,9 @@ class Inbox:
             with self._engine.begin() as connection:
                 self._apply(connection, deliveries)
             self._moved_to(deliveries[-1].sequence)
-        except (*DATABASE_AWAY, Moved):
-            raise  # nothing is wrong with the events
-        except Exception:
+        except Exception as error:
+            if _is_elsewhere(error):
+                raise
             for delivery in deliveries:
                 self._apply_alone(delivery)
         metrics.EVENTS_APPLIED.inc(len(deliveries))
@@ -157,14 +161,17 @@ class Inbox:
     def _apply(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
         events = [(d, Event.FromString(d.payload)) for d in deliveries]
         held = self._held(connection, [e.record_id for _, e in events])
-        for d, e in events:
-            if e.record_id in held:
-                self._bury(connection, d, e, "waits for an earlier event of the same record")
+        if held:
+            waiting = [(d, e) for d, e in events if e.record_id in held]
+            applied = set(connection.scalars(select(inbox.c.event_id).where(one_of(inbox.c.event_id, _ids(waiting)))))
+            for d, e in waiting:
+                if e.id not in applied:
+                    self._bury(connection, d, e, "waits for an earlier event of the same record")
         marks = insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id)
         wanted = [(d, e) for d, e in events if e.record_id not in held]
         new: set[str] = set()
         if wanted:
-            new = set(connection.scalars(marks, [{"event_id": i} for i in {e.id for _, e in wanted}]))
+            new = set(connection.scalars(marks, [{"event_id": i} for i in _ids(wanted)]))
         metrics.EVENTS_REPEATED.inc(len(wanted) - len(new))
         fresh = []
         for d, e in wanted:
@@ -178,25 +185,26 @@ class Inbox:
         for source, together in by_source.items():
             self._handlers[source](connection, together)
         last, event = events[-1]
-        self._move(connection, last.sequence, last.message_id, event.time.ToDatetime(UTC))
+        self._move(connection, last.sequence, last.mark, event.time.ToDatetime(UTC))
 
     def _apply_alone(self, delivery: Delivery) -> None:
         try:
             with self._engine.begin() as connection:
                 self._apply(connection, [delivery])
-        except (*DATABASE_AWAY, Moved):
-            raise
         except Exception as error:
+            if _is_elsewhere(error):
+                raise
             log.exception("event %s (%d) cannot be applied", delivery.subject, delivery.sequence)
             with self._engine.begin() as connection:
                 event = _parse(delivery.payload)
                 self._bury(connection, delivery, event, f"{type(error).__name__}: {error}"[:2000])
-                self._move(connection, delivery.sequence, delivery.message_id)
+                self._move(connection, delivery.sequence, delivery.mark)
         self._moved_to(delivery.sequence)
 
     def _held(self, connection: Connection, record_ids: list[str]) -> set[str]:
-        query = select(dead_letter.c.record_id).where(one_of(dead_letter.c.record_id, record_ids))
-        return set(connection.scalars(query)) - {""}
+        """Records with a buried event. One that is being retried is waited for, so that none is held without reason."""
+        query = select(dead_letter.c.record_id).where(one_of(dead_letter.c.record_id, [_text(i) for i in record_ids]))
+        return set(connection.scalars(query.with_for_update(read=True, key_share=True))) - {""}
 
     def _bury(self, connection: Connection, delivery: Delivery, event: Event, reason: str) -> None:
         metrics.DEAD_LETTERS.inc()
@@ -204,19 +212,19 @@ class Inbox:
             insert(dead_letter)
             .values(
                 stream_seq=delivery.sequence,
-                event_id=event.id or "00000000-0000-0000-0000-000000000000",
-                subject=delivery.subject,
-                record_id=event.record_id,
+                event_id=_id_of(event, delivery.payload),
+                subject=_text(delivery.subject),
+                record_id=_text(event.record_id),
                 payload=delivery.payload,
-                reason=reason,
+                reason=_text(reason),
             )
             .on_conflict_do_nothing()
         )
 
     def _move(
-        self, connection: Connection, sequence: int, event_id: str | None, event_time: datetime | None = None
+        self, connection: Connection, sequence: int, mark: str | None, event_time: datetime | None = None
     ) -> None:
-        row: dict[str, Any] = {"stream": self._stream, "last_seq": sequence, "last_event_id": event_id}
+        row: dict[str, Any] = {"stream": self._stream, "last_seq": sequence, "last_event_id": mark}
         if event_time is not None:
             row["event_time"] = event_time
         unmoved = None if self._at is None else position.c.last_seq == self._at
@@ -229,28 +237,38 @@ class Inbox:
             self._at = sequence
 
     def retry_dead_letters(self) -> tuple[int, int]:
-        """Apply buried events again, oldest first: (applied, still failing)."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(dead_letter).order_by(dead_letter.c.stream_seq)).all()
+        """Apply buried events again, oldest first and also those buried meanwhile: (applied, still failing)."""
+        applied = failing = last = 0
         failed_records: set[str] = set()
-        applied = 0
-        for row in rows:
-            if row.record_id and row.record_id in failed_records:
+        while True:
+            with self._engine.connect() as connection:
+                query = select(dead_letter.c.id, dead_letter.c.record_id).where(dead_letter.c.id > last)
+                row = connection.execute(query.order_by(dead_letter.c.id).limit(1)).one_or_none()
+            if row is None:
+                return applied, failing
+            last = row.id
+            if row.record_id in failed_records:
+                failing += 1
                 continue
             try:
-                with self._engine.begin() as connection:
-                    mark = (
-                        insert(inbox).values(event_id=row.event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
-                    )
-                    if connection.scalar(mark):
-                        self._handlers[_source(row.subject)](connection, [Event.FromString(row.payload)])
-                    connection.execute(delete(dead_letter).where(dead_letter.c.stream_seq == row.stream_seq))
-                applied += 1
-                metrics.DEAD_LETTERS.dec()
+                applied += self._retry(row.id)
             except Exception:
-                log.exception("event %s (%d) still cannot be applied", row.subject, row.stream_seq)
-                failed_records.add(row.record_id)
-        return applied, len(rows) - applied
+                log.exception("dead letter %d still cannot be applied", row.id)
+                failing += 1
+                failed_records |= {row.record_id} - {""}
+
+    def _retry(self, dead_letter_id: int) -> bool:
+        with self._engine.begin() as connection:
+            query = select(dead_letter).where(dead_letter.c.id == dead_letter_id).with_for_update()
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return False
+            mark = insert(inbox).values(event_id=row.event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
+            if connection.scalar(mark):
+                self._handlers[_source(row.subject)](connection, [Event.FromString(row.payload)])
+            connection.execute(delete(dead_letter).where(dead_letter.c.id == dead_letter_id))
+        metrics.DEAD_LETTERS.dec()
+        return True
 
 
 def forget(connection: Connection, stream: str) -> None:
@@ -270,6 +288,18 @@ def sweep(connection: Connection, keep_days: int = 14) -> None:
     connection.execute(delete(inbox).where(inbox.c.time < func.now() - text(f"interval '{int(keep_days)} days'")))
 
 
+def _is_elsewhere(error: Exception) -> bool:
+    """Whether nothing is wrong with the event: the database is away, or somebody moved the position."""
+    if isinstance(error, (Moved, PoolTimeout)):
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    # 54: more than PostgreSQL can hold, e.g. in an index. 25: the transaction was ended, or only reading is allowed.
+    state = getattr(cause, "sqlstate", None) or ""
+    if isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError)):
+        return not state.startswith("54")
+    return state.startswith("25")
+
+
 def _source(subject: str) -> str:
     """crm.sales.opportunity.won → sales.opportunity"""
     _, service, record_type, _ = subject.split(".")
@@ -282,3 +312,21 @@ def _parse(payload: bytes) -> Event:
         return Event.FromString(payload)
     except Exception:
         return Event()
+
+
+def _ids(events: Sequence[tuple[Delivery, Event]]) -> list[str]:
+    """Each id once, in an order that is the same for everybody who locks them."""
+    return sorted({event.id for _, event in events})
+
+
+def _id_of(event: Event, payload: bytes) -> str:
+    """The id of an event, or one made of its bytes where it has none."""
+    try:
+        return str(UUID(event.id))
+    except ValueError:
+        return str(uuid5(NAMESPACE_OID, payload.hex()))
+
+
+def _text(value: str) -> str:
+    """What PostgreSQL can store of a text."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -29,7 +29,15 @@ from sqlalchemy import (
     update,
 )
 
+from crm_kit import errors
+
 metadata = MetaData()
+
+LARGEST = 1_000_000
+"""Bytes of an event that the stream takes. A larger one is refused with its write: it would never leave, nor would
+any event behind it."""
+
+errors.texts({"event_too_large": ("本次改动的内容过大", "This change holds more than can be passed on at once")})
 
 Waiting = tuple[int, str, str, bytes]
 """An event that was not sent: its place, its id, its subject, its payload."""
@@ -61,6 +69,8 @@ _sent = text(
 
 def record(connection: Connection, rows: Sequence[tuple[str, str, bytes]]) -> None:
     """Queue events as (event id, subject, payload)."""
+    if any(len(body) > LARGEST for _, _, body in rows):
+        raise errors.Invalid(key="event_too_large")
     connection.execute(
         insert(outbox),
         [{"event_id": event_id, "subject": subject, "payload": body} for event_id, subject, body in rows],

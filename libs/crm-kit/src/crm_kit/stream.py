@@ -11,13 +11,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError
 from nats.errors import TimeoutError as NatsTimeout
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, PubAck, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
 from crm_kit.inbox import Delivery
@@ -40,6 +41,7 @@ class Stream:
     def __init__(self) -> None:
         self._client = Client()
         self._broken = asyncio.Event()
+        self.born = ""
         self._jetstream = self._client.jetstream(timeout=PATIENCE)
 
     async def connect(self, url: str) -> None:
@@ -53,12 +55,13 @@ class Stream:
             closed_cb=self._closed,
         )
         try:
-            await self._jetstream.stream_info(STREAM)
+            info = await self._jetstream.stream_info(STREAM)
         except NotFoundError:
             # Kept without limit: read models are rebuilt from it.
-            await self._jetstream.add_stream(
+            info = await self._jetstream.add_stream(
                 StreamConfig(name=STREAM, subjects=["crm.>"], storage=StorageType.FILE, duplicate_window=120)
             )
+        self.born = str(info.created)
 
     @property
     def broken(self) -> bool:
@@ -74,6 +77,13 @@ class Stream:
         except NotFoundError:
             return None
         return (message.headers or {}).get(Header.MSG_ID, "")
+
+    async def mark_at(self, sequence: int) -> str:
+        """What only the message at this sequence has; another stream may hold the same event there."""
+        return self.mark(await self.event_id_at(sequence) or "")
+
+    def mark(self, event_id: str) -> str:
+        return f"{event_id} {self.born}"
 
     async def publish(self, events: Sequence[tuple[str, str, bytes]]) -> list[int | BaseException]:
         """Send (event id, subject, payload) in one go: the sequence of each, or why it may not have arrived."""
@@ -102,7 +112,7 @@ class Stream:
         )
         return Reading(self, consumer.name)
 
-    async def _until(self, done: asyncio.Future[object], seconds: float) -> None:
+    async def _until(self, done: asyncio.Future[Any], seconds: float) -> None:
         """Wait until it is done, the time is over or the connection breaks."""
         broken = asyncio.ensure_future(self._broken.wait())
         await asyncio.wait((done, broken), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -136,7 +146,7 @@ class Reading:
             await self._client.publish(subject, json.dumps(wanted).encode(), reply=self._inbox)
             self._asked = BATCH
         messages = await self._arriving()
-        deliveries = [_delivery(message) for message in messages if not self._ends_request(message)]
+        deliveries = [self._delivery(message) for message in messages if not self._ends_request(message)]
         if not deliveries:
             await self._stream._jetstream.consumer_info(STREAM, self._consumer)
         return deliveries
@@ -169,15 +179,13 @@ class Reading:
             raise LostTrack(f"expected message {self._seen}, got {message.metadata.sequence.consumer}")
         return False
 
+    def _delivery(self, message: Msg) -> Delivery:
+        mark = self._stream.mark((message.headers or {}).get(Header.MSG_ID, ""))
+        return Delivery(message.metadata.sequence.stream, mark, message.subject, message.data)
 
-def _answer(future: asyncio.Future[object]) -> int | BaseException:
-    error = future.exception()
-    return error if error is not None else future.result().seq  # type: ignore[attr-defined]
 
-
-def _delivery(message: Msg) -> Delivery:
-    headers = message.headers or {}
-    return Delivery(message.metadata.sequence.stream, headers.get(Header.MSG_ID, ""), message.subject, message.data)
+def _answer(future: asyncio.Future[PubAck]) -> int | BaseException:
+    return future.exception() or future.result().seq
 
 
 async def _quiet(_error: Exception) -> None:

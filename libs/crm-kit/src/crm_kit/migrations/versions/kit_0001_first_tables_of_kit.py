@@ -33,6 +33,7 @@ def upgrade() -> None:
     op.create_index("ix_outbox_waiting", "outbox", ["id"], unique=False, postgresql_where=sa.text("sent_time IS NULL"))
     op.create_table(
         "dead_letter",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("stream_seq", sa.BigInteger(), nullable=False),
         sa.Column("event_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
@@ -40,7 +41,8 @@ def upgrade() -> None:
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("time", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("stream_seq"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("event_id"),
     )
     op.create_index("ix_dead_letter_record_id", "dead_letter", ["record_id"], unique=False)
     op.create_table(
