@@ -139,9 +139,9 @@ class Company:
             made.state = chance.choice([made.stage, "archived"])
             made.close_date = str(at.date())
             if made.stage == "won":
-                made.won_amount = made.expected_amount or "0.00"
+                made.won_amount = made.expected_amount
             else:
-                made.lost_reason = "price"
+                made.lost_reason = chance.choice(["price", ""])
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def is_open(o: Opportunity) -> bool:
 
 
 def is_won(o: Opportunity) -> bool:
-    return o.state == "won" or (o.state == "archived" and not o.lost_reason)
+    return not is_open(o) and o.stage == "won"
 
 
 def day(o: Opportunity) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from crm.records.v1.event_pb2 import Event
 from crm.sales.v1.opportunities_pb2 import Opportunity
 from reporting import store
 from reporting.records import belonging, local, newest, unpack
 from reporting.store import Row
-from reporting.tables import fact_opportunity, fact_opportunity_line, fact_stage_stay
+from reporting.tables import dim_stage, fact_opportunity, fact_opportunity_line, fact_stage_stay
 
 _DAY = 86_400
 
@@ -22,7 +22,8 @@ _DAY = 86_400
 def apply(connection: Connection, events: Sequence[Event]) -> None:
     """Keep opportunities, their products and their stays."""
     opportunities = {e.record_id: (unpack(Opportunity, e), e.version) for e in newest(events)}
-    facts = {o.id: fact(o, version) for o, version in opportunities.values()}
+    won = _won_stages(connection) if any(o.state == "archived" for o, _ in opportunities.values()) else set()
+    facts = {o.id: fact(o, version, won) for o, version in opportunities.values()}
     stored = store.upsert(connection, fact_opportunity, list(facts.values()))
     changed = [opportunities[i][0] for i in stored]
     store.replace(
@@ -33,9 +34,9 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
     )
 
 
-def fact(o: Opportunity, version: int) -> Row:
+def fact(o: Opportunity, version: int, won_stages: Collection[tuple[str, str]]) -> Row:
     """What one opportunity adds to the figures."""
-    what = outcome(o)
+    what = outcome(o, won_stages)
     day = _date(o.expected_close_date if what == "open" else o.close_date)
     return {
         "id": o.id,
@@ -52,13 +53,18 @@ def fact(o: Opportunity, version: int) -> Row:
     }
 
 
-def outcome(o: Opportunity) -> str:
-    """Open, won or lost; one that was put away is still what it was."""
+def outcome(o: Opportunity, won_stages: Collection[tuple[str, str]]) -> str:
+    """Open, won or lost. Of one that was put away the stage still tells; its pipeline was announced before it."""
     if o.state in ("won", "lost"):
         return o.state
     if o.state == "archived":
-        return "won" if o.won_amount and not o.lost_reason else "lost"
+        return "won" if (o.pipeline_id, o.stage) in won_stages else "lost"
     return "open"
+
+
+def _won_stages(connection: Connection) -> set[tuple[str, str]]:
+    query = select(dim_stage.c.pipeline_id, dim_stage.c.code).where(dim_stage.c.kind == "won")
+    return {(row.pipeline_id, row.code) for row in connection.execute(query)}
 
 
 def lines(o: Opportunity, of: Row) -> Iterable[Row]:
