@@ -73,6 +73,23 @@ def test_an_empty_department_goes_to_the_recycle_bin_and_back(server, admin, fou
     assert [e.action for e in server.events("department")] == ["created", "deleted", "restored"]
 
 
+def test_what_is_restored_must_still_have_its_place(admin, found, root_id):
+    north = found("华北")
+    beijing = found("北京", north.id)
+    li = admin.CreateUser(user={"username": "li", "name": "李雷", "department_id": north.id})
+    admin.DeleteUser(id=li.id, etag=li.etag)
+    admin.DeleteDepartment(id=beijing.id, etag=beijing.etag)
+    admin.DeleteDepartment(id=north.id, etag=north.etag)
+
+    with refused("INVALID_ARGUMENT", "INVALID", "departmentId"):
+        admin.RestoreUser(id=li.id)
+    with refused("INVALID_ARGUMENT", "INVALID", "parentId"):
+        admin.RestoreDepartment(id=beijing.id)
+
+    admin.RestoreDepartment(id=north.id)
+    assert admin.RestoreUser(id=li.id).department_id == north.id
+
+
 def test_nobody_joins_a_department_while_it_is_deleted(admin, root_id, found):
     for attempt in range(5):
         north = found(f"部门{attempt}")

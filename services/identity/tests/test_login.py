@@ -235,3 +235,21 @@ def test_passwords_and_tokens_are_stored_as_hashes_only_and_announced_nowhere(se
     assert b"$argon2id$v=19$m=47104,t=1,p=1$" in kept
     assert b"argon2" not in told
     assert not [s for s in secrets if s in told or s in kept]
+
+
+def test_a_repeated_key_gives_the_first_answer_but_keeps_no_password(server, admin, root_id):
+    made = {"username": "li", "name": "李雷", "department_id": root_id}
+    key = {"idempotency-key": "create-li-1"}
+    first = admin.CreateUser(user=made, initial_password="Very-First-1", metadata=key)
+    again = admin.CreateUser(user=made, initial_password="Very-First-1", metadata=key)
+    kept = server.sql("SELECT request_hash FROM idempotency_key")
+    server.sql("DELETE FROM idempotency_key")
+    server.sql("DELETE FROM user_account WHERE username = 'li'")
+
+    admin.CreateUser(user=made, initial_password="Another-One-2", metadata=key)
+    admin.ChangePassword(
+        old_password=PASSWORD, new_password="Another-Word-8", metadata={"idempotency-key": "change-mine-1"}
+    )
+
+    assert first == again
+    assert server.sql("SELECT request_hash FROM idempotency_key") == kept

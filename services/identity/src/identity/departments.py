@@ -35,7 +35,7 @@ class Departments(Record):
         return self.table.c.id == any_(bindparam("scope_department_ids", type_=ARRAY(Uuid(as_uuid=False))))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
-        trees.refuse_cycle(call, self, row, before, "parent_id")
+        trees.refuse_cycle(call, self, row, trees.unless_restored(before), "parent_id")
 
     def may_delete(self, call: Call, row: Row) -> None:
         """Nothing comes to stand below it from here on: the dependents are counted next."""

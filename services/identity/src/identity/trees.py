@@ -53,3 +53,8 @@ def hold(call: Call, record: Record, row: Row, before: Row | None, column: str, 
     if set(wanted) - found:
         field = record.fields[column]
         raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
+
+
+def unless_restored(before: Row | None) -> Row | None:
+    """What comes out of the recycle bin is looked at like something new: the tree changed in the meantime."""
+    return None if before is None or before["delete_time"] is not None else before

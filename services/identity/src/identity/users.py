@@ -63,7 +63,7 @@ class Users(Record):
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None:
             row["active"] = True
-        trees.hold(call, self, row, before, "department_id", department)
+        trees.hold(call, self, row, trees.unless_restored(before), "department_id", department)
         trees.hold(call, self, row, before, "role_ids", role)
         trees.refuse_cycle(call, self, row, before, "manager_id")
         old_grants = before["grants"] if before else []
