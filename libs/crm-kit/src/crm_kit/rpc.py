@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import psycopg
+from google.api import field_behavior_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -211,11 +212,11 @@ class Rpcs:
             raise AssertionError("unreachable")
 
         def once(request: Message, caller: Caller, meta: Metadata) -> Message:
-            key = meta.idempotency_key if caller.user_id else ""
+            key = meta.idempotency_key if caller.user_id and not secret_needed else ""
             with self._writer.begin() as connection:
                 call = Call(connection, caller, meta, self._service)
                 if key:
-                    sent = request.SerializeToString(deterministic=True)
+                    sent = _without(secrets, request).SerializeToString(deterministic=True)
                     answer = idempotency.find(connection, caller.user_id, key, name, sent)
                     if answer is not None:
                         return answers[0].FromString(answer)
@@ -230,8 +231,22 @@ class Rpcs:
                 self._wake()
             return response
 
-        answers = [GetMessageClass(_method_named(name).output_type)]
+        method = _method_named(name)
+        answers = [GetMessageClass(method.output_type)]
+        # What is kept of a request and its answer must not help to guess a password, nor hold tokens.
+        hidden = [f for f in method.input_type.fields if contract.field(f).sensitive]
+        secrets = [f.name for f in hidden]
+        secret_needed = any(field_behavior_pb2.REQUIRED in contract.behaviour(f) for f in hidden)
         return run
+
+
+def _without(names: Iterable[str], request: Message) -> Message:
+    """The request without these fields."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    for name in names:
+        copy.ClearField(name)
+    return copy
 
 
 def _method_named(full_name: str) -> MethodDescriptor:
