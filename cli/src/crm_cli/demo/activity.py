@@ -90,11 +90,9 @@ def _service_request(
         row |= {"handling": handling, "handlerId": agent, "rounds": 1}
         row["handleTime"] = after(2 + int(random.expovariate(0.7)))
     if step >= 3:
-        row |= {
-            "satisfaction": random.choices((3, 4, 5), (20, 45, 35))[0],
-            "feedback": random.choice(talk()["feedback"]),
-            "feedbackTime": after(12),
-        }
+        content = random.choices((3, 4, 5), (20, 45, 35))[0]
+        said = random.choice(talk()["feedback"][str(content)])
+        row |= {"satisfaction": content, "feedback": said, "feedbackTime": after(12)}
     if step == 4:
         row["archiveTime"] = after(15)
     return row

@@ -93,4 +93,4 @@ def _lines(name: str) -> list[str]:
 
 
 def _text(name: str) -> str:
-    return (files(__package__) / "words" / name).read_text(encoding="utf-8")
+    return (files(__package__) / "lists" / name).read_text(encoding="utf-8")

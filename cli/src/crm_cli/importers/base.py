@@ -97,6 +97,7 @@ def _rows(name: str, reader: "Reader") -> Iterable[list[str]]:
 
 def write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
     """One file for all kinds: where the row stands, why it is not stored, and what it holds."""
+    rejects = sorted(rejects, key=lambda reject: (reject.line.file, reject.line.number))
     columns = list(dict.fromkeys(column for reject in rejects for column in reject.line.cells))
     try:
         with path.open("w", encoding="utf-8-sig", newline="") as file:

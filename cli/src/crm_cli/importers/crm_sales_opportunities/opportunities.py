@@ -97,7 +97,7 @@ def load(run: Run, deals: Deals, source: Source) -> None:
     run.count(KIND, run.send(KIND, "opportunities", "opportunities", rows), lines)
     nameless = sum(1 for line in lines if not line["account"])
     if nameless:
-        run.notes.append(f"{nameless:,} opportunities name no account; they are stored without a customer.")
+        run.notes.append(f"Opportunities that name no account are stored without a customer: {nameless:,}.")
 
 
 def pipeline(client: Client) -> str:

@@ -41,10 +41,11 @@ class Source:
 
     def main_agents(self) -> dict[str, str]:
         """Account → the agent with the most opportunities there; of equals the first by name."""
+        known = {line["sales_agent"] for line in self.teams.lines}
         deals: dict[str, Counter[str]] = {}
         for line in self.pipeline.lines:
-            if line["account"]:
-                agent = self.name(AGENT, line["sales_agent"])
+            agent = self.name(AGENT, line["sales_agent"])
+            if line["account"] and agent in known:
                 deals.setdefault(self.name(ACCOUNT, line["account"]), Counter())[agent] += 1
         return {account: min(count, key=lambda agent: (-count[agent], agent)) for account, count in deals.items()}
 
