@@ -105,9 +105,9 @@ def _update(call: Call, record: Record, message: Any, before: Row, result: pb.Ro
     writing.refuse(problems)
     if "custom" in values:
         values["custom"] = {**before["custom"], **values["custom"]}
-    result.id = before["id"]
-    # Locked within the caller's scope: a key that lies outside it is told apart from nothing.
+    # Locked within the caller's scope: of a record that lies outside it not even the id is told.
     row = writing.locked(call, record, before["id"], None)
+    result.id = row["id"]
     after = {**row, **values}
     if not writing.record_changed(record, row, after):
         result.outcome = "unchanged"
