@@ -88,15 +88,16 @@ def _stage(call: Call, row: Row, before: Row | None, pipeline: Pipeline) -> Stag
 
 def _state(call: Call, row: Row, before: Row | None, stage: Stage, pipeline: Pipeline) -> str:
     state: str = row["state"]
-    if state in _KINDS[stage.kind] and (before is not None or _given(call, row, before, "state")):
-        return state
     if _given(call, row, before, "state"):
-        raise errors.Invalid(
-            Problem("state", "state_and_stage", {"state": states.STATES.labels[state], "stage": stage.label})
-        )
+        if state in _KINDS[stage.kind]:
+            return state
+        params = {"state": states.STATES.labels[state], "stage": stage.label}
+        raise errors.Invalid(Problem("state", "state_and_stage", params))
+    if before is not None and before["stage"] == stage.code:
+        return state
     if stage.kind != OPEN:
         return states.WON if stage.kind == WON else states.LOST
-    return states.ASSIGNED if stage is pipeline.first else states.DEVELOPING
+    return states.ASSIGNED if before is None and stage is pipeline.first else states.DEVELOPING
 
 
 def _end(call: Call, row: Row, before: Row | None) -> Iterator[Problem]:
