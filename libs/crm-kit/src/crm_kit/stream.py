@@ -68,6 +68,7 @@ class Stream:
         return self._broken.is_set()
 
     async def close(self) -> None:
+        self._broken.set()
         await self._client.close()
 
     async def event_id_at(self, sequence: int) -> str | None:
@@ -119,8 +120,9 @@ class Stream:
         broken.cancel()
 
     async def _closed(self) -> None:
+        if not self.broken:
+            log.warning("the connection to NATS broke")
         self._broken.set()
-        log.warning("the connection to NATS is closed")
 
 
 class Reading:
