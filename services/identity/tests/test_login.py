@@ -95,7 +95,7 @@ def test_after_ten_wrong_passwords_the_account_is_locked_even_for_the_right_one(
     with refused("RESOURCE_EXHAUSTED", "TOO_MANY_TRIES") as refusal:
         server.nobody.Login(username="Admin", password=PASSWORD)
 
-    assert 25 < refusal.retry_after <= 30
+    assert 0 < refusal.retry_after <= 30
 
 
 def test_locks_grow_and_success_forgets_them(server, sign_in):
@@ -112,7 +112,7 @@ def test_locks_grow_and_success_forgets_them(server, sign_in):
         server.nobody.Login(username="admin", password=PASSWORD)
     wait_over()
 
-    assert 55 < second.retry_after <= 60
+    assert 30 < second.retry_after <= 60
     assert sign_in("admin").GetMe().username == "admin"
     assert server.sql("SELECT * FROM failed_login") == []
 

@@ -15,6 +15,7 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
+PARTS = ("contact", "demand", "interaction")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
@@ -52,8 +53,9 @@ def _role(
     group: str = "operator",
     **scopes: str,
 ) -> BuiltIn:
-    """A role of the business: it looks up the frame and knows every customer in brief."""
+    """A role of the business: it looks up the frame, knows every customer in brief, has tasks and hands them on."""
     common = [*_may(READ, *FRAME), "customer_brief.read"]
+    common += [*_may((*WORK, "assign"), "task"), *_may((*WORK, "delete"), "task_comment")]
     every = dict.fromkeys([*common, *(r for group in rights for r in group)])
     looked_up = {} if scope == "all" else dict.fromkeys((*FRAME, "customer_brief"), "all")
     return BuiltIn(code, name, group, description, list(every), scope, {**looked_up, **scopes})
@@ -86,6 +88,7 @@ ROLES = (
         "客户经理",
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS),
+        _may(("delete",), *PARTS),
         _may(READ, "report"),
     ),
     _role(
@@ -95,7 +98,6 @@ ROLES = (
         _may(READ, *CUSTOMERS, *SALES, "report"),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
-        _may(WORK, *TASKS),
         scope="all",
         task="self",
         task_comment="self",
@@ -108,7 +110,6 @@ ROLES = (
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
-        _may(WORK, *TASKS),
         _may(READ, "report"),
         scope="all",
         task="self",
@@ -121,7 +122,6 @@ ROLES = (
         "回款、发票、费用与佣金",
         _may(READ, *CUSTOMERS, *SALES),
         _may(("read", "export", "print"), "report"),
-        _may(WORK, *TASKS),
         scope="all",
         task="self",
         task_comment="self",
@@ -131,7 +131,6 @@ ROLES = (
         "录入员",
         "录入和导入客户、联系人与产品资料",
         _may((*WORK, "import"), *CUSTOMERS, *OFFER),
-        _may(WORK, *TASKS),
         scope="department_tree",
         task="self",
         task_comment="self",
@@ -141,7 +140,6 @@ ROLES = (
         "审核员",
         "审核录入的资料",
         _may(("read", "update", "approve"), *CUSTOMERS, *OFFER),
-        _may(WORK, *TASKS),
         scope="all",
         task="self",
         task_comment="self",
@@ -161,7 +159,6 @@ ROLES = (
         "客户培训",
         _may(READ, "customer", "contact"),
         _may(ENTER, "interaction"),
-        _may(WORK, *TASKS),
         scope="all",
         interaction="self",
         task="self",
