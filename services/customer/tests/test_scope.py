@@ -144,3 +144,14 @@ def test_without_a_token_there_is_no_answer(server: Server) -> None:
         server.client("no.real.token").ListCustomers()
     with refused("UNAUTHENTICATED"):
         server.nobody.ListCustomers(metadata={"x-user-id": "admin", "x-roles": "system_admin"})
+
+
+def test_a_customers_parts_are_seen_by_whoever_sees_the_customer(server: Server, boss: Client) -> None:
+    """Whatever scope a role names for contacts: they have none of their own."""
+    seller = server.person(RIGHTS, [{"resource": "customer", "scope": "self"}, {"resource": "contact", "scope": "all"}])
+    theirs = boss.CreateCustomer(customer={"name": "别家"})
+    boss.CreateContact(contact={"customer_id": theirs.id, "name": "王芳"})
+    own = seller.CreateCustomer(customer={"name": "自家"})
+    boss.CreateContact(contact={"customer_id": own.id, "name": "李明"})
+
+    assert [c.name for c in seller.ListContacts().contacts] == ["李明"]

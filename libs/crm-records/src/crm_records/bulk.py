@@ -14,11 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from crm.records.v1 import records_pb2 as pb
-from crm_kit import errors, rpc
+from crm_kit import errors, rpc, scope
 from crm_kit.db import one_of
 from crm_kit.errors import Problem, Refusal
 from crm_kit.rpc import Call
-from crm_records import changes, references, validation, writing
+from crm_records import changes, references, sql, validation, writing
 from crm_records.record import Record, Row
 
 MOST = 1000
@@ -40,7 +40,8 @@ def import_rows(call: Call, record: Record, messages: Sequence[Any]) -> pb.BulkR
         raise errors.Invalid(key="too_many_rows", limit=MOST)
     record.import_begins(call, messages)
     results = [pb.RowResult(index=i) for i in range(len(messages))]
-    stored = _stored_by_key(call, record, messages)
+    stored = _ids_by_key(call, record, messages)
+    old: list[tuple[int, Any, str]] = []
     new: list[tuple[int, Row]] = []
     seen: set[str] = set()
     drafts: list[tuple[int, Any, list[Problem], Row]] = []
@@ -53,10 +54,11 @@ def import_rows(call: Call, record: Record, messages: Sequence[Any]) -> pb.BulkR
             continue
         seen.add(key)
         if key in stored:
-            _attempt(call, results[i], lambda m=message, b=stored[key], r=results[i]: _update(call, record, m, b, r))
+            old.append((i, message, stored[key]))
             continue
         problems: list[Problem] = []
         drafts.append((i, message, problems, writing.new_row(call, record, message, problems, record.importable)))
+    _change(call, record, old, results)
     references.look_up_together(call, record, [row for _, _, _, row in drafts])
     record.prepare_many(call, [row for _, _, problems, row in drafts if not problems])
     for i, _, problems, row in drafts:
@@ -97,16 +99,31 @@ def _create(call: Call, record: Record, new: list[Row]) -> None:
     changes.tell(call, record, "created", [(None, row) for row in new], new[0]["update_time"], bulk=True)
 
 
-def _update(call: Call, record: Record, message: Any, before: Row, result: pb.RowResult) -> None:
-    """Change what the row gives and differs; what it does not give stays."""
+def _change(call: Call, record: Record, old: list[tuple[int, Any, str]], results: list[pb.RowResult]) -> None:
+    """All in one savepoint; if something is refused, each in its own."""
+    rows = _locked(call, record, [record_id for _, _, record_id in old])
+    announced = len(call.events)
+    try:
+        with call.connection.begin_nested():
+            for i, message, record_id in old:
+                _update(call, record, message, rows.get(record_id), results[i])
+    except (IntegrityError, psycopg.IntegrityError, Refusal):
+        del call.events[announced:]
+        for i, message, record_id in old:
+            before = rows.get(record_id)
+            _attempt(call, results[i], lambda m=message, b=before, r=results[i]: _update(call, record, m, b, r))
+
+
+def _update(call: Call, record: Record, message: Any, row: Row | None, result: pb.RowResult) -> None:
+    """Change what the message gives and differs; what it does not give stays."""
+    if row is None:  # it lies outside the caller's scope: not even its id is told
+        raise errors.NotFound()
     problems: list[Problem] = []
     given = sorted({f.name for f, _ in message.ListFields()} & {*record.writable, *record.importable})
     values = validation.row_values(message, given, record.fields, problems)
     writing.refuse(problems)
     if "custom" in values:
-        values["custom"] = {**before["custom"], **values["custom"]}
-    # Locked within the caller's scope: of a record that lies outside it not even the id is told.
-    row = writing.locked(call, record, before["id"], None)
+        values["custom"] = {**row["custom"], **values["custom"]}
     result.id = row["id"]
     after = {**row, **values}
     if not writing.record_changed(record, row, after):
@@ -145,11 +162,26 @@ def _fail(call: Call, result: pb.RowResult, refusal: Refusal) -> None:
     result.problems.extend(pb.FieldProblem(field=p.path, message=p.message(call.language)) for p in refusal.problems)
 
 
-def _stored_by_key(call: Call, record: Record, messages: Sequence[Any]) -> dict[str, Row]:
-    """The stored rows of the keys given, whosoever they are: the scope is asked when one is touched."""
+def _ids_by_key(call: Call, record: Record, messages: Sequence[Any]) -> dict[str, str]:
+    """The stored records of the keys given, whosoever they are: the scope is asked when they are touched."""
     wanted = {str(getattr(m, record.key)).strip() for m in messages} - {""}
     if not wanted:
         return {}
-    column = record.table.c[record.key]
-    query = select(record.table).where(one_of(column, wanted), record.table.c.delete_time.is_(None))
-    return {row[record.key]: dict(row) for row in call.connection.execute(query).mappings()}
+    table = record.table
+    column = table.c[record.key]
+    query = select(column, table.c.id).where(one_of(column, wanted), table.c.delete_time.is_(None))
+    return {key: record_id for key, record_id in call.connection.execute(query)}
+
+
+def _locked(call: Call, record: Record, ids: Sequence[str]) -> dict[str, Row]:
+    """Those of the rows that lie within the caller's scope, locked in one order, so that imports do not cross."""
+    if not ids:
+        return {}
+    reach = record.reach(call.access)
+    table = record.table
+    query = select(table).where(one_of(table.c.id, ids), table.c.delete_time.is_(None)).order_by(table.c.id)
+    within = record.within(scope.shape(reach))
+    query = query if within is None else query.where(within)
+    found = sql.prepare(query.with_for_update(of=table)).run(call.connection, scope.parameters(reach)).fetchall()
+    rows = [writing.as_row(record, values) for values in found]
+    return {row["id"]: row for row in rows}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from google.api import field_behavior_pb2
@@ -47,8 +48,9 @@ class Field:
     repeated: bool
 
 
+@cache
 def of(descriptor: Descriptor) -> dict[str, Field]:
-    """Every field of a message, by name."""
+    """Every field of a message, by name. Not to be changed: it is read once."""
     return {f.name: _field(f) for f in descriptor.fields}
 
 

@@ -66,7 +66,7 @@ def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) 
 
 
 def _own(call: Call, record: Record, ids: Sequence[str]) -> set[str]:
-    reach = call.access.reach(record.type)
+    reach = record.reach(call.access)
     table = record.table
     query = select(table.c.id).where(one_of(table.c.id, ids), table.c.delete_time.is_(None))
     within = record.within(scope.shape(reach))

@@ -219,7 +219,7 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
     call.need(f"{record.type}.assign")
     if owner and not record.given_within_reach:
         return
-    reach = call.access.reach(record.type)
+    reach = record.reach(call.access)
     if reach.all or (owner and owner in reach.owner_ids) or (not owner and department in reach.department_ids):
         return
     field = record.fields["owner_id" if owner else "department_id"]
@@ -273,7 +273,7 @@ def locked(call: Call, record: Record, record_id: str, etag: str | None, *, dele
         raise errors.Conflict("etag_required")
     if not kinds.is_id(record_id):
         raise errors.NotFound()
-    reach = call.access.reach(record.type)
+    reach = record.reach(call.access)
     shape = scope.shape(reach)
     key = (record, "lock", shape, deleted)
     statement = _statements.get(key)
