@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import orjson
 from psycopg import Connection as PsycopgConnection
 from psycopg.adapt import Loader
+from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy import ARRAY, ColumnElement, Engine, any_, create_engine, event, literal
 from sqlalchemy.engine import make_url
 
 UNIQUE: dict[str, tuple[str, tuple[str, str]]] = {}
 """Unique index name → (field, (zh, en) label): how a taken value is told to the caller."""
+
+set_json_loads(orjson.loads)
+set_json_dumps(orjson.dumps)
 
 
 class _TextLoader(Loader):

@@ -8,6 +8,7 @@ them (its store was lost or rolled back), everything still kept here is sent aga
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -23,7 +24,6 @@ from sqlalchemy import (
     Uuid,
     delete,
     func,
-    insert,
     select,
     text,
     update,
@@ -61,6 +61,7 @@ _waiting = (
     .where(outbox.c.sent_time.is_(None))
     .order_by(outbox.c.id)
 )
+_INSERT = "INSERT INTO outbox (event_id, subject, payload) VALUES (%s, %s, %s)"
 _sent = text(
     "UPDATE outbox SET sent_time = now(), stream_seq = s.seq"
     " FROM unnest(CAST(:ids AS bigint[]), CAST(:seqs AS bigint[])) AS s(id, seq) WHERE outbox.id = s.id"
@@ -71,10 +72,11 @@ def record(connection: Connection, rows: Sequence[tuple[str, str, bytes]]) -> No
     """Queue events as (event id, subject, payload)."""
     if any(len(body) > LARGEST for _, _, body in rows):
         raise errors.Invalid(key="event_too_large")
-    connection.execute(
-        insert(outbox),
-        [{"event_id": event_id, "subject": subject, "payload": body} for event_id, subject, body in rows],
-    )
+    driver: Any = connection.connection.driver_connection  # SQLAlchemy's own way there takes longer than the insert
+    if len(rows) == 1:
+        driver.execute(_INSERT, rows[0])
+    else:
+        driver.cursor().executemany(_INSERT, rows)
 
 
 def waiting(connection: Connection, limit: int) -> list[Waiting]:
