@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-import time
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "time": _time(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname,
             "service": self._service,
             "logger": record.name,
@@ -33,8 +34,25 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+_service = ""
+
+
+def say(logger: logging.Logger, message: str, data: dict[str, Any]) -> None:
+    """The INFO line of a request, in one write. What `logging` does for a line costs more than the line."""
+    if logger.isEnabledFor(logging.INFO):
+        now = _time(datetime.now(UTC))
+        line = {"time": now, "level": "INFO", "service": _service, "logger": logger.name, "message": message, **data}
+        os.write(sys.stdout.fileno(), orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
 def configure(service: str, level: str = "INFO") -> None:
     """Send all logs of this process to standard output as JSON lines."""
+    global _service
+    _service = service
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service))
     root = logging.getLogger()

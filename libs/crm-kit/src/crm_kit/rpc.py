@@ -28,7 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from crm import rule_pb2
 from crm.records.v1.event_pb2 import Event
 from crm_kit import caller as callers
-from crm_kit import contract, db, errors, idempotency, ids, metrics, outbox
+from crm_kit import contract, db, errors, idempotency, ids, logs, metrics, outbox
 from crm_kit.caller import Caller, Metadata
 from crm_kit.organisation import Access, Organisation
 from crm_kit.tokens import Verifier
@@ -151,19 +151,15 @@ class Rpcs:
                 took = time.perf_counter() - started
                 seconds.observe(took)
                 counts[code].inc()
-                log.info(
-                    name,
-                    extra={
-                        "data": {
-                            "code": _CODE_NAMES[code],
-                            "reason": refusal.reason if refusal else None,
-                            "ms": round(took * 1000, 2),
-                            "userId": caller.user_id,
-                            "requestId": meta.request_id,
-                            "traceId": meta.trace_id,
-                        }
-                    },
-                )
+                line = {
+                    "code": _CODE_NAMES[code],
+                    "reason": refusal.reason if refusal else None,
+                    "ms": round(took * 1000, 2),
+                    "userId": caller.user_id,
+                    "requestId": meta.request_id,
+                    "traceId": meta.trace_id,
+                }
+                logs.say(log, name, line)
             context.abort_with_status(_Status(refusal, meta.language, self._service))
             return None
 
