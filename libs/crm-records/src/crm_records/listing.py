@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -143,10 +144,11 @@ def group(
     return statement.run(call.connection, parameters).fetchall()
 
 
-def chosen_fields(record: Record, wanted: str, default: Sequence[str]) -> Sequence[str]:
+@lru_cache(maxsize=1000)
+def chosen_fields(record: Record, wanted: str, default: Sequence[str]) -> tuple[str, ...]:
     """The fields of a comma-separated list; the default ones where it is empty, all where there are none."""
     if not wanted.strip():
-        return default or tuple(record.fields)
+        return tuple(default or record.fields)
     if wanted.strip() == "*":
         return tuple(record.fields)
     by_json = {f.json_name: n for n, f in record.fields.items()}
@@ -156,9 +158,10 @@ def chosen_fields(record: Record, wanted: str, default: Sequence[str]) -> Sequen
         if name is None:
             raise errors.Invalid(errors.Problem("fields", "unknown_field", {"name": one[:60]}))
         names.append(name)
-    return names
+    return tuple(names)
 
 
+@lru_cache(maxsize=1000)
 def columns_of(record: Record, names: Sequence[str]) -> tuple[str, ...]:
     """The columns that hold fields or what they are made of; `id` and the version come along."""
     stored = [c for n in names for c in ((n,) if n in record.stored else record.made_of.get(n, ()))]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, ColumnElement, Select, Table, any_, bindparam, select
 
 from crm_kit import organisation, scope
-from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import sql
 from crm_records.record import Record, Registry, Row
+
+_statements: dict[Any, sql.Prepared] = {}
 
 
 def check(call: Call, record: Record, row: Row, before: Row | None, problems: list[Problem]) -> None:
@@ -61,15 +62,30 @@ def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) 
     table: Any = {"user": organisation.user, "department": organisation.department}.get(record_type)
     if table is None:
         raise LookupError(f"nobody here knows the record type {record_type}")
-    query = select(table.c.id).where(one_of(table.c.id, ids), ~table.c.deleted)
-    return set(call.connection.scalars(query))
+    return _asked(call, record_type, lambda: select(table.c.id).where(_one_of_them(table), ~table.c.deleted), ids, {})
 
 
 def _own(call: Call, record: Record, ids: Sequence[str]) -> set[str]:
     reach = record.reach(call.access)
-    table = record.table
-    query = select(table.c.id).where(one_of(table.c.id, ids), table.c.delete_time.is_(None))
-    within = record.within(scope.shape(reach))
-    if within is not None:
-        query = query.where(within)
-    return {row[0] for row in sql.prepare(query).run(call.connection, scope.parameters(reach))}
+    shape = scope.shape(reach)
+
+    def query() -> Select[Any]:
+        table = record.table
+        chosen = select(table.c.id).where(_one_of_them(table), table.c.delete_time.is_(None))
+        within = record.within(shape)
+        return chosen if within is None else chosen.where(within)
+
+    return _asked(call, (record, shape), query, ids, scope.parameters(reach))
+
+
+def _one_of_them(table: Table) -> ColumnElement[bool]:
+    return table.c.id == any_(bindparam("ids", type_=ARRAY(table.c.id.type)))
+
+
+def _asked(
+    call: Call, key: Any, query: Callable[[], Select[Any]], ids: Sequence[str], parameters: dict[str, Any]
+) -> set[str]:
+    """The ids that a query finds; it is compiled once for a key."""
+    if key not in _statements:
+        _statements[key] = sql.prepare(query())
+    return {row[0] for row in _statements[key].run(call.connection, {"ids": list(ids), **parameters})}
