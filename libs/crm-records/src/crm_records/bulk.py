@@ -170,7 +170,7 @@ def _ids_by_key(call: Call, record: Record, messages: Sequence[Any]) -> dict[str
     table = record.table
     column = table.c[record.key]
     query = select(column, table.c.id).where(one_of(column, wanted), table.c.delete_time.is_(None))
-    return {key: record_id for key, record_id in call.connection.execute(query)}
+    return {row[0]: row[1] for row in call.connection.execute(query)}
 
 
 def _locked(call: Call, record: Record, ids: Sequence[str]) -> dict[str, Row]:
