@@ -4,18 +4,11 @@ The data set is not part of the project: the environment variable CRM_SAMPLE_DAT
 """
 
 import csv
-import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,10 +16,10 @@ from typing import Any
 import pytest
 
 from crm_cli.client import Client
-from crm_cli.settings import SERVICES
+from crm_kit.testing.suite import ADMIN_PASSWORD, Suite, eventually
 
 DATA = Path(os.environ.get("CRM_SAMPLE_DATA") or "not given")
-ADMIN, FIRST, OWN = "the-admin-password", "the-first-password", "the-own-password"
+FIRST, OWN = "the-first-password", "the-own-password"
 
 pytestmark = [
     pytest.mark.feature("EDG-09"),
@@ -38,99 +31,35 @@ pytestmark = [
 ]
 
 
-class Suite:
-    """A `crm up` in a folder of its own."""
-
-    def __init__(self, place: Path) -> None:
-        with ExitStack() as held:
-            sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3 + len(SERVICES))]
-            http, postgres, nats, *ports = [one.getsockname()[1] for one in sockets]
-        self.url, self.place = f"http://127.0.0.1:{http}", place
-        self._environment = os.environ | {
-            "CRM_DATA": str(place / "data"),
-            "CRM_HTTP_PORT": str(http),
-            "POSTGRES_PORT": str(postgres),
-            "NATS_PORT": str(nats),
-            "CRM_ADMIN_PASSWORD": ADMIN,
-            "PYTHONUNBUFFERED": "1",
-            **{f"{one.prefix}_ADDRESS": f"127.0.0.1:{port}" for one, port in zip(SERVICES, ports, strict=True)},
-        }
-
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "crm_cli", *words]
-        with (self.place / f"{words[0]}.out").open("w") as out:
-            return subprocess.Popen(
-                command, cwd=self.place, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
-            )
-
-    def said(self, word: str) -> str:
-        return (self.place / f"{word}.out").read_text()
-
-    def begin_import(self) -> subprocess.Popen[bytes]:
-        words = ("--url", self.url, "--initial-password", FIRST, "--yes")
-        return self.start("import", "crm-sales-opportunities", str(DATA), *words)
-
-    def import_all(self) -> dict[str, list[int]]:
-        """Kind → rows, created, updated, unchanged, failed; as printed."""
-        process = self.begin_import()
-        assert process.wait(600) == 0, self.said("import")
-        lines = re.findall(r"^ +([a-z][a-z ]*?)((?: +[\d,]+){5}) *$", self.said("import"), re.MULTILINE)
-        return {kind: [int(figure.replace(",", "")) for figure in figures.split()] for kind, figures in lines}
-
-    def client(self, username: str = "admin", password: str = ADMIN) -> Client:
-        client = Client(self.url)
-        client.login(username, password)
-        return client
-
-    def first_login(self, username: str) -> Client:
-        """As a person does it: the first password is good for nothing but being changed."""
-        tokens = self._post("/v1/auth/login", {"username": username, "password": FIRST})
-        assert tokens["mustChangePassword"]
-        change = {"oldPassword": FIRST, "newPassword": OWN}
-        self._post("/v1/auth/change-password", change, tokens["accessToken"])
-        return self.client(username, OWN)
-
-    def _post(self, path: str, body: Any, token: str = "") -> Any:
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            return json.load(reply)
+def begin_import(suite: Suite) -> subprocess.Popen[bytes]:
+    words = ("--url", suite.url, "--initial-password", FIRST, "--yes")
+    return suite.run("import", "crm-sales-opportunities", str(DATA), *words)
 
 
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
+def import_all(suite: Suite) -> dict[str, list[int]]:
+    """Kind → rows, created, updated, unchanged, failed; as printed."""
+    assert begin_import(suite).wait(600) == 0, suite.said("import")
+    lines = re.findall(r"^ +([a-z][a-z ]*?)((?: +[\d,]+){5}) *$", suite.said("import"), re.MULTILINE)
+    return {kind: [int(figure.replace(",", "")) for figure in figures.split()] for kind, figures in lines}
 
 
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    suite = Suite(tmp_path_factory.mktemp("suite"))
-    process = suite.start("up")
-    try:
-        ready = eventually(lambda: "sign in as admin" in suite.said("up") or process.poll() is not None, 180)
-        assert ready, suite.said("up")
-        assert process.poll() is None, suite.said("up")
-        yield suite
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+def client(suite: Suite, username: str = "admin", password: str = ADMIN_PASSWORD) -> Client:
+    made = Client(suite.url)
+    made.login(username, password)
+    return made
 
 
 @pytest.fixture(scope="module")
 def runs(suite: Suite) -> list[dict[str, list[int]]]:
     """An import that is killed half-way, one that goes on, one that finds everything there."""
-    admin = suite.client()
-    first = suite.begin_import()
+    admin = client(suite)
+    first = begin_import(suite)
     eventually(lambda: count(admin) >= 1000 or first.poll() is not None, 120)
     first.kill()
     assert first.wait() == -signal.SIGKILL, suite.said("import")
     stored = count(admin)
     assert 1000 <= stored < 8800
-    second, third = suite.import_all(), suite.import_all()
+    second, third = import_all(suite), import_all(suite)
     assert 0 < second["opportunities"][1] <= 8800 - stored
     assert eventually(lambda: summary(admin, "stage")["total"].get("count") == 8800, 60)
     return [second, third]
@@ -138,7 +67,7 @@ def runs(suite: Suite) -> list[dict[str, list[int]]]:
 
 @pytest.fixture
 def admin(suite: Suite, runs: list[Any]) -> Client:
-    return suite.client()
+    return client(suite)
 
 
 def count(client: Client) -> int:
@@ -215,7 +144,9 @@ MANAGERS = ("Dustin Brinkmann", "Melvin Marxen", "Cara Losch", "Rocco Neubert", 
 def test_everybody_sees_exactly_their_own_part(suite: Suite, admin: Client, name: str) -> None:
     team = {row["sales_agent"] for row in rows("sales_teams.csv") if row["manager"] == name} or {name}
     deals = [row for row in rows("sales_pipeline.csv") if row["sales_agent"] in team]
-    person = suite.first_login(name.lower().replace(" ", "."))
+    username = name.lower().replace(" ", ".")
+    suite.first_login(username, FIRST, OWN)
+    person = client(suite, username, OWN)
 
     listed = {one["externalId"] for one in person.all("/v1/opportunities", "opportunities", fields="id,external_id")}
     groups = person.get("/v1/opportunities:summary", groupBy="stage")["groups"]
