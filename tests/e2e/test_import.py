@@ -23,7 +23,6 @@ FIRST, OWN = "the-first-password", "the-own-password"
 
 pytestmark = [
     pytest.mark.feature("EDG-09"),
-    pytest.mark.long,
     pytest.mark.skipif(
         not (DATA / "sales_pipeline.csv").is_file(),
         reason="CRM_SAMPLE_DATA does not name the folder of the data set CRM Sales Opportunities",
