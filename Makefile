@@ -77,7 +77,7 @@ stubs: .make/members ## build the stubs of protos/ if they changed
 migration: dev ## write the migration for changed tables: make migration S=customer M="customers have a nickname"
 	@: $(if $(and $(S),$(M)),,$(error say whose tables and what changes: make migration S=customer M="customers have a nickname"))
 	@$(BIN)/python -m crm_kit.testing.revision $(S) "$(M)"
-	@$(BIN)/ruff format --quiet libs services
+	@$(BIN)/ruff check --fix-only --quiet {libs,services}/*/src/*/migrations && $(BIN)/ruff format --quiet {libs,services}/*/src/*/migrations
 
 .PHONY: docs
 docs: dev ## write the documents that are made from the contract, the roles and the tests

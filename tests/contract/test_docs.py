@@ -1,0 +1,99 @@
+"""The documents say what is: the generated ones are current, links lead somewhere, features name tests that exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from crm_docs import DOCS, ROOT
+from crm_docs.features import marked, named
+from crm_docs.generated import documents
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+TITLE = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAIRS = [
+    ("README.md", "README.zh-CN.md"),
+    ("docs/guide/administrators.md", "docs/guide/administrators.zh-CN.md"),
+]
+STATUS = re.compile(r"^\| ([A-Z]{3}-\d\d) [^|]*\| (\w+) \|", re.MULTILINE)
+
+
+@cache
+def pages() -> list[Path]:
+    """Every Markdown page of the project, also one that is not committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the titles of a page."""
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for _, title in TITLE.findall(prose(page))}
+
+
+def dead_links(page: Path) -> list[str]:
+    dead = []
+    for link in LINK.findall(prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            dead.append(link)
+    return dead
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_generated_documents_are_current(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == documents()[path], "run `make docs`"
+
+
+def test_links_lead_somewhere() -> None:
+    assert {str(page.relative_to(ROOT)): dead for page in pages() if (dead := dead_links(page))} == {}
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS)
+def test_both_languages_have_the_same_sections_links_and_commands(english: str, chinese: str) -> None:
+    one, other = ROOT / english, ROOT / chinese
+
+    assert [level for level, _ in TITLE.findall(prose(one))] == [level for level, _ in TITLE.findall(prose(other))]
+    assert [_addressed(c) for c in _commands(one)] == [_addressed(c) for c in _commands(other)]
+    assert len(LINK.findall(prose(one))) == len(LINK.findall(prose(other)))
+
+
+def test_features_claim_no_more_than_tests_show() -> None:
+    claimed = dict(STATUS.findall((DOCS / "features.md").read_text(encoding="utf-8")))
+    features = {identifier for identifier in marked() if "-" in identifier}
+
+    assert {i for i, status in claimed.items() if status in ("there", "part")} <= features, "no test carries the mark"
+    assert features <= set(claimed), "a test shows what features.md does not list"
+    assert {i for i, status in claimed.items() if status == "unshown"}.isdisjoint(features), "it is shown now"
+    assert set(claimed.values()) <= {"there", "part", "unshown"}
+
+
+def test_features_name_tests_and_figures_that_exist() -> None:
+    page = (DOCS / "features.md").read_text(encoding="utf-8")
+    figures = {identifier for identifier in named(page) if "-" not in identifier}
+
+    assert figures <= set(marked())
+    assert [path for path in re.findall(r"\(\.\./([\w/.-]+\.py)\)", page) if not (ROOT / path).exists()] == []
+
+
+def _commands(page: Path) -> list[str]:
+    return [body for kind, body in FENCE.findall(page.read_text(encoding="utf-8")) if kind == "sh"]
+
+
+def _addressed(command: str) -> str:
+    """A command without what is said in the reader's language: comments, language, words to replace."""
+    command = re.sub(r"#.*", "", command).replace("zh-CN", "en")
+    return re.sub(r"[ \t]+$", "", re.sub(r"login admin '[^']*'", "login admin", command), flags=re.MULTILINE)
