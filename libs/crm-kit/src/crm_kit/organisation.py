@@ -286,8 +286,9 @@ class Organisation:
 
 def names(connection: Connection, user_ids: Iterable[str]) -> dict[str, str]:
     """Names of people by id, for showing them."""
-    query = select(user.c.id, user.c.name).where(one_of(user.c.id, set(user_ids) - {""}))
-    return {row.id: row.name for row in connection.execute(query)}
+    driver: Any = connection.connection.driver_connection  # lists ask this each time: SQLAlchemy doubles its cost
+    found = driver.execute("SELECT id, name FROM org_user WHERE id = ANY(%s::uuid[])", [list(set(user_ids) - {""})])
+    return dict(found.fetchall())
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -12,7 +12,21 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from sqlalchemy import Boolean, Column, Connection, Index, Integer, MetaData, Table, Text, Uuid, select
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from crm.records.v1 import records_pb2 as pb
@@ -21,6 +35,7 @@ from crm_kit import scope
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.settings import peer_address
+from crm_records import sql
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +73,7 @@ class Copy:
         if self._owned:
             Index(f"ix_copy_{record_type}_owner_id", self.table.c.owner_id)
         self._channel: grpc.Channel | None = None
+        self._naming: dict[str, sql.Prepared] = {}
 
     @property
     def source(self) -> str:
@@ -91,8 +107,11 @@ class Copy:
 
     def names(self, connection: Connection, ids: Sequence[str], column: str = "name") -> dict[str, str]:
         """Names of records by id, for showing them."""
-        query = select(self.table.c.id, self.table.c[column]).where(one_of(self.table.c.id, ids))
-        return {row[0]: row[1] or "" for row in connection.execute(query)}
+        if column not in self._naming:
+            key = self.table.c.id
+            wanted = key == any_(bindparam("ids", type_=ARRAY(key.type)))
+            self._naming[column] = sql.prepare(select(key, self.table.c[column]).where(wanted))
+        return {row[0]: row[1] or "" for row in self._naming[column].run(connection, {"ids": list(ids)})}
 
     def _ask(self, call: Call, record_id: str) -> bool:
         if self._channel is None:
