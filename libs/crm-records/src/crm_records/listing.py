@@ -133,15 +133,18 @@ def count_groups(call: Call, record: Record, name: str, filter_text: str, words:
 def group(
     call: Call, record: Record, name: str, filter_text: str, words: str = "", sums: Sequence[ColumnElement[Any]] = ()
 ) -> Sequence[Sequence[Any]]:
-    """For each value of a field: the value, how many records have it, and the sums; most frequent first."""
+    """For each value of a field: the value, how many records have it, and the sums; most frequent first.
+
+    `sums` must be constants.
+    """
     where_key, where, parameters = _selection(call, record, filter_text, words, False, None)
-    key = (where_key, "group", name, tuple(str(s) for s in sums))
+    key = (where_key, "group", name, tuple(sums))
     statement = _statements.get(key)
     if statement is None:
         column = record.table.c[name]
         query = select(column, func.count(), *(func.sum(s) for s in sums)).where(where).group_by(column)
         statement = _keep(key, sql.prepare(query.order_by(func.count().desc(), column).limit(GROUPS)))
-    return statement.run(call.connection, parameters).fetchall()
+    return sql.unchanged(call.connection, statement, parameters)
 
 
 @lru_cache(maxsize=1000)

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
 
 _DIALECT = PGDialect_psycopg()
+_unchanged: dict[Any, tuple[Any, list[tuple[Any, ...]]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,27 @@ class Prepared:
                 raw.execute(self.sql, {**self.fixed, **rows[0]})
             else:
                 raw.cursor().executemany(self.sql, [{**self.fixed, **row} for row in rows])
+
+
+def unchanged(connection: Connection, statement: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a statement that reads much; those of the last time where nothing was committed since.
+
+    Two equal snapshots see the same rows, and one that has passed never comes back. In a transaction of its own
+    a statement may see what nobody else does: nothing is kept of that.
+    """
+    with driver(connection) as raw:
+        if not raw.autocommit:
+            return statement.run(connection, parameters).fetchall()
+        snapshot = raw.execute("SELECT pg_current_snapshot()::text").fetchone()
+    key = (str(connection.engine.url), statement.sql, repr(parameters))
+    kept = _unchanged.get(key)
+    if kept and kept[0] == snapshot:
+        return kept[1]
+    found = statement.run(connection, parameters).fetchall()
+    if len(_unchanged) >= 500:
+        _unchanged.clear()
+    _unchanged[key] = (snapshot, found)
+    return found
 
 
 @contextmanager
