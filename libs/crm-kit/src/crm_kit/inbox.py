@@ -105,6 +105,9 @@ class Position:
 class Moved(Exception):
     """Somebody else moved the position, to rebuild what was made of the events: read on from where it is now."""
 
+    def __str__(self) -> str:
+        return "somebody moved the position: reading on from there"
+
 
 class Inbox:
     """Applies a stream's events to one service's database."""

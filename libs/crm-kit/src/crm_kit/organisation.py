@@ -377,11 +377,12 @@ def apply_roles(connection: Connection, events: Sequence[Event]) -> None:
 
 
 def apply_signing_keys(connection: Connection, events: Sequence[Event]) -> None:
-    """Keep the keys that tokens are verified with."""
+    """Keep the keys that tokens are verified with. One that retired stays so, though its first event comes again."""
     for event in events:
         key = _unpack(SigningKey, event)
-        row = {"kid": key.kid, "x": key.x, "retired": key.retired}
-        connection.execute(insert(signing_key).values(row).on_conflict_do_update(index_elements=["kid"], set_=row))
+        new = insert(signing_key).values(kid=key.kid, x=key.x, retired=key.retired)
+        kept = {"x": new.excluded.x, "retired": signing_key.c.retired | new.excluded.retired}
+        connection.execute(new.on_conflict_do_update(index_elements=["kid"], set_=kept))
 
 
 def apply_sessions(connection: Connection, events: Sequence[Event]) -> None:
