@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from crm.identity.v1.keys_pb2 import SigningKey
 from crm.records.v1.event_pb2 import Event
 from crm_cli.nats import Nats
+from crm_kit import ids
 from crm_kit.stream import Stream
 from crm_kit.testing import Server, event
 from crm_kit.work import Work
@@ -81,10 +83,10 @@ def test_rebuilt_figures_equal_the_running_ones(
     running.start()
 
     def applied() -> int:
-        return int(server.sql("SELECT count(*) FROM inbox WHERE event_id = ANY(CAST(:ids AS uuid[]))", ids=ids)[0][0])
+        return int(server.sql("SELECT count(*) FROM inbox WHERE event_id = ANY(CAST(:ids AS uuid[]))", ids=sent)[0][0])
 
-    ids = [e.id for e in told]
-    wait_until(lambda: applied() == len(ids))
+    sent = [e.id for e in told]
+    wait_until(lambda: applied() == len(sent))
     before = snapshot()
     assert len(before["fact_opportunity"]) >= 60
     if not served:
@@ -94,15 +96,27 @@ def test_rebuilt_figures_equal_the_running_ones(
 
     rebuild(service, threading.Event())
 
-    wait_until(lambda: applied() == len(ids))
+    wait_until(lambda: applied() == len(sent))
     assert snapshot() == before
     more = changes(company, 42, [1])
     send(nats_url, "sales", more)
-    ids = [e.id for e in told + more]
+    sent = [e.id for e in told + more]
     if served:
-        wait_until(lambda: applied() == len(ids))
+        wait_until(lambda: applied() == len(sent))
         assert len(snapshot()["fact_opportunity"]) == len(before["fact_opportunity"]) + len(more)
         running.stop()
+
+
+def test_a_retired_key_stays_retired_while_the_stream_is_read_again(server: Server) -> None:
+    def told(retired: bool) -> Event:
+        made = Event(id=ids.uuid7(), record_type="signing_key", action="published", record_id="k1", version=1)
+        made.record.Pack(SigningKey(kid="k1", x="AAAA", retired=retired))
+        return made
+
+    server.deliver("identity", told(False), told(True))
+    server.deliver("identity", told(False))
+
+    assert server.sql("SELECT retired FROM org_signing_key WHERE kid = 'k1'") == [(True,)]
 
 
 def test_a_rebuild_that_is_interrupted_leaves_the_rest_to_the_service(

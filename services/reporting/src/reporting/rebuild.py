@@ -22,8 +22,8 @@ from crm_kit.stream import STREAM
 from crm_kit.work import Work
 from reporting import tables
 
-LOOK = 0.5
-"""Seconds between two lines of progress."""
+LOOK, SAY = 0.25, 5.0
+"""Seconds between two looks at how far it is, and between two lines that say so."""
 
 
 def run(service: Service) -> None:
@@ -36,7 +36,7 @@ def run(service: Service) -> None:
 
 def rebuild(service: Service, stop: threading.Event) -> None:
     """The same, ended early by `stop`: a running service goes on with it."""
-    began = time.monotonic()
+    began = said = time.monotonic()
     newest = asyncio.run(_newest(service.settings.nats_url))
     with service.writer.begin() as connection:
         empty(connection)
@@ -46,10 +46,12 @@ def rebuild(service: Service, stop: threading.Event) -> None:
         while not stop.wait(LOOK):
             with service.reader.connect() as connection:
                 sequence, done = _progress(connection, newest)
-            _say(f"{newest if done else sequence} of {newest} events read")
             if done:
-                _say(f"rebuilt in {time.monotonic() - began:.1f} s")
+                _say(f"{newest} events read in {time.monotonic() - began:.1f} s")
                 return
+            if time.monotonic() - said > SAY:
+                said = time.monotonic()
+                _say(f"{sequence} of {newest} events read")
         _say("ended before it was complete; a running service goes on with it")
     finally:
         reader.stop()
