@@ -143,3 +143,19 @@ def test_another_group_is_refused(boss: Client) -> None:
         boss.GetCustomerSummary(group_by="colour")
     with refused("INVALID_ARGUMENT", "INVALID", "groupBy"):
         boss.GetServiceSummary(group_by="colour")
+
+
+def test_a_request_counts_for_whoever_made_it_and_while_it_is_nobodys_for_those_above(
+    server: Server, company: Any
+) -> None:
+    """Just as the list of the service desk shows them."""
+    seller, colleague = company.sellers[0], company.sellers[1]
+    own = {"creator_id": seller.user_id, "create_time": START, "state": "created"}
+    waiting = ServiceRequest(id=ids.uuid7(), department_id=company.east_one, **own)
+    handled = ServiceRequest(id=ids.uuid7(), owner_id=company.bob.user_id, **own)
+    server.deliver("service-desk", event(waiting, "created"), event(handled, "created"))
+
+    def count(reader: Client) -> int:
+        return int(reader.GetServiceSummary(group_by="state").total.count)
+
+    assert (count(seller), count(company.ann), count(company.bob), count(colleague)) == (2, 1, 1, 0)

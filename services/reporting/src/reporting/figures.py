@@ -126,7 +126,9 @@ def rows(query: sql.Prepared, connection: Connection, parameters: Mapping[str, A
 def _within(query: Select[Any], table: Table, shape: scope.Shape, period: Period) -> Select[Any]:
     """Living rows in the caller's scope and the period."""
     conditions = [~table.c.deleted]
-    within = scope.condition(shape, table.c.owner_id, table.c.department_id)
+    creator = table.c.get("creator_id")
+    also = [] if creator is None else [creator]
+    within = scope.condition(shape, table.c.owner_id, table.c.department_id, also, creator)
     if within is not None:
         conditions.append(within)
     if period.begins:

@@ -29,6 +29,7 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
                 "id": r.id,
                 "version": event.version,
                 **belonging(r),
+                "creator_id": r.creator_id or None,
                 "customer_id": r.customer_id or None,
                 "state": r.state or None,
                 "kind": r.kind or None,

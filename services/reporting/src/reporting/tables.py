@@ -131,6 +131,8 @@ fact_service_request = Table(
     Column("create_time", DateTime(timezone=True)),
     # Earliest of all versions: a request that is handled again keeps it.
     Column("first_handle_time", DateTime(timezone=True)),
+    # Whoever made a request sees it, and while it is nobody's, so do those who reach their records.
+    Column("creator_id", Uuid(as_uuid=False)),
     *_belonging(),
     _version(),
 )

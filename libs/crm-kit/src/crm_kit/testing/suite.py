@@ -111,9 +111,9 @@ class Suite:
             request.add_header(name, value)
         try:
             with urllib.request.urlopen(request, timeout=70) as reply:  # noqa: S310
-                return Answer(reply.status, reply.headers, _json(reply.read()))
+                return Answer(reply.status, dict(reply.headers), _json(reply.read()))
         except urllib.error.HTTPError as error:
-            return Answer(error.code, error.headers, _json(error.read()))
+            return Answer(error.code, dict(error.headers), _json(error.read()))
 
     def login(self, username: str = "admin", password: str = ADMIN_PASSWORD) -> str:
         """The access token of a person."""

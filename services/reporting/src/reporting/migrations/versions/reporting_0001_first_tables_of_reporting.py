@@ -131,6 +131,7 @@ def upgrade() -> None:
         sa.Column("satisfaction", sa.SmallInteger(), nullable=True),
         sa.Column("create_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_handle_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("creator_id", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("owner_id", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("department_id", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("deleted", sa.Boolean(), nullable=False),
