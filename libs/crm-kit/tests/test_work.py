@@ -90,7 +90,7 @@ class Stage:
         if not eventually(lambda: self.arrived() >= self.announced, seconds):
             return False
         assert self.arrived() == self.announced
-        assert disorder(self.copy.writer) == ""
+        assert disorder(recorded(self.copy.writer)) == ""
         assert self.sql(self.copy, "SELECT reason FROM dead_letter") == []
         return True
 

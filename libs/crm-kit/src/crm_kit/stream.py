@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError
 from nats.errors import TimeoutError as NatsTimeout
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, PubAck, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, PubAck, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
 from crm_kit.inbox import Delivery
@@ -55,13 +55,19 @@ class Stream:
             closed_cb=self._closed,
         )
         try:
-            info = await self._jetstream.stream_info(STREAM)
+            self.born = str((await self._info()).created)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _info(self) -> StreamInfo:
+        try:
+            return await self._jetstream.stream_info(STREAM)
         except NotFoundError:
             # Kept without limit: read models are rebuilt from it.
-            info = await self._jetstream.add_stream(
+            return await self._jetstream.add_stream(
                 StreamConfig(name=STREAM, subjects=["crm.>"], storage=StorageType.FILE, duplicate_window=120)
             )
-        self.born = str(info.created)
 
     @property
     def broken(self) -> bool:
@@ -92,11 +98,10 @@ class Stream:
             await self._jetstream.publish_async(subject, payload, headers={Header.MSG_ID: event_id})
             for event_id, subject, payload in events
         ]
-        answers = asyncio.gather(*futures, return_exceptions=True)
-        await self._until(answers, PATIENCE)
-        answers.cancel()
+        if futures:
+            await self._until(asyncio.ensure_future(asyncio.wait(futures)), PATIENCE)
         nothing = ConnectionClosedError() if self.broken else NatsTimeout()
-        return [_answer(future) if future.done() and not future.cancelled() else nothing for future in futures]
+        return [nothing if future.cancel() else _answer(future) for future in futures]
 
     async def read(self, after: int, subjects: list[str]) -> Reading:
         """Events of these subjects behind a sequence."""
@@ -114,10 +119,11 @@ class Stream:
         return Reading(self, consumer.name)
 
     async def _until(self, done: asyncio.Future[Any], seconds: float) -> None:
-        """Wait until it is done, the time is over or the connection breaks."""
+        """Wait until it is done, the time is over or the connection breaks; then it is cancelled."""
         broken = asyncio.ensure_future(self._broken.wait())
         await asyncio.wait((done, broken), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         broken.cancel()
+        done.cancel()
 
     async def _closed(self) -> None:
         if not self.broken:
@@ -162,7 +168,6 @@ class Reading:
         first = asyncio.ensure_future(self._arrived.get())
         await self._stream._until(first, self.LINGER + 1)
         if not first.done():
-            first.cancel()
             self._asked = 0
             return []
         messages = [first.result()]

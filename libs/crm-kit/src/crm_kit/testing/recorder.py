@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import (
@@ -100,10 +100,10 @@ def recorded(engine: Engine) -> list[tuple[str, int]]:
         return [(row.record_id, row.version) for row in rows]
 
 
-def disorder(engine: Engine) -> str:
+def disorder(versions: Iterable[tuple[str, int]]) -> str:
     """What is wrong with what was applied: empty where every record has versions 1, 2, 3 … once, in order."""
     seen: dict[str, int] = {}
-    for record_id, version in recorded(engine):
+    for record_id, version in versions:
         if version != seen.get(record_id, 0) + 1:
             return f"{record_id}: version {version} after {seen.get(record_id, 0)}"
         seen[record_id] = version
