@@ -36,7 +36,7 @@ def observe(call: Call, status: int) -> None:
     _times[call.route].observe(took)
     line = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
-        "level": "INFO" if status < 500 else "ERROR",
+        "level": "INFO" if status < 500 else "ERROR" if status == 500 else "WARNING",
         "service": "gateway",
         "message": "request",
         "requestId": call.request_id,

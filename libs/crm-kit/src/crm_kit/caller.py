@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 from crm_kit import errors
-from crm_kit.organisation import Access
+from crm_kit.access import Access
 
 _TRACE = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 

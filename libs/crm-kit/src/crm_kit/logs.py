@@ -60,3 +60,4 @@ def configure(service: str, level: str = "INFO") -> None:
     root.setLevel(level)
     # psycopg and nats say at WARNING what we say once ourselves.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -17,6 +17,7 @@ import grpc
 import psycopg
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2
@@ -29,8 +30,8 @@ from crm import rule_pb2
 from crm.records.v1.event_pb2 import Event
 from crm_kit import caller as callers
 from crm_kit import contract, db, errors, idempotency, ids, logs, metrics, outbox
+from crm_kit.access import Access, Organisation
 from crm_kit.caller import Caller, Metadata
-from crm_kit.organisation import Access, Organisation
 from crm_kit.tokens import Verifier
 
 log = logging.getLogger("rpc")
@@ -120,6 +121,9 @@ class Rpcs:
 
     def handlers(self, descriptor: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
         """The handlers of every RPC of a service of the contract."""
+        missing = [m.name for m in descriptor.methods if not hasattr(servicer, m.name)]
+        if missing:
+            raise TypeError(f"{type(servicer).__name__} does not answer {', '.join(missing)}")
         methods = {m.name: self._method(m, getattr(servicer, m.name)) for m in descriptor.methods}
         return grpc.method_handlers_generic_handler(descriptor.full_name, methods)
 
@@ -246,8 +250,6 @@ def _without(names: Iterable[str], request: Message) -> Message:
 
 
 def _method_named(full_name: str) -> MethodDescriptor:
-    from google.protobuf.descriptor_pool import Default
-
     return Default().FindMethodByName(full_name)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, false, or_
 
-from crm_kit.organisation import Reach
+from crm_kit.access import Reach
 
 _IDS = ARRAY(Uuid(as_uuid=False))
 

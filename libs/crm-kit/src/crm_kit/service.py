@@ -23,8 +23,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from sqlalchemy import Engine, MetaData
 
 from crm_kit import db, idempotency, inbox, logs, organisation, outbox, rpc
+from crm_kit.access import Organisation
 from crm_kit.inbox import Handler, Inbox
-from crm_kit.organisation import Organisation
 from crm_kit.settings import Settings, SettingsError
 from crm_kit.timers import Timer, Timers
 from crm_kit.work import STREAM, Work

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from sqlalchemy import Connection, Engine, text
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import idempotency, inbox, metrics, outbox
+from crm_kit import idempotency, inbox, metrics, organisation, outbox
 from crm_kit.inbox import Inbox
 from crm_kit.stream import BATCH, STREAM, Stream
 
@@ -233,6 +233,7 @@ class Work:
                 outbox.sweep(connection)
                 inbox.sweep(connection)
                 idempotency.sweep(connection)
+                organisation.sweep(connection)
 
         while not self._stopping.is_set():
             await self._pause(3600)

@@ -21,7 +21,7 @@ from sqlalchemy import Column, ColumnElement, Engine, Table, select
 
 from crm import rule_pb2
 from crm_kit import contract
-from crm_kit.organisation import Access, Reach
+from crm_kit.access import Access, Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
 from crm_records import fields as kinds

@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 
 from crm import rule_pb2
 from crm_kit import errors
-from crm_kit.organisation import Access
+from crm_kit.access import Access
 from crm_kit.rpc import Call
 from crm_protos import DESCRIPTORS
 
