@@ -72,6 +72,8 @@ def record(connection: Connection, rows: Sequence[tuple[str, str, bytes]]) -> No
     """Queue events as (event id, subject, payload)."""
     if any(len(body) > LARGEST for _, _, body in rows):
         raise errors.Invalid(key="event_too_large")
+    if not connection.in_transaction():
+        connection.begin()  # SQLAlchemy does not see what the driver begins, and would not commit it
     driver: Any = connection.connection.driver_connection  # SQLAlchemy's own way there takes longer than the insert
     if len(rows) == 1:
         driver.execute(_INSERT, rows[0])
