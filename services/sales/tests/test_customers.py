@@ -61,6 +61,16 @@ def test_a_customer_that_its_owner_does_not_show_is_refused(
     assert len(asked) == 1
 
 
+def test_while_nobody_can_say_whether_a_customer_exists_it_is_not_called_unknown(
+    boss: Client, make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with grpc.insecure_channel("127.0.0.1:1") as nobody:
+        monkeypatch.setattr(CUSTOMER, "_channel", nobody)
+
+        with refused("UNAVAILABLE", "SERVICE_UNAVAILABLE"):
+            make(boss, customer_id=ids.uuid7())
+
+
 def test_a_new_name_is_shown_and_an_older_one_does_not_come_back(
     boss: Client, server: Server, customer: Callable[..., str], make: Callable[..., Any]
 ) -> None:

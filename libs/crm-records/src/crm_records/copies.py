@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from crm.records.v1 import records_pb2 as pb
 from crm.records.v1.event_pb2 import Event
-from crm_kit import scope
+from crm_kit import errors, scope
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.settings import peer_address
@@ -125,9 +125,10 @@ class Copy:
         try:
             record = get(pb.GetRequest(id=record_id), timeout=self.PATIENCE, metadata=metadata)
         except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.NOT_FOUND:
-                log.warning("%s cannot be asked for a %s: %s", self.service, self.record_type, error.code().name)
-            return False
+            if error.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.PERMISSION_DENIED):
+                return False
+            log.warning("%s cannot be asked for a %s: %s", self.service, self.record_type, error.code().name)
+            raise errors.Unavailable("service_unavailable", retry_after=1) from None
         self._upsert(call.connection, [self._row(record, int(record.etag))])
         return True
 
