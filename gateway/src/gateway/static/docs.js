@@ -3,11 +3,11 @@
 'use strict';
 
 const WORDS = {
-  zh: { title: '接口说明', filter: '筛选', username: '用户名', password: '密码', enter: '登录', entered: '已登录:',
-        language: 'English', right: '权限', announces: '事件', body: '请求体', send: '发送', required: '必填',
-        failed: '没有收到答复:', signed_in: '登录即可', public: '无需登录' },
+  zh: { title: '接口说明', filter: '筛选', username: '用户名', password: '密码', enter: '登录', entered: '已登录：',
+        language: 'English', right: '权限', announces: '事件', colon: '：', body: '请求体', send: '发送', required: '必填',
+        failed: '没有收到答复：', signed_in: '登录即可', public: '无需登录' },
   en: { title: 'The interface', filter: 'Filter', username: 'User', password: 'Password', enter: 'Log in', entered: 'Logged in: ',
-        language: '中文', right: 'Right', announces: 'Events', body: 'Body', send: 'Send', required: 'required',
+        language: '中文', right: 'Right', announces: 'Events', colon: ': ', body: 'Body', send: 'Send', required: 'required',
         failed: 'No answer: ', signed_in: 'any signed-in user', public: 'nobody needs to be signed in' },
 };
 const CODES = { zh: 'zh-CN', en: 'en' };
@@ -24,6 +24,10 @@ function element(tag, properties, ...children) {
   made.append(...children);
   return made;
 }
+
+// Comments of the contract: identifiers of features are for those who build it, and what stands between backticks is code.
+const plain = (text) => text.replace(/ \([A-Z]{3}-\d\d(, [A-Z]{3}-\d\d)*\)/g, '');
+const worded = (text) => plain(text).split('`').map((part, at) => at % 2 ? element('code', { textContent: part }) : part);
 
 // A document with the required fields of a schema, to start from.
 function skeleton(schema, depth = 0) {
@@ -77,10 +81,10 @@ function form(verb, path, operation) {
     await send(verb.toUpperCase(), path, fields, body?.value, output);
     output.hidden = false;
   });
-  const told = `${word('right')}: ${word(operation['x-right'])}`
-    + (operation['x-announces'].length ? ` · ${word('announces')}: ${operation['x-announces'].join(', ')}` : '');
+  const told = `${word('right')}${word('colon')}${word(operation['x-right'])}`
+    + (operation['x-announces'].length ? ` · ${word('announces')}${word('colon')}${operation['x-announces'].join(', ')}` : '');
   return element('div', {},
-    element('p', { textContent: operation.description }),
+    element('p', {}, ...worded(operation.description)),
     element('p', { className: 'note', textContent: told }),
     ...fields.map(([parameter, input]) => element('label', { textContent: labelOf(parameter) }, input)),
     ...(body ? [body] : []), button, output);
@@ -88,9 +92,9 @@ function form(verb, path, operation) {
 
 function entry(verb, path, operation) {
   const made = element('details', {}, element('summary', {},
-    element('span', { className: 'verb', textContent: verb.toUpperCase() }),
-    element('code', { textContent: path }),
-    element('span', { className: 'note', textContent: ` ${operation.summary}` })));
+    element('span', { className: 'verb', textContent: verb.toUpperCase() }), ' ',
+    element('code', { textContent: path }), ' ',
+    element('span', { className: 'note' }, ...worded(operation.summary))));
   made.addEventListener('toggle', () => {
     if (made.open && made.children.length === 1) made.append(form(verb, path, operation));
   });
@@ -106,7 +110,7 @@ function show() {
   }
   const wanted = byId('filter').value.toLowerCase();
   const sections = new Map(api.tags.map((tag) => [tag.name, [element('h2', { textContent: tag.name }),
-    element('p', { className: 'note', textContent: tag.description })]]));
+    element('p', { className: 'note' }, ...worded(tag.description))]]));
   for (const [path, verbs] of Object.entries(api.paths)) {
     for (const [verb, operation] of Object.entries(verbs)) {
       if (`${verb} ${path} ${operation.description}`.toLowerCase().includes(wanted)) {
