@@ -59,7 +59,7 @@ def test_a_department_with_people_or_departments_below_is_not_deleted(admin, fou
     with refused("FAILED_PRECONDITION", "DEPENDED_ON") as refusal:
         admin.DeleteDepartment(id=north.id, etag=north.etag)
 
-    assert refusal.message == "还有记录依赖它:下级部门 1, 人员 1"
+    assert refusal.message == "还有记录依赖它：下级部门 1, 人员 1"
 
 
 def test_an_empty_department_goes_to_the_recycle_bin_and_back(server, admin, found):

@@ -50,7 +50,7 @@ def test_wrong_name_wrong_password_and_disabled_account_get_the_same_answer(admi
     with refused("UNAUTHENTICATED", "LOGIN_REFUSED") as refusal:
         server.nobody.Login(username=username, password=password)
 
-    assert refusal.message == "用户名或密码不正确,或账号已停用"
+    assert refusal.message == "用户名或密码不正确，或账号已停用"
 
 
 def test_refusals_are_said_in_english_too(server):

@@ -54,7 +54,7 @@ def test_changing_the_password_ends_the_other_sessions(server, sign_in):
     [
         ("wrong", "My-Own-Words", "oldPassword", "原密码不正确"),
         (PASSWORD, "short", "newPassword", "新密码至少 8 个字符"),
-        (PASSWORD, "Password", "newPassword", "新密码太常见,容易被猜到"),
+        (PASSWORD, "Password", "newPassword", "新密码太常见，容易被猜到"),
         (PASSWORD, PASSWORD, "newPassword", "新密码不能与原密码相同"),
         (PASSWORD, "x" * 201, "newPassword", "新密码最多 200 个字符"),
     ],

@@ -49,7 +49,7 @@ BLOCK = 50
 errors.texts(
     {
         "bad_number_pattern": (
-            "编号格式须含一个 {{seq}},可含 {{yyyy}} {{MM}} {{dd}} {{yyyyMMdd}},其余为字母、数字或 - / _",
+            "编号格式须含一个 {{seq}}，可含 {{yyyy}} {{MM}} {{dd}} {{yyyyMMdd}}，其余为字母、数字或 - / _",
             "A number pattern holds one {{seq}}, may hold {{yyyy}} {{MM}} {{dd}} {{yyyyMMdd}},"
             " and otherwise letters, digits and - / _",
         )
@@ -115,7 +115,7 @@ def check(pattern: str) -> None:
     """Refuse a pattern without a sequence or with something that is not meant."""
     rest = _PART.sub("", pattern)
     sequences = [m for m in _PART.finditer(pattern) if m[1].startswith("seq")]
-    if len(sequences) != 1 or not re.fullmatch(r"[\w\-/\u4e00-\u9fff]*", rest):
+    if len(pattern) > 60 or len(sequences) != 1 or not re.fullmatch(r"[\w\-/\u4e00-\u9fff]*", rest):
         problem = errors.Problem("pattern", "bad_number_pattern")
         raise errors.Invalid(problem)
 

@@ -21,7 +21,7 @@ _ONE_LEAVES = 0x43524D12
 errors.texts(
     {
         "last_administrator": (
-            "这是最后一个可用的系统管理员,不能停用、删除或取消其角色",
+            "这是最后一个可用的系统管理员，不能停用、删除或取消其角色",
             "This is the last active administrator: it cannot be disabled, deleted or lose the role",
         ),
         "administrators_need": (

@@ -39,7 +39,7 @@ errors.texts(
     {
         "password_too_short": ("{label}至少 {limit} 个字符", "{label} needs at least {limit} characters"),
         "password_is_username": ("{label}不能与用户名相同", "{label} must not be the user name"),
-        "password_known_bad": ("{label}太常见,容易被猜到", "{label} is too common and easily guessed"),
+        "password_known_bad": ("{label}太常见，容易被猜到", "{label} is too common and easily guessed"),
         "password_unchanged": ("{label}不能与原密码相同", "{label} must differ from the old one"),
         "password_wrong": ("{label}不正确", "{label} is wrong"),
     }

@@ -39,11 +39,11 @@ errors.texts(
         "unknown_right": ("没有“{right}”这个权限", "There is no right “{right}”"),
         "unknown_resource": ("没有“{resource}”这种资源", "There is no resource “{resource}”"),
         "right_not_held": (
-            "不能授予或代管自己没有的权限:{right}",
+            "不能授予或代管自己没有的权限：{right}",
             "You cannot give or manage a right that you lack: {right}",
         ),
         "scope_not_held": (
-            "不能授予超出自己数据范围的权限:{resource}",
+            "不能授予超出自己数据范围的权限：{resource}",
             "You cannot give a scope wider than your own: {resource}",
         ),
     }

@@ -25,7 +25,7 @@ FIRST_LOCK, LONGEST_LOCK = 30.0, 3600.0
 errors.texts(
     {
         "too_many_tries": (
-            "登录失败次数过多,请在 {seconds} 秒后再试",
+            "登录失败次数过多，请在 {seconds} 秒后再试",
             "Too many failed logins; try again in {seconds} seconds",
         )
     }

@@ -17,7 +17,7 @@ from crm_records.record import Record, Row
 errors.texts(
     {
         "default_needed": (
-            "必须有一个默认的{what},请先将另一个设为默认",
+            "必须有一个默认的{what}，请先将另一个设为默认",
             "There must be a default {what}: make another one the default first",
         )
     }

@@ -22,13 +22,13 @@ errors.texts(
     {
         "stage_code_twice": ("阶段代码“{value}”出现了两次", "The stage code “{value}” is there twice"),
         "stages_of_kind": (
-            "须有且仅有一个赢单阶段和一个输单阶段,至少一个进行中的阶段",
+            "须有且仅有一个赢单阶段和一个输单阶段，至少一个进行中的阶段",
             "There must be exactly one won and one lost stage, and at least one open one",
         ),
         "open_stages_first": ("进行中的阶段须排在赢单和输单之前", "Open stages come before won and lost"),
         "no_such_field": ("商机没有字段“{name}”", "Opportunities have no field “{name}”"),
         "stage_in_use": (
-            "阶段“{stage}”中还有 {count} 个商机,不能删除或改变性质",
+            "阶段“{stage}”中还有 {count} 个商机，不能删除或改变性质",
             "{count} opportunities are in the stage “{stage}”: it cannot be removed or change its kind",
         ),
     }

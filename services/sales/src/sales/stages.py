@@ -19,7 +19,7 @@ OPEN, WON, LOST = "open", "won", "lost"
 errors.texts(
     {
         "stage_not_open": (
-            "“{stage}”不是进行中的阶段,请使用赢单或输单操作",
+            "“{stage}”不是进行中的阶段，请使用赢单或输单操作",
             "“{stage}” is not an open stage: win or lose the opportunity instead",
         ),
         "stage_needs": ("进入阶段“{stage}”前须填写{label}", "{label} is needed to enter the stage “{stage}”"),

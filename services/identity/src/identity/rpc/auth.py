@@ -21,7 +21,7 @@ from identity.transactions import beside
 from identity.users import USERS
 
 errors.texts(
-    {"login_refused": ("用户名或密码不正确,或账号已停用", "Wrong user name or password, or a disabled account")}
+    {"login_refused": ("用户名或密码不正确，或账号已停用", "Wrong user name or password, or a disabled account")}
 )
 
 _OLD, _NEW = ("原密码", "Old password"), ("新密码", "New password")
