@@ -20,8 +20,8 @@ from crm_cli.nats import Nats
 from crm_cli.postgres import Postgres
 from crm_cli.process import spawn
 from crm_kit import ids, tokens
-from crm_kit.testing.processes import free_ports
 from crm_kit.testing.recorder import recorder
+from crm_kit.testing.suite import free_ports
 
 SERVE, RELAY, READER = ("serve", "--no-work"), ("work", "--only", "relay"), ("work", "--only", "reader")
 SERVICES = {

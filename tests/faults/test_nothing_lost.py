@@ -14,8 +14,8 @@ from faults.load import Load
 from faults.suite import RECORDER, SERVICES, Suite
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit.testing.processes import eventually
 from crm_kit.testing.recorder import disorder
+from crm_kit.testing.suite import eventually
 
 SEED = 20260101
 PEOPLE = 8

@@ -23,8 +23,8 @@ from crm_cli.nats import Nats
 from crm_cli.postgres import Postgres
 from crm_kit.service import Service
 from crm_kit.stream import STREAM
-from crm_kit.testing.processes import eventually, free_ports, run_module
-from crm_kit.testing.recorder import announce, disorder, metadata, recorded, recorder, thing
+from crm_kit.testing.recorder import announce, disorder, metadata, recorded, recorder, run, thing
+from crm_kit.testing.suite import eventually, free_ports
 from crm_kit.work import Work
 
 
@@ -60,7 +60,7 @@ class Stage:
 
     def process(self, service: Service, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         """A worker that can be killed."""
-        process = run_module("crm_kit.testing.recorder", *words, **self.settings(service) | environment)
+        process = run(*words, **self.settings(service) | environment)
         self.ends.callback(process.wait)
         self.ends.callback(process.kill)
         return process

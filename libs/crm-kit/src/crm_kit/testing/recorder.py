@@ -6,6 +6,8 @@ Its table tells what arrived how often and in which order. It listens to RECORDE
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -77,6 +79,12 @@ def recorder(database_url: str, nats_url: str = "", sources: Sequence[str] = ("o
     service.migrate()
     metadata.create_all(service.writer)
     return service
+
+
+def run(*words: str, **environment: str) -> subprocess.Popen[bytes]:
+    """The service in a process of its own."""
+    command = [sys.executable, "-m", "crm_kit.testing.recorder", *words]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 
 
 def thing(record_id: str, version: int, action: str = "changed", actor_name: str = "") -> Event:
