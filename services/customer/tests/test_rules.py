@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
+import grpc
 import pytest
 
 from crm_kit.testing import Client, Server, refused
@@ -207,3 +210,104 @@ def test_numbers_take_the_form_that_the_administrator_gave(boss: Client) -> None
     boss.UpdateNumberFormat(record_type="customer", number_format={"pattern": "C{seq:6}"}, etag="0")
     made = boss.CreateCustomer(customer={"name": "甲"})
     assert made.number == "C000001"
+
+
+@pytest.mark.feature("CUS-01")
+@pytest.mark.parametrize("value", ["2026-W01-1", "20260105xx", "2026-1-5", "２０２６-01-05"])
+def test_a_day_is_written_as_year_month_and_day(boss: Client, value: str) -> None:
+    boss.CreateCustomField(
+        record_type="customer",
+        custom_field={"key": "due", "kind": "date", "label_zh": "到期", "label_en": "Due"},
+    )
+
+    with refused("INVALID_ARGUMENT", "INVALID", "foundingDate"):
+        boss.CreateCustomer(customer={"name": "甲", "founding_date": value})
+    with refused("INVALID_ARGUMENT", "INVALID", "custom.due"):
+        boss.CreateCustomer(customer={"name": "甲", "custom": {"due": value}})
+
+
+@pytest.mark.feature("CUS-01")
+def test_one_stored_value_that_is_no_date_does_not_break_the_question_for_everybody(
+    boss: Client, server: Server
+) -> None:
+    boss.CreateCustomField(
+        record_type="customer",
+        custom_field={"key": "due", "kind": "date", "label_zh": "到期", "label_en": "Due"},
+    )
+    boss.CreateCustomer(customer={"name": "甲", "custom": {"due": "2026-05-01"}})
+    boss.CreateCustomer(customer={"name": "乙", "custom": {"due": "2026-05-02"}})
+    server.sql("""UPDATE customer SET custom = '{"due": "soon"}' WHERE name = '乙'""")
+
+    assert [c.name for c in boss.ListCustomers(filter="custom.due > 2026-01-01").customers] == ["甲"]
+
+
+@pytest.mark.feature("CUS-01")
+@pytest.mark.parametrize(
+    "condition",
+    ["custom.colours = red", 'custom.colours in ("red")', "NOT " * 1000 + "city = x", "employees > 1e-999999"],
+)
+def test_a_question_that_cannot_be_asked_is_refused(boss: Client, condition: str) -> None:
+    boss.CreateCustomField(
+        record_type="customer",
+        custom_field={
+            "key": "colours",
+            "kind": "multi_choice",
+            "label_zh": "颜色",
+            "label_en": "Colours",
+            "choices": ["red"],
+        },
+    )
+
+    with refused("INVALID_ARGUMENT", "BAD_FILTER"):
+        boss.ListCustomers(filter=condition)
+
+
+@pytest.mark.feature("CUS-01")
+def test_customers_that_are_moved_at_once_make_no_ring(boss: Client) -> None:
+    made = [boss.CreateCustomer(customer={"name": f"客户{i}"}) for i in range(6)]
+
+    def move(i: int) -> bool:
+        change = {"id": made[i].id, "parent_id": made[(i + 1) % 6].id}
+        try:
+            boss.UpdateCustomer(customer=change, update_mask={"paths": ["parent_id"]}, etag="1")
+        except grpc.RpcError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        moved = list(pool.map(move, range(6)))
+
+    assert moved.count(False) == 1
+
+
+@pytest.mark.feature("CUS-02")
+def test_a_customer_that_is_deleted_while_a_contact_is_made_leaves_no_orphan(boss: Client, server: Server) -> None:
+    def delete(customer_id: str) -> None:
+        with suppress(grpc.RpcError):
+            boss.DeleteCustomer(id=customer_id, etag="1")
+
+    def add(customer_id: str) -> None:
+        with suppress(grpc.RpcError):
+            boss.CreateContact(contact={"customer_id": customer_id, "name": "王芳"})
+
+    with ThreadPoolExecutor(2) as pool:
+        for i in range(10):
+            made = boss.CreateCustomer(customer={"name": f"客户{i}"})
+            wait([pool.submit(delete, made.id), pool.submit(add, made.id)])
+
+    orphans = server.sql(
+        "SELECT count(*) FROM contact JOIN customer ON customer.id = contact.customer_id"
+        " WHERE contact.delete_time IS NULL AND customer.delete_time IS NOT NULL"
+    )
+    assert orphans == [(0,)]
+
+
+@pytest.mark.feature("CUS-02")
+def test_a_contact_does_not_come_back_to_a_customer_that_is_deleted(boss: Client) -> None:
+    made = boss.CreateCustomer(customer={"name": "甲"})
+    contact = boss.CreateContact(contact={"customer_id": made.id, "name": "王芳"})
+    boss.DeleteContact(id=contact.id, etag=contact.etag)
+    boss.DeleteCustomer(id=made.id, etag=made.etag)
+
+    with refused("INVALID_ARGUMENT", "INVALID", "customerId"):
+        boss.RestoreContact(id=contact.id)

@@ -155,3 +155,17 @@ def test_a_customers_parts_are_seen_by_whoever_sees_the_customer(server: Server,
     boss.CreateContact(contact={"customer_id": own.id, "name": "李明"})
 
     assert [c.name for c in seller.ListContacts().contacts] == ["李明"]
+
+
+def test_each_role_brings_its_own_scope_and_takes_none_away(server: Server, boss: Client) -> None:
+    """One role reads everything, another changes the own ones: both hold, neither spreads to the other."""
+    worker = server.role(["customer.*"], [{"resource": "customer", "scope": "self"}])
+    seller = server.person(["customer.read"], "all", also=[worker])
+    theirs = boss.CreateCustomer(customer={"name": "别家"})
+    own = seller.CreateCustomer(customer={"name": "自家"})
+
+    assert {c.id for c in seller.ListCustomers().customers} == {theirs.id, own.id}
+    change = {"update_mask": {"paths": ["city"]}, "etag": "1"}
+    assert seller.UpdateCustomer(customer={"id": own.id, "city": "苏州"}, **change).city == "苏州"
+    with refused("NOT_FOUND"):
+        seller.UpdateCustomer(customer={"id": theirs.id, "city": "苏州"}, **change)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from crm_cli.settings import Wrong
+from crm_cli.settings import Settings, Wrong
 
 VARIABLE = "CRM_ADMIN_PASSWORD"
 
@@ -50,10 +50,15 @@ class Options:
         click.echo(text)
 
 
+def _here() -> str:
+    """Where `crm up` with the same environment serves."""
+    return Settings.read(os.environ).address
+
+
 def talks_to_suite(command: Callable[..., None]) -> Callable[..., None]:
     """The options of every command that signs in; the command gets them as one `Options`."""
 
-    @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Address of the suite.")
+    @click.option("--url", default=_here, help="Address of the suite; the one that CRM_HTTP_HOST and _PORT name.")
     @click.option("--user", "username", default="admin", show_default=True, help="Account to sign in with.")
     @click.option(
         "--password-file", type=click.Path(path_type=Path), help=f"File with its password; else {VARIABLE} or a prompt."

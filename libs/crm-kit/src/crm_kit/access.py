@@ -41,6 +41,19 @@ class Reach:
     """Whose reach it is: some records name people who see them besides their owner."""
 
 
+@dataclass(frozen=True, slots=True)
+class RoleAccess:
+    """What one role gives: rights, and on which records they hold."""
+
+    rights: frozenset[str]
+    scopes: tuple[dict[str, Any], ...]
+
+    def scopes_of(self, resource: str) -> list[dict[str, Any]]:
+        """The scopes that the role names for a resource, else those for all it does not name."""
+        named = [s for s in self.scopes if s["resource"] == resource]
+        return named or [s for s in self.scopes if s["resource"] == "*"]
+
+
 @dataclass(slots=True)
 class Access:
     """What one person may do, read from the copy once and kept for a second."""
@@ -55,24 +68,27 @@ class Access:
     role_codes: tuple[str, ...]
     rights: frozenset[str]
     denials: frozenset[str]
-    scopes: tuple[dict[str, Any], ...]
+    roles: tuple[RoleAccess, ...]
     _engine: Engine
-    _reaches: dict[str, Reach] = field(default_factory=dict)
+    _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict)
 
     def may(self, right: str) -> bool:
         """Whether the person has `resource.action`; a denial wins over every grant."""
         return _holds(self.rights, right) and not _holds(self.denials, right)
 
-    def reach(self, resource: str) -> Reach:
-        """On which records of `resource` the person's rights hold: the union over the roles."""
-        found = self._reaches.get(resource)
+    def reach(self, resource: str, right: str) -> Reach:
+        """On which records of `resource` a right holds: the union over the roles that give the right.
+
+        A right given to the person alone holds wherever any of their roles reaches.
+        """
+        found = self._reaches.get((resource, right))
         if found is None:
-            found = self._reaches[resource] = self._compute(resource)
+            found = self._reaches[resource, right] = self._compute(resource, right)
         return found
 
-    def _compute(self, resource: str) -> Reach:
-        named = [s for s in self.scopes if s["resource"] == resource]
-        kinds = named or [s for s in self.scopes if s["resource"] == "*"]
+    def _compute(self, resource: str, right: str) -> Reach:
+        roles = [r for r in self.roles if _holds(r.rights, right)] or self.roles
+        kinds = [s for r in roles for s in r.scopes_of(resource)]
         if any(s["scope"] == "all" for s in kinds):
             return Reach(all=True, user_id=self.user_id)
         owners, departments = {self.user_id}, set[str]()
@@ -133,7 +149,7 @@ class Organisation:
             role_codes=(),
             rights=frozenset({"*"}),
             denials=frozenset(),
-            scopes=({"resource": "*", "scope": "all"},),
+            roles=(RoleAccess(frozenset({"*"}), ({"resource": "*", "scope": "all"},)),),
             _engine=self._reader,
         )
 
@@ -183,6 +199,6 @@ class Organisation:
             role_codes=tuple(sorted(r.code for r in roles)),
             rights=frozenset(x for r in roles for x in r.rights) | {g["right"] for g in grants if not g.get("denied")},
             denials=frozenset(g["right"] for g in grants if g.get("denied")),
-            scopes=tuple(s for r in roles for s in r.scopes),
+            roles=tuple(RoleAccess(frozenset(r.rights), tuple(r.scopes)) for r in roles),
             _engine=self._reader,
         )

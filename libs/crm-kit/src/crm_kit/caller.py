@@ -48,12 +48,14 @@ def read(pairs: dict[str, str | bytes]) -> Metadata:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
     """A signed-in person, or nobody (public RPCs)."""
 
     access: Access | None
     session_id: str = ""
+    right: str = ""
+    """The right that the call under way asks for."""
 
     @property
     def user_id(self) -> str:

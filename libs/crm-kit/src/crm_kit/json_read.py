@@ -51,9 +51,13 @@ def filler(descriptor: Descriptor) -> Filler:
     table: dict[str, tuple[str, Filler]] = {}
 
     def fill(message: Any, data: Any, path: str, depth: int, problems: list[Problem]) -> None:
+        nonlocal table
         if not table:
+            # Built aside and put in place at once: other threads read it.
+            built = {}
             for field in descriptor.fields:
-                table[field.json_name] = table[field.name] = (field.json_name, _field_filler(field))
+                built[field.json_name] = built[field.name] = (field.json_name, _field_filler(field))
+            table = built
         for name, value in data.items():
             if known := table.get(name):
                 if value is not None:

@@ -148,6 +148,9 @@ class Rpcs:
                 refusal = error
             except Exception as error:
                 refusal = translate(error)
+                if refusal.code == code_pb2.UNAVAILABLE:
+                    # The first line only: what follows it may hold values.
+                    log.warning("%s: %s: %s", name, type(error).__name__, str(error).partition("\n")[0])
                 if refusal.code == code_pb2.INTERNAL:
                     log.exception("%s failed", name, extra={"data": {"requestId": meta.request_id}})
             finally:
@@ -189,6 +192,7 @@ class Rpcs:
                 right = right.replace("{record_type}", request.record_type)
             if not caller.access.may(right):
                 raise errors.Denied("right_missing", right=right)
+            caller.right = right
 
     def _reading(self, body: Callable[[Call, Any], Message]) -> Callable[[Message, Caller, Metadata], Message]:
         def run(request: Message, caller: Caller, meta: Metadata) -> Message:

@@ -177,7 +177,7 @@ def _locked(call: Call, record: Record, ids: Sequence[str]) -> dict[str, Row]:
     """Those of the rows that lie within the caller's scope, locked in one order, so that imports do not cross."""
     if not ids:
         return {}
-    reach = record.reach(call.access)
+    reach = record.reach(call)
     table = record.table
     query = select(table).where(one_of(table.c.id, ids), table.c.delete_time.is_(None)).order_by(table.c.id)
     within = record.within(scope.shape(reach))

@@ -95,7 +95,7 @@ class Copy:
         known = {row.id: row.deleted for row in call.connection.execute(query)}
         reachable = {i for i, deleted in known.items() if not deleted}
         if self._owned and reachable:
-            reach = call.access.reach(self.record_type)
+            reach = call.access.reach(self.record_type, f"{self.record_type}.read")
             within = scope.condition(scope.shape(reach), self.table.c.owner_id, self.table.c.department_id)
             if within is not None:
                 query = select(self.table.c.id).where(one_of(self.table.c.id, reachable), within)

@@ -5,7 +5,6 @@ Values live in the record's `custom` column as JSON; what they may be is said he
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from sqlalchemy import ARRAY, Boolean, Column, Connection, Integer, MetaData, Table, Text, select
@@ -14,6 +13,7 @@ from crm_kit.errors import Problem
 from crm_kit.kept import Kept
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
+from crm_records import validation
 from crm_records.record import Record, Row
 
 metadata = MetaData()
@@ -88,6 +88,8 @@ def _wrong(call: Call, record: Record, definition: Any, value: Any) -> tuple[str
                 return "wrong_type", {"expected": ("文本", "a text")}
             if len(value) > LONGEST_TEXT:
                 return "too_long", {"limit": LONGEST_TEXT}
+            if validation.CONTROL.search(value):
+                return "bad_control_character", {}
         case "number":
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 return "wrong_type", {"expected": ("数字", "a number")}
@@ -109,7 +111,4 @@ def _wrong(call: Call, record: Record, definition: Any, value: Any) -> tuple[str
 
 
 def _is_date(value: str) -> bool:
-    try:
-        return len(value) == 10 and date.fromisoformat(value) is not None
-    except ValueError:
-        return False
+    return validation.day(value) is not None

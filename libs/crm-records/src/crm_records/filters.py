@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +26,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     cast,
     not_,
     or_,
@@ -34,7 +35,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_kit import errors
 from crm_records import fields as kinds
-from crm_records import search
+from crm_records import search, validation
 from crm_records.record import Record
 
 _GRAMMAR = r"""
@@ -115,6 +116,7 @@ def parse(text: str) -> Any:
     """The tree of a filter. Refuses what is not in the language, saying where."""
     try:
         tree = _parser.parse(text)
+        size = _size(tree)
     except UnexpectedInput as error:
         place = text[max(0, (error.pos_in_stream or 0)) :][:30] or "…"
         raise errors.Invalid(
@@ -122,7 +124,7 @@ def parse(text: str) -> Any:
         ) from None
     except (VisitError, RecursionError):
         raise errors.Invalid(key="bad_filter", what=("过于复杂", "too complex")) from None
-    if _size(tree) > CONDITIONS:
+    if size > CONDITIONS:
         raise errors.Invalid(key="bad_filter", what=("条件过多", "too many conditions"))
     return tree
 
@@ -198,7 +200,7 @@ def _compile_test(
     def one(value: str | None) -> Any:
         try:
             return read(str(value))
-        except (ValueError, InvalidOperation):
+        except ValueError:
             raise errors.Invalid(
                 key="bad_filter",
                 what=(f"“{value}”不能用于{label[0]}", f"“{value}” does not fit {label[1]}"),
@@ -262,7 +264,7 @@ def _column(
 ) -> tuple[ColumnElement[Any], str, tuple[str, str]]:
     if name.startswith("custom."):
         key = name.removeprefix("custom.")
-        if key in custom_kinds and "custom" in record.table.c:
+        if custom_kinds.get(key) not in (None, "multi_choice") and "custom" in record.table.c:
             return *custom_column(record, key, custom_kinds[key]), (key, key)
     else:
         field = record.stored.get(name) or next((f for f in record.stored.values() if f.json_name == name), None)
@@ -278,9 +280,9 @@ def custom_column(record: Record, key: str, kind: str) -> tuple[ColumnElement[An
         case "number":
             return cast(text, Numeric), kinds.DECIMAL
         case "date":
-            return cast(text, Date), kinds.DATE
-        case "multi_choice":
-            return record.table.c.custom[key], kinds.DATA
+            # Guarded: one value that is no date must not break the question for everybody.
+            is_day = text.regexp_match(r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$")
+            return case((is_day, cast(text, Date)), else_=None), kinds.DATE
     return text, kinds.TEXT
 
 
@@ -306,15 +308,24 @@ def _whole(text: str) -> int:
     return value if -(2**31) <= value < 2**31 else int(_no(text))
 
 
+def _day(text: str) -> date:
+    value = validation.day(text)
+    if value is None:
+        raise ValueError(text)
+    return value
+
+
 def _finite(text: str) -> Decimal:
-    value = Decimal(text)
-    return value if value.is_finite() and abs(value) < Decimal(10) ** 30 else Decimal(_no(text))
+    value = validation.number(text)
+    if value is None:
+        raise ValueError(text)
+    return value
 
 
 _TYPES: dict[str, tuple[Any, Callable[[str], Any]]] = {
     kinds.TEXT: (Text, str),
     kinds.DECIMAL: (Numeric, _finite),
-    kinds.DATE: (Date, date.fromisoformat),
+    kinds.DATE: (Date, _day),
     kinds.ID: (Uuid(as_uuid=False), _identifier),
     kinds.TIME: (DateTime(timezone=True), _time),
     kinds.INTEGER: (Integer, _whole),

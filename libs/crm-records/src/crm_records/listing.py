@@ -58,7 +58,7 @@ def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
         raise errors.NotFound()
     names = chosen_fields(record, request.fields, ())
     columns = columns_of(record, names)
-    reach = record.reach(call.access)
+    reach = record.reach(call)
     shape = scope.shape(reach)
     key = (record, "get", columns, shape)
     statement = _statements.get(key)
@@ -197,7 +197,7 @@ def _selection(
     searching = bool(search.normal(words))
     if searching and not record.search:
         raise errors.Invalid(key="bad_filter", what=("不支持搜索", "this cannot be searched"))
-    reach = record.reach(call.access)
+    reach = record.reach(call)
     shape = scope.shape(reach)
     tree_shape = filters.shape(tree) if tree is not None else None
     key = (record, shape, tree_shape, searching, deleted, str(also), tuple(sorted(custom_kinds.items())))

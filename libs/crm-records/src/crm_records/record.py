@@ -21,7 +21,7 @@ from sqlalchemy import Column, ColumnElement, Engine, Table, select
 
 from crm import rule_pb2
 from crm_kit import contract
-from crm_kit.access import Access, Reach
+from crm_kit.access import Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
 from crm_records import fields as kinds
@@ -95,9 +95,17 @@ class Record:
         """Fields that a caller may give."""
         return frozenset(n for n, f in self.stored.items() if not f.output_only)
 
-    def reach(self, access: Access) -> Reach:
-        """On which rows the caller's rights hold. Who sees the parent sees its parts: they are not scoped apart."""
-        return self.parent[1].reach(access) if self.parent is not None else access.reach(self.type)
+    def reach(self, call: Call) -> Reach:
+        """On which rows the right of the call holds; where it is one of another record, the right to read.
+
+        Who sees the parent sees its parts: they are not scoped apart.
+        """
+        asked = call.caller.right
+        right = asked if asked.partition(".")[0] == self.type else f"{self.type}.read"
+        top: Record = self
+        while top.parent is not None:
+            top = top.parent[1]
+        return call.access.reach(top.type, right)
 
     def within(self, shape: Shape) -> ColumnElement[bool] | None:
         """The condition that a row of this kind lies within a reach; None where there is nothing to ask."""

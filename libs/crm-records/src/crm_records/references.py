@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Table, any_, bindparam, select
 
-from crm_kit import organisation, scope
+from crm_kit import errors, organisation, scope
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
@@ -29,6 +29,16 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
         ids = [i for i in (value if isinstance(value, list) else [value]) if i not in (kept or ())]
         if set(ids) - existing(call, record, field.references, ids):
             problems.append(Problem(field.json_name, "unknown_reference", {"label": field.label}))
+
+
+def check_parent(call: Call, record: Record, row: Row) -> None:
+    """What comes out of the recycle bin must find its parent alive."""
+    if record.parent is None:
+        return
+    column, parent = record.parent
+    if row[column] not in existing(call, record, parent.type, [row[column]]):
+        field = record.fields[column]
+        raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
 
 
 def existing(call: Call, record: Record, record_type: str, ids: Sequence[str]) -> set[str]:
@@ -66,14 +76,16 @@ def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) 
 
 
 def _own(call: Call, record: Record, ids: Sequence[str]) -> set[str]:
-    reach = record.reach(call.access)
+    reach = record.reach(call)
     shape = scope.shape(reach)
 
     def query() -> Select[Any]:
         table = record.table
         chosen = select(table.c.id).where(_one_of_them(table), table.c.delete_time.is_(None))
         within = record.within(shape)
-        return chosen if within is None else chosen.where(within)
+        chosen = chosen if within is None else chosen.where(within)
+        # Held until the transaction ends: who deletes it waits, then sees what points at it.
+        return chosen.with_for_update(read=True, key_share=True, of=table)
 
     return _asked(call, (record, shape), query, ids, scope.parameters(reach))
 

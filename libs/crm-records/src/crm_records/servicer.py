@@ -126,9 +126,15 @@ class RecordServicer:
             return pb.ListActionsResponse()
         row = {record.states.column: getattr(message, record.states.column)}
         answer = pb.ListActionsResponse()
-        for transition in record.states.transitions:
-            why = states.why_not(call, record, row, transition)
-            answer.actions.add(action=transition.action, allowed=not why, to=transition.to, reason=why)
+        found: dict[str, tuple[str, states.Transition]] = {}
+        for way in record.states.transitions:
+            # Where one way is open the action is allowed; where none is, the first says why.
+            if way.action not in found or found[way.action][0]:
+                why = states.why_not(call, record, row, way)
+                if way.action not in found or not why:
+                    found[way.action] = (why, way)
+        for action, (why, way) in found.items():
+            answer.actions.add(action=action, allowed=not why, to=way.to, reason=why)
         return answer
 
     def GetStates(self, call: Call, request: pb.GetStatesRequest) -> pb.StateTable:

@@ -117,7 +117,7 @@ def write(
 
 def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
     """Put a record into the recycle bin, unless others depend on it."""
-    before = locked(call, record, request.id, request.etag)
+    before = locked(call, record, request.id, request.etag, alone=True)
     record.may_delete(call, before)
     found = []
     for dependent in record.dependents:
@@ -145,6 +145,7 @@ def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
     """Take a record out of the recycle bin."""
     before = locked(call, record, request.id, None, deleted=True)
     after = {**before, "delete_time": None, "deleter_id": None}
+    references.check_parent(call, record, after)
     check(call, record, after, before)
     store(call, record, before, after)
     record.written(call, after, before)
@@ -219,7 +220,7 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
     call.need(f"{record.type}.assign")
     if owner and not record.given_within_reach:
         return
-    reach = record.reach(call.access)
+    reach = record.reach(call)
     if reach.all or (owner and owner in reach.owner_ids) or (not owner and department in reach.department_ids):
         return
     field = record.fields["owner_id" if owner else "department_id"]
@@ -267,15 +268,20 @@ def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -
         row["search_text"], row["search_grams"] = search.keys(record.search_texts(call, row, before))
 
 
-def locked(call: Call, record: Record, record_id: str, etag: str | None, *, deleted: bool = False) -> Row:
-    """The row, locked, if it lies within the caller's scope and has the version that the caller read."""
+def locked(
+    call: Call, record: Record, record_id: str, etag: str | None, *, deleted: bool = False, alone: bool = False
+) -> Row:
+    """The row, locked, if it lies within the caller's scope and has the version that the caller read.
+
+    `alone` is for deleting: it waits for those who are about to point at the row (see `references`).
+    """
     if etag == "":
         raise errors.Conflict("etag_required")
     if not kinds.is_id(record_id):
         raise errors.NotFound()
-    reach = record.reach(call.access)
+    reach = record.reach(call)
     shape = scope.shape(reach)
-    key = (record, "lock", shape, deleted)
+    key = (record, "lock", shape, deleted, alone)
     statement = _statements.get(key)
     table = record.table
     if statement is None:
@@ -283,7 +289,7 @@ def locked(call: Call, record: Record, record_id: str, etag: str | None, *, dele
         query = query.where(table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None))
         within = record.within(shape)
         query = query if within is None else query.where(within)
-        statement = _statements[key] = sql.prepare(query.with_for_update(of=table))
+        statement = _statements[key] = sql.prepare(query.with_for_update(of=table, key_share=not alone))
     found = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).fetchone()
     if found is None:
         raise errors.NotFound()

@@ -103,7 +103,9 @@ _SEARCHED = sql.prepare(
 def find_again(call: Call, customer_id: str) -> None:
     """A contact changed: what the customer is found by is derived anew. No change of the customer itself."""
     row = (
-        call.connection.execute(select(customer).where(customer.c.id == customer_id).with_for_update()).mappings().one()
+        call.connection.execute(select(customer).where(customer.c.id == customer_id).with_for_update(key_share=True))
+        .mappings()
+        .one()
     )
     text, grams = search.keys(CUSTOMERS.search_texts(call, dict(row), dict(row)))
     _SEARCHED.run(call.connection, {"customer_id": customer_id, "search_text": text, "search_grams": grams})
@@ -113,6 +115,10 @@ GROUPABLE = ("owner_id", "department_id", "province", "city")
 """Fields without a dictionary that counts may be grouped by."""
 
 
+_PARENTS = 0x43524D31
+"""Advisory lock of whoever changes a parent."""
+
+
 def _check_employees(row: Row) -> None:
     total = row["employees"]
     if total is not None and (row["male_employees"] or 0) + (row["female_employees"] or 0) > total:
@@ -120,7 +126,8 @@ def _check_employees(row: Row) -> None:
 
 
 def _check_parent(call: Call, row: Row) -> None:
-    """Walk up from the parent: the customer itself must not be on the way."""
+    """Walk up from the parent: the customer itself must not be on the way. One at a time, or two make a ring."""
+    call.connection.execute(select(func.pg_advisory_xact_lock(_PARENTS)))
     above = select(customer.c.id, customer.c.parent_id).where(customer.c.id == row["parent_id"]).cte(recursive=True)
     above = above.union(select(customer.c.id, customer.c.parent_id).join(above, customer.c.id == above.c.parent_id))
     if row["id"] in set(call.connection.scalars(select(above.c.id))):

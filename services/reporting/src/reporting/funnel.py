@@ -39,7 +39,7 @@ def funnel(call: Call, pipeline_id: str) -> pb.Funnel:
     stages = figures.rows(_STAGES, call.connection, chosen).fetchall()
     if not stages:
         return answer
-    reach = call.access.reach("opportunity")
+    reach = call.access.reach("opportunity", "opportunity.read")
     bound = {**scope.parameters(reach), **chosen, "first": f" {stages[0].code} "}
     counted = {row.stage: row for row in figures.rows(_statement(scope.shape(reach)), call.connection, bound)}
     first = counted[stages[0].code].entered if stages[0].code in counted else 0

@@ -18,6 +18,6 @@ def test_a_reader_cannot_write(server):
 from crm_kit.testing.client import Client
 from crm_kit.testing.postgres import database, postgres
 from crm_kit.testing.refusal import Refused, refused
-from crm_kit.testing.server import Server, event, running, token
+from crm_kit.testing.server import Server, connect, event, running, token
 
-__all__ = ["Client", "Refused", "Server", "database", "event", "postgres", "refused", "running", "token"]
+__all__ = ["Client", "Refused", "Server", "connect", "database", "event", "postgres", "refused", "running", "token"]

@@ -29,25 +29,31 @@ _KEY = Ed25519PrivateKey.generate()
 @contextmanager
 def running(service: Service, *, threads: int = 8) -> Iterator[Server]:
     """The service's server on a port of its own, over a database made by its migrations."""
-    settings = Settings(
-        service=service.name,
-        database_url=database(service.name),
-        nats_url="nats://127.0.0.1:1",
-        address="127.0.0.1:0",
-        log_level="WARNING",
-        threads=threads,
-        metrics_address="",
-    )
-    service.connect(settings)
+    connect(service, service.name, threads=threads)
     service.migrate()
     server, _ = service.server()
-    port = server.add_insecure_port(settings.address)
+    port = server.add_insecure_port(service.settings.address)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Server(service, channel)
     server.stop(0).wait()
     service.writer.dispose()
     service.reader.dispose()
+
+
+def connect(service: Service, name: str, *, threads: int = 4) -> None:
+    """Give a service a new, empty database of this name."""
+    service.connect(
+        Settings(
+            service=service.name,
+            database_url=database(name),
+            nats_url="nats://127.0.0.1:1",
+            address="127.0.0.1:0",
+            log_level="WARNING",
+            threads=threads,
+            metrics_address="",
+        )
+    )
 
 
 class Server:
@@ -89,14 +95,14 @@ class Server:
         name: str = "测试员",
         manager: Client | None = None,
         department_id: str | None = None,
+        also: Sequence[str] = (),
     ) -> Client:
-        """Somebody signed in with these rights, on everything of `scope` or on what a list of scopes says."""
-        user_id, session_id, role_id = ids.uuid7(), ids.uuid7(), ids.uuid7()
-        scopes = [{"resource": "*", "scope": scope}] if isinstance(scope, str) else list(scope)
-        self._insert(
-            organisation.role,
-            {"id": role_id, "code": f"role-{role_id}", "name": "角色", "rights": list(rights), "scopes": scopes},
-        )
+        """Somebody signed in with these rights, on everything of `scope` or on what a list of scopes says.
+
+        `also` are ids of further roles.
+        """
+        user_id, session_id = ids.uuid7(), ids.uuid7()
+        role_ids = [self.role(rights, scope), *also]
         self._insert(
             organisation.user,
             {
@@ -105,12 +111,22 @@ class Server:
                 "name": name,
                 "department_id": department_id,
                 "manager_id": manager.user_id if manager else None,
-                "role_ids": [role_id],
+                "role_ids": role_ids,
                 "grants": [],
                 "active": True,
             },
         )
         return self.client(token(user_id, session_id), user_id, session_id)
+
+    def role(self, rights: Sequence[str], scope: str | Sequence[dict[str, Any]] = "all") -> str:
+        """A role; its id."""
+        role_id = ids.uuid7()
+        scopes = [{"resource": "*", "scope": scope}] if isinstance(scope, str) else list(scope)
+        self._insert(
+            organisation.role,
+            {"id": role_id, "code": f"role-{role_id}", "name": "角色", "rights": list(rights), "scopes": scopes},
+        )
+        return role_id
 
     def department(self, name: str = "部门", parent_id: str | None = None) -> str:
         """A department of the organisation's copy; its id."""

@@ -24,7 +24,7 @@ class ReportServicer:
         asked = _checked(request)
         ends = {n: asked[n] for n in ("from_date", "until_date") if asked[n] is not None}
         period = Period(begins="from_date" in ends, ends="until_date" in ends)
-        shape = scope.shape(call.access.reach("opportunity"))
+        shape = scope.shape(call.access.reach("opportunity", "opportunity.read"))
         query = summaries.of_opportunities(asked["group_by"], shape, asked["order_by"] or "won_amount", period)
         answer = pb.OpportunitySummary(fresh_time=fresh_time(call.connection))
         group = summaries.OPPORTUNITIES[asked["group_by"]]
@@ -45,7 +45,7 @@ class ReportServicer:
     def GetCustomerSummary(self, call: Call, request: pb.GetCustomerSummaryRequest) -> pb.CountSummary:
         call.need("customer.read")
         by = _checked(request)["group_by"]
-        query = summaries.of_customers(by, scope.shape(call.access.reach("customer")))
+        query = summaries.of_customers(by, scope.shape(call.access.reach("customer", "customer.read")))
         answer = pb.CountSummary(fresh_time=fresh_time(call.connection))
         for _ in _lines(call, "customer", summaries.CUSTOMERS[by], query, answer, {"lines": LINES}):
             pass
@@ -54,7 +54,9 @@ class ReportServicer:
     def GetServiceSummary(self, call: Call, request: pb.GetServiceSummaryRequest) -> pb.ServiceSummary:
         call.need("service_request.read")
         by = _checked(request)["group_by"]
-        query = summaries.of_service_requests(by, scope.shape(call.access.reach("service_request")))
+        query = summaries.of_service_requests(
+            by, scope.shape(call.access.reach("service_request", "service_request.read"))
+        )
         answer = pb.ServiceSummary(fresh_time=fresh_time(call.connection))
         group = summaries.SERVICE_REQUESTS[by]
         for line, row in _lines(call, "service_request", group, query, answer, {"lines": LINES}):
@@ -70,7 +72,7 @@ def _lines(
     call: Call, resource: str, group: Group, query: sql.Prepared, answer: Any, bound: dict[str, Any]
 ) -> Iterator[tuple[Any, Any]]:
     """Each line of the answer with its row: key, label and count are filled in."""
-    parameters = scope.parameters(call.access.reach(resource))
+    parameters = scope.parameters(call.access.reach(resource, f"{resource}.read"))
     for row in figures.rows(query, call.connection, {**parameters, **bound}):
         if row.total:
             line = answer.total
