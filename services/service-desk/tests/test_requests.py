@@ -72,9 +72,12 @@ def test_the_search_box_looks_into_summary_and_number(boss: Client, request_of: 
     assert not boss.ListServiceRequests(search="没有这个").service_requests
 
 
-def test_a_customer_that_does_not_exist_is_refused(boss: Client, request_of: Make) -> None:
-    with refused("INVALID_ARGUMENT", "INVALID", "customerId"):
+def test_a_customer_that_nobody_can_be_asked_about_is_not_called_wrong(boss: Client, request_of: Make) -> None:
+    """The customer service is not there in these tests: the caller is told to come again."""
+    with refused("UNAVAILABLE", "SERVICE_UNAVAILABLE") as refusal:
         request_of(boss, customer_id=ids.uuid7())
+
+    assert refusal.retry_after == 1
 
 
 def test_a_deleted_customer_takes_no_new_requests(server: Server, boss: Client, request_of: Make) -> None:
