@@ -96,8 +96,9 @@ def _start(topology: Topology, supervisor: Supervisor, say: Callable[[str], None
         say(f"Not ready after {START} s, look into {topology.folder.logs}:\n{late}")
     if begun:
         note_migrations(supervisor)
+    made = administrator is not None and finish(supervisor, administrator).endswith("created")
     say(f"Started in {time.monotonic() - began:.1f} s. Open {topology.settings.address} and sign in as admin.")
-    if administrator and finish(supervisor, administrator).endswith("created") and not topology.settings.admin_password:
+    if made and not topology.settings.admin_password:
         say(f"Password of admin (shown only this once): {password}")
 
 
