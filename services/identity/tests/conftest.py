@@ -73,3 +73,27 @@ def hire(server: Server, admin: Client, root_id: str, role_id: Callable[[str], s
         return made
 
     return make
+
+
+@pytest.fixture
+def employ(admin: Client, hire: Callable[..., Any], sign_in: Callable[..., Client]) -> Callable[..., Client]:
+    """Somebody signed in with a role of their own: these rights, on everything of `scope` or what a list says."""
+
+    def make(username: str, rights: list[str], scope: str | list[dict[str, Any]] = "all", **fields: Any) -> Client:
+        scopes = [{"resource": "*", "scope": scope}] if isinstance(scope, str) else scope
+        admin.CreateRole(role={"code": f"of_{username}", "name": username, "rights": rights, "scopes": scopes})
+        hire(username, f"of_{username}", **fields)
+        return sign_in(username)
+
+    return make
+
+
+@pytest.fixture
+def change(admin: Client) -> Callable[..., Any]:
+    """Change fields of a user, at whatever version it is."""
+
+    def make(client: Client, user_id: str, **fields: Any) -> Any:
+        etag = admin.GetUser(id=user_id).etag
+        return client.UpdateUser(user={"id": user_id, **fields}, update_mask={"paths": list(fields)}, etag=etag)
+
+    return make

@@ -108,6 +108,80 @@ def test_nobody_makes_a_role_of_more_than_they_have(server):
     assert clerk.CreateRole(role=role()).rights == ["customer.read"]
 
 
+@pytest.mark.parametrize(
+    ("own", "given", "held"),
+    [
+        ("self", "subordinates", False),
+        ("subordinates", "self", True),
+        ("subordinates", "subordinates", True),
+        ("subordinates", "department", False),
+        ("department", "subordinates", False),
+        ("department", "department_tree", False),
+        ("department_tree", "department", True),
+        ("department_tree", "all", False),
+        ("all", "department_tree", True),
+    ],
+)
+def test_a_scope_is_given_by_who_has_one_as_wide(server, own, given, held):
+    clerk = server.person(rights=["role.*", "customer.read"], scope=own)
+    wanted = role(scopes=[{"resource": "customer", "scope": given}])
+
+    if held:
+        assert clerk.CreateRole(role=wanted).scopes[0].scope == given
+    else:
+        with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+            clerk.CreateRole(role=wanted)
+
+
+def test_chosen_departments_are_among_ones_own(server, admin, root_id):
+    other = admin.CreateDepartment(department={"name": "华北", "parent_id": root_id})
+    clerk = server.person(rights=["role.*", "customer.read"], scope="department", department_id=root_id)
+
+    def chosen(department_id):
+        return [{"resource": "customer", "scope": "chosen", "department_ids": [department_id]}]
+
+    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+        clerk.CreateRole(role=role(scopes=chosen(other.id)))
+    assert clerk.CreateRole(role=role(scopes=chosen(root_id)))
+
+
+def test_a_scope_taken_away_does_not_widen_a_role(server, admin):
+    every, own = {"resource": "*", "scope": "all"}, {"resource": "customer", "scope": "self"}
+    made = admin.CreateRole(role=role(scopes=[every, own]))
+    clerk = server.person(rights=["role.*", "customer.read"], scope="self")
+
+    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+        update(clerk, made, scopes=[every])
+    assert update(clerk, made, scopes=[own]).etag == "2"
+
+
+def test_a_narrow_scope_of_the_giver_is_not_evaded_by_one_for_everything(server):
+    every, own = {"resource": "*", "scope": "all"}, {"resource": "customer", "scope": "self"}
+    clerk = server.person(rights=["role.*", "customer.read"], scope=[every, own])
+
+    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+        clerk.CreateRole(role=role(scopes=[every]))
+    assert clerk.CreateRole(role=role(scopes=[every, own]))
+
+
+def test_a_right_is_not_added_to_a_role_that_reaches_further(server, admin):
+    every = {"resource": "*", "scope": "all"}
+    made = admin.CreateRole(role=role(scopes=[every]))
+    clerk = server.person(rights=["role.*", "customer.delete"], scope="self")
+
+    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+        update(clerk, made, rights=["customer.read", "customer.delete"])
+
+
+def test_the_scope_of_one_role_is_not_given_with_the_right_of_another(server):
+    clerk = server.person(["role.*", "customer.read"], "all", also=[server.role(["customer.delete"], "self")])
+    every = [{"resource": "*", "scope": "all"}]
+
+    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+        clerk.CreateRole(role=role(rights=["customer.delete"], scopes=every))
+    assert clerk.CreateRole(role=role(scopes=every))
+
+
 def test_the_list_of_rights_is_made_from_the_contract(admin):
     listed = {r.right: r for r in admin.ListRights().rights}
 

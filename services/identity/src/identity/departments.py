@@ -8,7 +8,7 @@ from crm.identity.v1 import departments_pb2 as pb
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape
 from crm_records.record import Dependent, Record, Row
-from identity import trees
+from identity import giving, trees
 from identity.tables import department, user
 
 
@@ -36,6 +36,11 @@ class Departments(Record):
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         trees.refuse_cycle(call, self, row, trees.unless_restored(before), "parent_id")
+        if before is not None and row["parent_id"] != before["parent_id"]:
+            moved = trees.below(call, department, "parent_id", row["id"])
+            if row["parent_id"]:
+                moved.add(row["parent_id"])
+            giving.refuse_beyond_reach(call, set(), moved)
 
     def may_delete(self, call: Call, row: Row) -> None:
         """Nothing comes to stand below it from here on: the dependents are counted next."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, cast
 
@@ -42,10 +42,6 @@ errors.texts(
             "不能授予或代管自己没有的权限：{right}",
             "You cannot give or manage a right that you lack: {right}",
         ),
-        "scope_not_held": (
-            "不能授予超出自己数据范围的权限：{resource}",
-            "You cannot give a scope wider than your own: {resource}",
-        ),
     }
 )
 
@@ -81,19 +77,20 @@ def exists(right: str) -> bool:
     return right in every() or right == "*" or (right.endswith(".*") and right[:-2] in resources())
 
 
-def refuse_more_than_own(call: Call, rights: Iterable[str], scopes: Iterable[dict[str, Any]] = ()) -> None:
-    """PERMISSION_DENIED unless the caller holds all of it: rights are passed on, never made."""
+def holds(rights: Collection[str], right: str) -> bool:
+    """Whether one of them is the right or stands for it."""
+    return right in rights or "*" in rights or f"{right.partition('.')[0]}.*" in rights
+
+
+def refuse_more_than_own(call: Call, rights: Iterable[str]) -> None:
+    """PERMISSION_DENIED unless the caller holds all of them: rights are passed on, never made."""
     for right in rights:
-        if not _covers(call.access, right):
+        if not covers(call.access, right):
             raise errors.Denied("right_not_held", right=right)
-    for scope in scopes:
-        reach = call.access.reach(scope["resource"])
-        chosen = set(scope.get("departmentIds") or ()) if scope["scope"] == "chosen" else set()
-        if not reach.all and (scope["scope"] == "all" or not chosen <= reach.department_ids):
-            raise errors.Denied("scope_not_held", resource=scope["resource"])
 
 
-def _covers(access: Access, right: str) -> bool:
+def covers(access: Access, right: str) -> bool:
+    """Whether a person has the right, and of a wildcard everything that it stands for."""
     if right == "*":
         return "*" in access.rights and not access.denials
     resource, _, action = right.partition(".")

@@ -11,7 +11,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
-from identity import administrators, rights
+from identity import administrators, giving, rights
 from identity.tables import department, role, user
 
 errors.texts({"built_in_role": ("内置角色不能删除", "A built-in role cannot be deleted")})
@@ -28,12 +28,10 @@ class Roles(Record):
         row["group"] = row["group"] or "operator"
         row["rights"] = list(dict.fromkeys(row["rights"]))
         old = set(before["rights"]) if before else set()
-        old_scopes = before["scopes"] if before else []
         new = [r for r in row["rights"] if r not in old]
-        new_scopes = [s for s in row["scopes"] if s not in old_scopes]
         if not row["built_in"] or before is not None:
             _refuse_unknown(call, row, set(new))
-        rights.refuse_more_than_own(call, new, new_scopes)
+        giving.refuse_stronger_role(call, row, before)
         administrators.refuse_weaker(row)
 
     def may_delete(self, call: Call, row: Row) -> None:

@@ -43,6 +43,16 @@ def refuse_cycle(call: Call, record: Record, row: Row, before: Row | None, colum
         raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
 
 
+def below(call: Call, table: Table, column: str, top: str) -> set[str]:
+    """A node and everything below it; nothing if it is not stored yet."""
+    tree = text(
+        "WITH RECURSIVE down AS ("  # noqa: S608 - names of our own columns
+        f" SELECT id FROM {table.name} WHERE id = :top UNION"
+        f" SELECT t.id FROM {table.name} t JOIN down ON t.{column} = down.id) SELECT id FROM down"
+    )
+    return {str(i) for i in call.connection.scalars(tree, {"top": top})}
+
+
 def hold(call: Call, record: Record, row: Row, before: Row | None, column: str, target: Table) -> None:
     """What a row newly points at cannot be deleted before this transaction ends."""
     if before is not None and row[column] == before[column]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 
 from crm.identity.v1 import users_pb2 as pb
 from crm_kit import errors
-from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
 from crm_records.record import Dependent, Record, Row
-from identity import administrators, passwords, rights, trees
+from identity import administrators, giving, passwords, rights, trees
 from identity.tables import department, role, user
 
 INITIAL_PASSWORD = "initial password"  # noqa: S105 - the name under which a call remembers it
@@ -67,16 +66,17 @@ class Users(Record):
         trees.hold(call, self, row, before, "role_ids", role)
         trees.refuse_cycle(call, self, row, before, "manager_id")
         old_grants = before["grants"] if before else []
-        new_grants = [g for g in row["grants"] if g not in old_grants]
-        _refuse_unknown(row, new_grants)
-        new_roles = set(row["role_ids"]) - set(before["role_ids"] if before else ())
-        _refuse_more_than_own(call, new_roles, new_grants)
+        _refuse_unknown(row, [g for g in row["grants"] if g not in old_grants])
+        giving.refuse_own(call, row, before)
+        giving.refuse_move(call, row, before)
+        giving.refuse_stronger(call, row, trees.unless_restored(before))
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         if before is not None:
             administrators.keep_one(call, before, row)
 
     def may_delete(self, call: Call, row: Row) -> None:
+        refuse_mightier(call, row)
         administrators.keep_one(call, row, None)
 
 
@@ -84,8 +84,8 @@ USERS = Users()
 
 
 def refuse_mightier(call: Call, row: Row) -> None:
-    """Whoever sets a person's password could log in as them: nobody does so for more rights than they hold."""
-    _refuse_more_than_own(call, row["role_ids"], row["grants"])
+    """Nobody keeps out, lets in or sets the password of a person who has more than they do."""
+    giving.refuse_stronger(call, row, None)
 
 
 def _refuse_unknown(row: Row, new: Sequence[dict[str, Any]]) -> None:
@@ -96,13 +96,3 @@ def _refuse_unknown(row: Row, new: Sequence[dict[str, Any]]) -> None:
     ]
     if problems:
         raise errors.Invalid(*problems)
-
-
-def _refuse_more_than_own(call: Call, role_ids: Any, grants: Sequence[dict[str, Any]]) -> None:
-    given = [g["right"] for g in grants if not g.get("denied")]
-    scopes: list[dict[str, Any]] = []
-    if role_ids:
-        for row in call.connection.execute(select(role.c.rights, role.c.scopes).where(one_of(role.c.id, role_ids))):
-            given += row.rights
-            scopes += row.scopes
-    rights.refuse_more_than_own(call, given, scopes)

@@ -89,6 +89,7 @@ class UserServicer(Servicer):
 
 def _switch(call: Call, request: Any, event: str, active: bool) -> pb.User:
     def turn(before: Row) -> dict[str, Any]:
+        users.refuse_mightier(call, before)
         if before["active"] == active:
             raise errors.Conflict("account_active" if active else "account_not_active")
         return {"active": active}
