@@ -34,6 +34,18 @@ def test_a_read_does_not_notice_that_the_service_starts_again(own, services):
     assert time.monotonic() - began > 1
 
 
+def test_a_read_that_a_stopping_service_has_not_begun_is_asked_again(own, services, refuse):
+    not_begun = refuse(grpc.StatusCode.CANCELLED)
+
+    def stopping(request, context):
+        services.answers.pop("GetCustomer")
+        return not_begun(request, context)
+
+    services.answers["GetCustomer"] = stopping
+
+    assert own("GET").status_code == 200
+
+
 def test_a_write_is_not_sent_again(own, services):
     services.stop()
     try:

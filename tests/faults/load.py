@@ -23,7 +23,7 @@ from crm_kit import rpc
 from crm_kit.service import contract_modules
 from crm_kit.testing import Client
 
-AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED}
 BUSY = b"IDEMPOTENCY_KEY_BUSY"
 PATIENCE = 60.0
 """Seconds that one write is repeated before it counts as failed."""

@@ -109,8 +109,8 @@ class Backend:
 
 
 def unreachable(error: Any) -> bool:
-    """The transport failed: the service itself did not answer, for its answers say why."""
-    return error.code() is grpc.StatusCode.UNAVAILABLE and all(
+    """The transport failed, or a stopping service gave back what it had not begun: its own answers say why."""
+    return error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED) and all(
         key != DETAILS for key, _ in error.trailing_metadata() or ()
     )
 
