@@ -24,6 +24,8 @@ from psycopg import sql
 
 from crm_kit.testing.suite import Suite, eventually
 
+pytestmark = pytest.mark.long
+
 READS = {
     "identity": "/v1/users?pageSize=1",
     "customer": "/v1/customers?pageSize=1",
