@@ -16,7 +16,20 @@ from gateway.settings import Settings
 
 pytestmark = pytest.mark.figure("R28")
 
-ACTIONS = {"read", "create", "update", "delete", "approve", "assign", "import", "export", "print", "configure"}
+ACTIONS = {
+    "read",
+    "create",
+    "update",
+    "delete",
+    "approve",
+    "assign",
+    "import",
+    "export",
+    "print",
+    "configure",
+    "reveal",
+    "view_as",
+}
 NOT_RECORDS = {
     "customer_brief",  # what is seen of customers beyond one's scope
     "report",  # numbers over everything in scope

@@ -47,6 +47,10 @@ class RoleAccess:
 
     rights: frozenset[str]
     scopes: tuple[dict[str, Any], ...]
+    field_rules: tuple[dict[str, Any], ...] = ()
+    policy: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+    name: str = ""
 
     def scopes_of(self, resource: str) -> list[dict[str, Any]]:
         """The scopes that the role names for a resource, else those for all it does not name."""
@@ -199,6 +203,9 @@ class Organisation:
             role_codes=tuple(sorted(r.code for r in roles)),
             rights=frozenset(x for r in roles for x in r.rights) | {g["right"] for g in grants if not g.get("denied")},
             denials=frozenset(g["right"] for g in grants if g.get("denied")),
-            roles=tuple(RoleAccess(frozenset(r.rights), tuple(r.scopes)) for r in roles),
+            roles=tuple(
+                RoleAccess(frozenset(r.rights), tuple(r.scopes), tuple(r.field_rules), r.policy, r.code, r.name)
+                for r in roles
+            ),
             _engine=self._reader,
         )

@@ -60,9 +60,12 @@ user = Table(
     Column("role_ids", ARRAY(Uuid(as_uuid=False)), nullable=False),
     Column("grants", JSONB, nullable=False),
     Column("active", Boolean, nullable=False),
+    Column("client", Boolean, nullable=False, server_default=text("false")),
+    Column("policy", JSONB, nullable=False, server_default=text("'{}'")),
     Column("deleted", Boolean, nullable=False),
     _version(),
 )
+"""People, and API clients (`client`), whose `policy` says from where, how fast and until when they may call."""
 Index("ix_org_user_manager_id", user.c.manager_id)
 Index("ix_org_user_department_id", user.c.department_id)
 
@@ -87,6 +90,8 @@ role = Table(
     Column("name", Text, nullable=False),
     Column("rights", ARRAY(Text), nullable=False),
     Column("scopes", JSONB, nullable=False),
+    Column("field_rules", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("policy", JSONB, nullable=False, server_default=text("'{}'")),
     Column("deleted", Boolean, nullable=False),
     _version(),
 )
@@ -192,6 +197,8 @@ def apply_roles(connection: Connection, events: Sequence[Event]) -> None:
                 "name": r.name,
                 "rights": list(r.rights),
                 "scopes": [codec.to_dict(s) for s in r.scopes],
+                "field_rules": [codec.to_dict(f) for f in r.field_rules],
+                "policy": codec.to_dict(r.policy),
                 "deleted": r.HasField("delete_time"),
                 "version": event.version,
             }

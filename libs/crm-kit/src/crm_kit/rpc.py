@@ -74,6 +74,8 @@ class Call:
         event.id = event.id or ids.uuid7()
         event.actor_id, event.actor_name = self.caller.user_id, self.caller.name
         event.trace_parent = self.metadata.trace_parent
+        event.address, event.request_id = self.metadata.address, self.metadata.request_id
+        event.session_id = self.caller.session_id
         if not event.HasField("time"):
             event.time.GetCurrentTime()
         self.events.append(event)

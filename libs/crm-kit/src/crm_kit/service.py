@@ -22,7 +22,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from sqlalchemy import Engine, MetaData
 
-from crm_kit import db, idempotency, inbox, logs, organisation, outbox, rpc
+from crm_kit import db, idempotency, inbox, logs, organisation, outbox, rpc, team
 from crm_kit.access import Organisation
 from crm_kit.inbox import Handler, Inbox
 from crm_kit.settings import Settings, SettingsError
@@ -31,7 +31,9 @@ from crm_kit.work import STREAM, Work
 
 log = logging.getLogger("service")
 
-KIT_METADATA = (outbox.metadata, inbox.metadata, organisation.metadata, idempotency.metadata)
+KIT_METADATA = (outbox.metadata, inbox.metadata, organisation.metadata, idempotency.metadata, team.metadata)
+SHARED = "crm.records.v1"
+"""What every service with records answers for its own."""
 MAX_MESSAGE = 16 * 1024 * 1024
 GRACE = 10.0
 """Seconds that requests under way are given to finish after SIGTERM."""
@@ -73,12 +75,12 @@ class Service:
 
     def inbox(self) -> Inbox | None:
         """The reader of the other services' events; None if there is nothing to listen to."""
-        kept = {name: self._forgetting(h) for name, h in organisation.HANDLERS.items()}
-        handlers = {**(kept if self.copies_organisation else {}), **self.handlers}
+        copied = {**(organisation.HANDLERS if self.copies_organisation else {}), **team.HANDLERS}
+        handlers = {**{name: self._forgetting(h) for name, h in copied.items()}, **self.handlers}
         return Inbox(self.writer, STREAM, handlers) if handlers else None
 
     def _forgetting(self, handler: Handler) -> Handler:
-        """An event of the organisation ends what this process kept of it."""
+        """An event of the organisation or of a team ends what this process kept of it."""
 
         def apply(connection: Any, events: Any) -> None:
             handler(connection, events)
@@ -99,12 +101,12 @@ class Service:
             maximum_concurrent_rpcs=self.settings.threads * 16,
         )
         rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit)
-        descriptors = rpc.services(contract_modules(self.contract) + contract_modules("crm.records.v1"))
+        own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
         servicers = self.servicers(self)
-        missing = set(descriptors) - set(servicers) - {"RecordService"}
+        missing = set(own) - set(servicers)
         if missing:
             raise TypeError(f"{self.name} does not answer {', '.join(sorted(missing))}")
-        handlers = [rpcs.handlers(descriptors[name], servicer) for name, servicer in servicers.items()]
+        handlers = [rpcs.handlers((own | shared)[name], servicer) for name, servicer in servicers.items()]
         state = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         server.add_generic_rpc_handlers(handlers)

@@ -192,6 +192,11 @@ class RecordServicer:
         return record
 
 
+def servicers(registry: Registry) -> dict[str, object]:
+    """What a service answers for all of its records, by the name of the contract's service."""
+    return {"RecordService": RecordServicer(registry)}
+
+
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
     comparable = not f.computed and f.kind not in (kinds.DATA, kinds.CUSTOM)
     return pb.FieldDescription(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
+from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from crm_records.servicer import RecordServicer
 from customer import events, first_entries, tables
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
@@ -26,7 +26,7 @@ def servicers(service: Service) -> dict[str, object]:
         "ContactService": ContactServicer(),
         "DemandService": DemandServicer(),
         "InteractionService": InteractionServicer(),
-        "RecordService": RecordServicer(REGISTRY),
+        **records.servicers(REGISTRY),
     }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_kit.timers import Timer
+from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from crm_records.servicer import RecordServicer
 from identity import sessions, tables, transactions, tries
 from identity.departments import DEPARTMENTS
 from identity.roles import ROLES
@@ -29,7 +29,7 @@ def servicers(service: Service) -> dict[str, object]:
         "UserService": UserServicer(),
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
-        "RecordService": RecordServicer(REGISTRY),
+        **records.servicers(REGISTRY),
     }
 
 

@@ -25,6 +25,8 @@ ACTIONS = {
     "export": ("导出", "Export"),
     "print": ("打印", "Print"),
     "configure": ("配置", "Configure"),
+    "reveal": ("查看脱敏内容", "Reveal masked values"),
+    "view_as": ("以其身份查看", "View as"),
 }
 PAPER = ("export", "print")
 """What leaves the house, of every record and of reports."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
+from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from crm_records.servicer import RecordServicer
 from sales import events, first_entries, tables
 from sales.categories import CATEGORIES
 from sales.opportunities import OPPORTUNITIES
@@ -33,7 +33,7 @@ def servicers(service: Service) -> dict[str, object]:
         "PriceItemService": PriceItemServicer(),
         "PipelineService": PipelineServicer(),
         "OpportunityService": OpportunityServicer(),
-        "RecordService": RecordServicer(REGISTRY),
+        **records.servicers(REGISTRY),
     }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
+from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from crm_records.servicer import RecordServicer
 from service_desk import first_entries, tables
 from service_desk.requests import REQUESTS
 from service_desk.rpc.requests import ServiceRequestServicer
@@ -20,7 +20,7 @@ def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
     return {
         "ServiceRequestService": ServiceRequestServicer(),
-        "RecordService": RecordServicer(REGISTRY),
+        **records.servicers(REGISTRY),
     }
 
 

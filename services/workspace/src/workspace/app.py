@@ -6,9 +6,9 @@ from pathlib import Path
 
 from crm_kit.service import Service
 from crm_kit.timers import Timer
+from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from crm_records.servicer import RecordServicer
 from workspace import events, tables
 from workspace.comments import COMMENTS
 from workspace.escalation import escalate
@@ -26,7 +26,7 @@ def servicers(service: Service) -> dict[str, object]:
         "TaskService": TaskServicer(),
         "TaskCommentService": TaskCommentServicer(),
         "NotificationService": NotificationServicer(),
-        "RecordService": RecordServicer(REGISTRY),
+        **records.servicers(REGISTRY),
     }
 
 
