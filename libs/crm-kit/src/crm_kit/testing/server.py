@@ -35,7 +35,7 @@ def running(service: Service, *, threads: int = 8) -> Iterator[Server]:
     port = server.add_insecure_port(service.settings.address)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Server(service, channel)
+        yield Server(service, channel, f"127.0.0.1:{port}")
     server.stop(0).wait()
     service.writer.dispose()
     service.reader.dispose()
@@ -59,8 +59,8 @@ def connect(service: Service, name: str, *, threads: int = 4) -> None:
 class Server:
     """A running service as a test sees it."""
 
-    def __init__(self, service: Service, channel: grpc.Channel) -> None:
-        self.service, self._channel = service, channel
+    def __init__(self, service: Service, channel: grpc.Channel, address: str) -> None:
+        self.service, self._channel, self.address = service, channel, address
         modules = contract_modules(service.contract) + contract_modules("crm.records.v1")
         self._methods = {m.name: m for s in rpc.services(modules).values() for m in s.methods}
         self._tables = self._remember_tables()

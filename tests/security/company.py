@@ -1,0 +1,171 @@
+"""Putting a company of `world.py` into running services, and reading back what is told apart from rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.timestamp_pb2 import Timestamp
+from security import world as worlds
+from security.kinds import KINDS
+from security.oracle import Member, Person, Record, Role
+from security.services import Services
+from security.world import SIZES, World
+
+from crm.identity.v1.departments_pb2 import Department
+from crm.identity.v1.roles_pb2 import DataScope, FieldRule
+from crm.identity.v1.roles_pb2 import Role as RoleMessage
+from crm.identity.v1.users_pb2 import Grant, User
+from crm.records.v1.team_pb2 import TeamMember
+from crm_kit.field_names import camel
+from crm_kit.testing import event
+
+STRUCTURE = ("id", "creator_id", "version", "delete_time")
+
+
+def move_in(services: Services, world: World, share: float = 1.0, *, teams: bool = True) -> None:
+    """Organisation, then records made by the boss, then teams. `share` of the usual number of records."""
+    services.reset()
+    organise(services, world)
+    pipelines = services.ask(world.boss, "ListPipelines", fields="*").answer.pipelines
+    services.deliver("sales", [event(p, "created") for p in pipelines])  # there from the start, announced long ago
+    for record_type, size in SIZES.items():
+        _import(services, world, record_type, max(10, int(size * share)))
+        services.tell()
+    _comment(services, world)
+    if teams:
+        _team_up(services, world)
+    services.tell()
+
+
+def organise(services: Services, world: World) -> None:
+    """As identity announces it."""
+    events = [
+        event(Department(id=i, name=f"部门{n}", parent_id=above or ""), "created")
+        for n, (i, above) in enumerate(world.departments.items())
+    ]
+    events += [event(_role(r), "created") for r in world.roles]
+    events += [event(_user(p), "created") for p in world.people]
+    for name, server in services.servers.items():
+        if name != "identity":
+            server.deliver("identity", *events)
+
+
+def _role(role: Role) -> RoleMessage:
+    return RoleMessage(
+        id=role.id,
+        code=role.code,
+        name=role.code,
+        rights=sorted(role.rights),
+        scopes=[DataScope(resource=s.resource, scope=s.kind, department_ids=sorted(s.departments)) for s in role.scopes],
+        field_rules=[
+            FieldRule(resource=r.resource, field=r.field, rule=r.level, states=sorted(r.states))
+            for r in role.field_rules
+        ],
+    )
+
+
+def _user(person: Person) -> User:
+    made = User(
+        id=person.id,
+        username=f"u-{person.id[:8]}",
+        name=person.name,
+        department_id=person.department or "",
+        manager_id=person.manager or "",
+        role_ids=[r.id for r in person.roles],
+        active=True,
+    )
+    for grant in person.grants:
+        end = Timestamp()
+        if grant.until:
+            end.FromDatetime(grant.until)
+        made.grants.append(Grant(right=grant.right, denied=grant.denied, end_time=end if grant.until else None))
+    return made
+
+
+def _import(services: Services, world: World, record_type: str, count: int) -> None:
+    kind = KINDS[record_type]
+    drafts = [worlds.draft(world, record_type, n) for n in range(count)]
+    outcome = services.ask(world.boss, f"Import{kind.nouns}", **{kind.plural: drafts})
+    assert outcome.code == "OK", outcome
+    assert outcome.answer.created == count, [r.reason for r in outcome.answer.results if r.outcome != "created"][:3]
+    for row in boss_list(services, world, record_type):
+        world.records[record_type].append(_record(world, record_type, row))
+    for record in world.records[record_type]:
+        refresh(services, record)
+
+
+def boss_list(services: Services, world: World, record_type: str) -> list[Any]:
+    """Every living record of a type, with all its fields."""
+    kind = KINDS[record_type]
+    found, page_token = [], ""
+    while True:
+        page = services.ask(world.boss, f"List{kind.nouns}", page_size=200, page_token=page_token, fields="*").answer
+        found += getattr(page, kind.plural)
+        page_token = page.next_page_token
+        if not page_token:
+            return found
+
+
+def adopt(services: Services, world: World, record_type: str, message: Any) -> Record:
+    """A record that somebody made during the test becomes part of the world."""
+    record = _record(world, record_type, message)
+    world.records[record_type].append(record)
+    refresh(services, record)
+    return record
+
+
+def _record(world: World, record_type: str, row: Any) -> Record:
+    kind = KINDS[record_type]
+    names = {*kind.compared, *kind.searched, *kind.ruled, *kind.ordered, "external_id", "won_amount", "outcome"}
+    plain = MessageToDict(row)
+    values = {n: plain.get(camel(n), "") for n in names}
+    parent = world.find(kind.parent, getattr(row, kind.parent_field)) if kind.parent else None
+    return Record(record_type, row.id, parent=parent, values=values)
+
+
+def refresh(services: Services, record: Record) -> None:
+    """Whose it is, in which state and version: facts, not rights, so they are taken from where they are kept."""
+    kind = KINDS[record.type]
+    columns = [*STRUCTURE, *(["owner_id", "department_id"] if kind.owned else []), *(["state"] if kind.states else [])]
+    columns += kind.facts
+    server = services.servers[kind.service]
+    (row,) = server.sql(f'SELECT {", ".join(columns)} FROM "{record.type}" WHERE id = :id', id=record.id)
+    now = dict(zip(columns, row, strict=True))
+    record.creator, record.version, record.deleted = now["creator_id"], now["version"], now["delete_time"] is not None
+    record.owner, record.department = now.get("owner_id"), now.get("department_id")
+    record.state = now.get("state")
+    record.values |= {n: "" if v is None else v for n, v in now.items() if n not in ("version", "delete_time")}
+
+
+def _comment(services: Services, world: World) -> None:
+    for number, task in enumerate(world.records["task"][:60]):
+        said = {"task_id": task.id, "text": f"评论{number:04}"}
+        outcome = services.ask(world.boss, "CreateTaskComment", task_comment=said)
+        assert outcome.code == "OK", outcome
+        adopt(services, world, "task_comment", outcome.answer)
+
+
+def _team_up(services: Services, world: World) -> None:
+    """Teams as the services announce them."""
+    for record_type in ("customer", "opportunity", "service_request", "task"):
+        kind = KINDS[record_type]
+        events = []
+        for record in world.records[record_type]:
+            record.team = worlds.team(world)
+            events += [event(_member(record, m), "added") for m in record.team]
+        if events:
+            services.deliver(kind.service, events, to_all=True)
+
+
+def _member(record: Record, member: Member) -> TeamMember:
+    made = TeamMember(
+        id=f"{record.type}:{record.id}:{member.person}",
+        record_type=record.type,
+        record_id=record.id,
+        user_id=member.person,
+        access=member.access,
+    )
+    if member.until:
+        made.end_time.FromDatetime(member.until)
+    return made

@@ -1,0 +1,308 @@
+"""Who may do what, on which records, with which fields: told a second time, from the written rules alone.
+
+Nothing of the product is imported here, and nothing is clever: every answer walks over all people and records. The
+product answers the same questions in SQL; where the two differ, one of them is wrong. Every answer has its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+HIDDEN, MASKED, READ_ONLY, REQUIRED, OPTIONAL = "hidden", "masked", "read_only", "required", "optional"
+OPENNESS = (HIDDEN, MASKED, READ_ONLY, REQUIRED, OPTIONAL)
+"""From the most closed to the most open."""
+
+CREATOR_SEES = frozenset({"service_request", "task"})
+"""Who made one reaches it, whoever's it is."""
+CREATOR_STANDS_IN = frozenset({"service_request"})
+"""As long as it is nobody's, whoever reaches what its creator has reaches it."""
+GIVEN_TO_ANYBODY = frozenset({"task"})
+"""May be given to people whose records the giver does not reach."""
+TEAM_READS = frozenset({"read", "export", "print"})
+"""What whoever is in a record's team may do with it, if a role gives the right."""
+SCOPE_ALONE = frozenset({"delete", "assign"})
+"""What no team gives: that is for those in whose scope the record lies. A member who may write may do the rest."""
+
+ALLOWED, NO_RIGHT, NOT_THERE = "OK", "PERMISSION_DENIED", "NOT_FOUND"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """On which records a role's rights for a resource ("*": those not named) hold."""
+
+    resource: str
+    kind: str
+    departments: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """How a role treats a field, in some states or (none named) in all."""
+
+    resource: str
+    field: str
+    level: str
+    states: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Role:
+    id: str
+    code: str
+    rights: frozenset[str]
+    scopes: tuple[Scope, ...]
+    field_rules: tuple[FieldRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right given to one person, or denied; until a moment or without end."""
+
+    right: str
+    denied: bool = False
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
+class Person:
+    id: str
+    name: str
+    department: str | None
+    manager: str | None
+    roles: tuple[Role, ...]
+    grants: tuple[Grant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in the team of a record."""
+
+    person: str
+    access: str
+    until: datetime | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A record as far as rights are concerned, and values that questions are asked about."""
+
+    type: str
+    id: str
+    owner: str | None = None
+    department: str | None = None
+    creator: str | None = None
+    parent: Record | None = None
+    state: str | None = None
+    deleted: bool = False
+    version: int = 1
+    team: tuple[Member, ...] = ()
+    values: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def top(self) -> Record:
+        """What a part belongs to in the end; the record itself where it is no part."""
+        return self if self.parent is None else self.parent.top
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """May it be, how is it refused, and why."""
+
+    code: str
+    why: str
+
+    @property
+    def yes(self) -> bool:
+        return self.code == ALLOWED
+
+
+class Oracle:
+    """Answers about one organisation."""
+
+    def __init__(self, people: Iterable[Person], departments: dict[str, str | None], tops: dict[str, str]) -> None:
+        """`departments`: id → the one above. `tops`: type of a part → type of what it belongs to in the end."""
+        self.people = {p.id: p for p in people}
+        self.departments = departments
+        self.tops = tops
+        self._reached: dict[tuple[str, str, str], frozenset[str] | None] = {}
+
+    # The first question
+
+    def may(self, person: Person, right: str) -> Answer:
+        """Whether a person has a right: by a role or a grant that still holds, and no denial takes it away."""
+        grants = [g for g in person.grants if _holds_now(g.until)]
+        for grant in grants:
+            if grant.denied and _covers(grant.right, right):
+                return Answer(NO_RIGHT, f"{right} is denied to {person.name} in person ({grant.right})")
+        for role in person.roles:
+            if any(_covers(given, right) for given in role.rights):
+                return Answer(ALLOWED, f"role {role.code} gives {right}")
+        for grant in grants:
+            if not grant.denied and _covers(grant.right, right):
+                return Answer(ALLOWED, f"{right} is granted to {person.name} in person ({grant.right})")
+        return Answer(NO_RIGHT, f"no role and no grant of {person.name} gives {right}")
+
+    # The second question
+
+    def owners(self, person: Person, right: str, resource: str) -> frozenset[str] | None:
+        """Whose records of a resource a right holds on; None is everybody's."""
+        key = (person.id, right, resource)
+        if key not in self._reached:
+            self._reached[key] = self._owners(person, right, resource)
+        return self._reached[key]
+
+    def _owners(self, person: Person, right: str, resource: str) -> frozenset[str] | None:
+        found = {person.id}
+        for scope in self._scopes(person, right, resource):
+            if scope.kind == "all":
+                return None
+            if scope.kind == "subordinates":
+                found |= {p.id for p in self.people.values() if self._is_below(p, person)}
+            places = self._places(person, scope)
+            found |= {p.id for p in self.people.values() if p.department in places}
+        return frozenset(found)
+
+    def places(self, person: Person, right: str, resource: str) -> set[str]:
+        """The departments whose ownerless records a right holds on, where it does not hold on all."""
+        return {d for s in self._scopes(person, right, resource) for d in self._places(person, s)}
+
+    def _scopes(self, person: Person, right: str, resource: str) -> list[Scope]:
+        """Of the roles that give the right; of all, where it is given to the person alone."""
+        giving = [r for r in person.roles if any(_covers(given, right) for given in r.rights)]
+        found: list[Scope] = []
+        for role in giving or person.roles:
+            named = [s for s in role.scopes if s.resource == resource]
+            found += named or [s for s in role.scopes if s.resource == "*"]
+        return found
+
+    def _places(self, person: Person, scope: Scope) -> set[str]:
+        if scope.kind == "chosen":
+            return set(scope.departments)
+        if person.department is None:
+            return set()
+        if scope.kind == "department":
+            return {person.department}
+        if scope.kind == "department_tree":
+            return {d for d in self.departments if person.department in self._line(d)}
+        return set()
+
+    def _line(self, department: str) -> list[str]:
+        """A department and all above it."""
+        line = [department]
+        while (above := self.departments.get(line[-1])) is not None:
+            line.append(above)
+        return line
+
+    def _is_below(self, one: Person, manager: Person) -> bool:
+        above = one.manager
+        while above is not None:
+            if above == manager.id:
+                return True
+            above = self.people[above].manager if above in self.people else None
+        return False
+
+    def in_scope(self, person: Person, right: str, record: Record, resource: str = "") -> Answer:
+        """Whether a right holds on a record by what the roles reach. A part lies where its top lies."""
+        top = record.top
+        resource = resource or top.type
+        owners = self.owners(person, right, resource)
+        whose = f"{record.type} of {self._name(top.owner)}" if top.owner else f"ownerless {record.type}"
+        if owners is None:
+            return Answer(ALLOWED, f"{person.name} reaches every {resource} with {right}")
+        if top.owner is not None and top.owner in owners:
+            return Answer(ALLOWED, f"{whose} lies in the scope of {right}")
+        if top.owner is None and top.department in self.places(person, right, resource):
+            return Answer(ALLOWED, f"{whose} belongs to a department in the scope of {right}")
+        if top.type in CREATOR_SEES and top.creator == person.id:
+            return Answer(ALLOWED, f"{person.name} made the {top.type}")
+        if top.type in CREATOR_STANDS_IN and top.owner is None and top.creator in owners:
+            return Answer(ALLOWED, f"{whose}, made by {self._name(top.creator)}, who is in the scope of {right}")
+        return Answer(NOT_THERE, f"{whose} lies outside the scope of {right}: {len(owners)} owners reached")
+
+    def _in_team(self, person: Person, action: str, record: Record) -> Answer | None:
+        for member in record.top.team:
+            if member.person == person.id and _holds_now(member.until):
+                if action in TEAM_READS or (action not in SCOPE_ALONE and member.access == "write"):
+                    return Answer(ALLOWED, f"{person.name} is in the team of the {record.top.type} ({member.access})")
+        return None
+
+    def may_do(self, person: Person, right: str, record: Record) -> Answer:
+        """Whether a person may do what a right names with a record: right, then scope, then team."""
+        answer = self.may(person, right)
+        if not answer.yes:
+            return answer
+        answer = self.in_scope(person, right, record)
+        if answer.yes or record.deleted:
+            return answer
+        action = right.partition(".")[2]
+        found = self._in_team(person, action, record)
+        if found is None and self.may(person, f"{record.type}.read").yes and self._in_team(person, "read", record):
+            return Answer(NO_RIGHT, f"{person.name} sees the {record.top.type} through its team, which does not give {action}")
+        return found or answer
+
+    def part_below(self, person: Person, right: str, record: Record) -> Answer:
+        """Whether a right to make parts holds below a record."""
+        answer = self.in_scope(person, right, record)
+        return answer if answer.yes else self._in_team(person, right.partition(".")[2], record) or answer
+
+    def sees(self, person: Person, record: Record) -> Answer:
+        """Whether a person may read a living record, and so find, count and point at it."""
+        answer = self.may_do(person, f"{record.type}.read", record)
+        return Answer(NOT_THERE, f"{record.type} is deleted") if answer.yes and is_gone(record) else answer
+
+    def may_give(self, person: Person, right: str, record_type: str, to: str | None, department: str | None) -> Answer:
+        """Whether a person with the right to assign may give a record of this type to somebody, or a department."""
+        owners = self.owners(person, right, record_type)
+        if owners is None or (to is not None and record_type in GIVEN_TO_ANYBODY):
+            return Answer(ALLOWED, f"{right} gives to everybody")
+        if to is not None and to in owners:
+            return Answer(ALLOWED, f"{self._name(to)} is in the scope of {right}")
+        if to is None and department in self.places(person, right, record_type):
+            return Answer(ALLOWED, f"the department is in the scope of {right}")
+        return Answer("INVALID_ARGUMENT", f"{self._name(to)} is outside the scope of {right}")
+
+    # The third question
+
+    def level(self, person: Person, record_type: str, name: str, state: str | None) -> str:
+        """How open a field is: the most open over the roles that give the right to read."""
+        right = f"{record_type}.read"
+        giving = [r for r in person.roles if any(_covers(given, right) for given in r.rights)] or list(person.roles)
+        levels = [self._of_role(role, record_type, name, state) for role in giving]
+        return max(levels, key=OPENNESS.index, default=OPTIONAL)
+
+    def _of_role(self, role: Role, record_type: str, name: str, state: str | None) -> str:
+        """What one role says: a rule for the state beats one for all states; without a rule it is optional.
+
+        Of two rules that say the same the stricter one counts.
+        """
+        rules = [r for r in role.field_rules if (r.resource, r.field) == (record_type, name)]
+        special = [r.level for r in rules if state is not None and state in r.states]
+        general = [r.level for r in rules if not r.states]
+        return min(special or general, key=OPENNESS.index, default=OPTIONAL)
+
+    def levels(self, person: Person, record_type: str, name: str, states: Iterable[str]) -> set[str]:
+        """How open a field is over all states a record may be in."""
+        return {self.level(person, record_type, name, state) for state in [*states] or [None]}
+
+    def compares(self, person: Person, record_type: str, name: str, states: Iterable[str]) -> bool:
+        """Whether a person may filter, sort, group and search by a field: not if it is veiled in any state."""
+        return not self.levels(person, record_type, name, states) & {HIDDEN, MASKED}
+
+    def _name(self, person_id: str | None) -> str:
+        return self.people[person_id].name if person_id in self.people else "nobody"
+
+
+def is_gone(record: Record) -> bool:
+    """Whether the record itself lies in the recycle bin."""
+    return record.deleted
+
+
+def _covers(given: str, right: str) -> bool:
+    """`*` is everything, `customer.*` everything with customers."""
+    return given in ("*", right, f"{right.partition('.')[0]}.*")
+
+
+def _holds_now(until: datetime | None) -> bool:
+    return until is None or until > datetime.now(UTC)

@@ -1,0 +1,200 @@
+"""Surfaces that show records: by id, lists, search, counts, what happened to one, what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from security.kinds import KINDS, Kind, right_of
+from security.oracle import ALLOWED, NOT_THERE, Answer, Person, Record
+from security.run import Run
+
+CAP = 1000
+
+
+def read(run: Run) -> None:
+    """One record by its id, deleted ones too."""
+    who, record = run.world.somebody(), run.world.something()
+    kind = KINDS[record.type]
+    outcome = run.ask(who, f"Get{kind.noun}", id=record.id)
+    if run.answer("read", who, record, run.world.oracle.sees(who, record), outcome, f"Get{kind.noun}"):
+        run.equal("read", who, record.id, outcome.answer.id, f"the id of {record.id}")
+
+
+def listed(run: Run) -> None:
+    """All pages of a list, with a filter and an order or without, with a count or without."""
+    chance, who = run.world.chance, run.world.somebody()
+    kind = KINDS[chance.choice(list(KINDS))]
+    records, name, value = run.world.records[kind.type], "", ""
+    if kind.compared and chance.random() < 0.6:
+        name = chance.choice(kind.compared)
+        value = str(chance.choice(records).values.get(name) or "")
+    if name == "owner_id" and chance.random() < 0.5:
+        value = who.id
+    condition = f'{name} = "{value}"' if value else f"{name} = null" if name else ""
+    order = chance.choice(["", *kind.ordered, *(f"{n} desc" for n in kind.ordered)])
+    count = chance.choice(["", "", "capped", "exact"])
+    asked = f"List{kind.nouns} filter={condition} order={order} count={count}"
+    right = run.may_compare(who, kind, name, order.partition(" ")[0])
+    found = pages(run, who, kind, right, asked, filter=condition, order_by=order, count=count)
+    if found is None:
+        return
+    ids, total = found
+    expected = [r for r in run.sees(who, kind.type) if not name or str(r.values.get(name) or "") == value]
+    run.same("list", who, expected, ids, asked)
+    if count:
+        run.equal("count", who, min(len(expected), CAP) if count == "capped" else len(expected), total, asked)
+
+
+def bin(run: Run) -> None:
+    """The recycle bin shows what one would see if it were not there."""
+    who = run.world.somebody()
+    kind = KINDS[run.world.chance.choice([k for k in KINDS if KINDS[k].verbs])]
+    right = run.world.oracle.may(who, f"{kind.type}.read")
+    asked = f"List{kind.nouns} deleted"
+    found = pages(run, who, kind, right, asked, deleted=True)
+    if found is None:
+        return
+
+    def why(record: Record) -> Answer:
+        return run.world.oracle.may_do(who, f"{kind.type}.read", record)
+
+    expected = [r for r in run.world.records[kind.type] if r.deleted and why(r).yes]
+    run.same("recycle bin", who, expected, found[0], asked, why)
+
+
+def pages(run: Run, who: Person, kind: Kind, right: Answer, asked: str, **how: Any) -> tuple[list[str], int] | None:
+    """(ids over all pages, total of the first); None where it was refused, which is a case itself."""
+    ids: list[str] = []
+    page_token, total = "", 0
+    size = run.world.chance.choice([50, 200, 200])
+    while True:
+        outcome = run.ask(who, f"List{kind.nouns}", page_size=size, page_token=page_token, fields="id", **how)
+        if outcome.code != ALLOWED or not right.yes:
+            run.answer("list", who, None, right, outcome, asked)
+            return None
+        ids += [m.id for m in getattr(outcome.answer, kind.plural)]
+        total = total if page_token else outcome.answer.total
+        page_token = outcome.answer.next_page_token
+        if not page_token:
+            return ids, total
+
+
+def search(run: Run) -> None:
+    """The search box finds what one sees, and nothing else."""
+    who = run.world.somebody()
+    kind = KINDS[run.world.chance.choice([k for k in KINDS if KINDS[k].searched])]
+    target = run.world.chance.choice(run.world.records[kind.type])
+    name = run.world.chance.choice(kind.searched)
+    words = str(target.values[name])
+    asked = f"List{kind.nouns} search={words} ({name})"
+    oracle = run.world.oracle
+    found = pages(run, who, kind, oracle.may(who, f"{kind.type}.read"), asked, search=words)
+    if found is None:
+        return
+    by_it = oracle.compares(who, kind.type, name, kind.states)  # else it must not be found by this
+    expected = [r for r in run.sees(who, kind.type) if by_it and r is target or r.id in found[0] and r is not target]
+    run.same("search", who, expected, found[0], asked, lambda r: oracle.sees(who, r))
+
+
+def briefs(run: Run) -> None:
+    """What is known of customers in brief has a right and a scope of its own, and no team."""
+    who, oracle = run.world.somebody(), run.world.oracle
+    right = "customer_brief.read"
+    ids: list[str] = []
+    page_token = ""
+    while True:
+        outcome = run.ask(who, "ListCustomerBriefs", page_size=200, page_token=page_token)
+        if outcome.code != ALLOWED or not oracle.may(who, right).yes:
+            run.answer("list", who, None, oracle.may(who, right), outcome, "ListCustomerBriefs")
+            return
+        ids += [m.id for m in outcome.answer.customers]
+        page_token = outcome.answer.next_page_token
+        if not page_token:
+            break
+
+    def why(record: Record) -> Answer:
+        return oracle.in_scope(who, right, record, "customer_brief")
+
+    expected = [r for r in run.world.records["customer"] if not r.deleted and why(r).yes]
+    run.same("briefs", who, expected, ids, "ListCustomerBriefs", why)
+
+
+def history(run: Run) -> None:
+    """What happened to a record is shown to whom the record is."""
+    who, record = run.world.somebody(), run.world.something()
+    outcome = run.services.ask(
+        who, "ListChanges", run.over(), service=KINDS[record.type].service, record_type=record.type, id=record.id
+    )
+    if run.answer("changes", who, record, run.world.oracle.sees(who, record), outcome, "ListChanges"):
+        run.equal("changes", who, {record.id}, {c.record_id for c in outcome.answer.changes}, "ListChanges")
+
+
+def actions(run: Run) -> None:
+    """What one may do with a record now: what the oracle allows, in a state in which it is possible."""
+    who, record = run.world.somebody(), run.world.something("opportunity", "service_request", "task")
+    kind, oracle = KINDS[record.type], run.world.oracle
+    outcome = run.services.ask(
+        who, "ListActions", run.over(), service=kind.service, record_type=record.type, id=record.id
+    )
+    if not run.answer("actions", who, record, oracle.sees(who, record), outcome, "ListActions"):
+        return
+    found = {a.action: a.allowed for a in outcome.answer.actions}
+    expected = {
+        verb: record.state in kind.own_states[verb] and oracle.may_do(who, right_of(verb, kind), record).yes
+        for verb in kind.own_states
+    }
+    if not run.equal("actions", who, expected, found, f"ListActions of {record.type} {record.id} ({record.state})"):
+        verb = next(v for v in expected if expected[v] != found.get(v))
+        run.findings[-1].lines.append(f"because   {oracle.may_do(who, right_of(verb, kind), record).why}")
+
+
+def timeline(run: Run) -> None:
+    """A customer's timeline is for whom its interactions are, and holds only kinds of records that one may read."""
+    who, record = run.world.somebody(), run.world.something("customer")
+    oracle = run.world.oracle
+    outcome = run.ask(who, "ListTimeline", customer_id=record.id, page_size=200)
+    expected = oracle.may_do(who, "interaction.read", Record("interaction", "", parent=record))
+    if expected.yes and record.deleted:
+        expected = Answer(NOT_THERE, "the customer is deleted")
+    if run.answer("timeline", who, record, expected, outcome, "ListTimeline"):
+        kinds = {e.record_type for e in outcome.answer.entries}
+        readable = {k for k in kinds if oracle.may(who, f"{k}.read").yes}
+        run.equal("timeline", who, readable, kinds, f"ListTimeline of {record.id}: kinds of records")
+
+
+def explained(run: Run) -> None:
+    """Why somebody may or may not: what is explained is what is so."""
+    chance, oracle = run.world.chance, run.world.oracle
+    who, record = run.world.somebody(), chance.choice([r for r in run.world.of(*KINDS) if not r.deleted])
+    right = f"{record.type}.{chance.choice(['read', 'read', 'update', 'delete', 'assign'])}"
+    outcome = run.services.ask(
+        run.world.boss,
+        "ExplainAccess",
+        run.over(),
+        service=KINDS[record.type].service,
+        record_type=record.type,
+        id=record.id,
+        user_id=who.id,
+        right=right,
+    )
+    if run.answer("explain", run.world.boss, record, Answer(ALLOWED, "asked by the boss"), outcome, right):
+        answer = oracle.may_do(who, right, record)
+        if not run.equal("explain", who, answer.yes, outcome.answer.allowed, f"{right} on {record.type} {record.id}"):
+            run.findings[-1].lines.append(f"because   {answer.why}")
+
+
+SURFACES: tuple[Callable[[Run], None], ...] = (
+    read,
+    read,
+    read,
+    listed,
+    listed,
+    bin,
+    search,
+    briefs,
+    history,
+    actions,
+    timeline,
+    explained,
+)

@@ -1,0 +1,187 @@
+"""All services in this process, the gateway before them, and a company put into them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import grpc
+import pytest
+from google.protobuf.json_format import MessageToDict, ParseDict
+from google.rpc import error_details_pb2, status_pb2
+from security.kinds import SERVICES
+from security.oracle import Person
+from werkzeug.test import Client as Http
+
+from crm.records.v1.event_pb2 import Event
+from crm_kit import ids, team
+from crm_kit.field_names import camel
+from crm_kit.testing import Client, Server, running, token
+from gateway import create_app
+from gateway.contract import PARAMETER, Operation, operations
+from gateway.settings import Settings
+
+GRPC, HTTP = "gRPC", "HTTP"
+CODES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "FAILED_PRECONDITION",
+    412: "ABORTED",
+    428: "FAILED_PRECONDITION",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request, whichever way it went."""
+
+    code: str
+    answer: Any = None
+    fields: dict[str, str] = field(default_factory=dict)
+    """Fields that a refusal names."""
+    said: str = ""
+
+
+class Services:
+    """Six services and the gateway, and who asks them."""
+
+    def __init__(self, servers: dict[str, Server], app: Any) -> None:
+        self.servers = servers
+        self._http = Http(app)
+        self._operations = {o.method.name: o for o in operations()}
+        self._owner = {m: n for n, s in reversed(servers.items()) for m in _own_methods(s)}
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._tokens: dict[str, str] = {}
+        self._told = dict.fromkeys(servers, 0)
+        self._untold = False
+        self._heard = {n: {*s.service.handlers, *team.HANDLERS} for n, s in servers.items()}
+
+    def reset(self) -> None:
+        """Empty every database."""
+        for server in self.servers.values():
+            server.reset()
+        self._told = dict.fromkeys(self.servers, 0)
+
+    def has(self, rpc: str) -> bool:
+        """Whether the contract has an RPC of this name."""
+        return rpc in self._operations
+
+    def ask(self, who: Person, rpc: str, over: str = GRPC, *, service: str = "", **fields: Any) -> Outcome:
+        """One request of a person. `service` says whose it is, where every service answers the RPC."""
+        operation = self._operations[rpc]
+        request = operation.request(**fields)
+        self._untold |= operation.verb != "GET"
+        if over == HTTP:
+            return self._over_http(who, operation, request)
+        try:
+            return Outcome("OK", getattr(self._client(service or self._owner[rpc], who), rpc)(request))
+        except grpc.RpcError as error:
+            return _refusal(error)
+
+    def tell(self) -> None:
+        """Let every service hear what was announced since the last time."""
+        if not self._untold:
+            return
+        self._untold = False
+        for source, server in self.servers.items():
+            rows = server.sql("SELECT id, payload FROM outbox WHERE id > :last ORDER BY id", last=self._told[source])
+            if rows:
+                self._told[source] = rows[-1][0]
+                self.deliver(source, [Event.FromString(bytes(payload)) for _, payload in rows])
+
+    def deliver(self, source: str, events: Sequence[Event], *, to_all: bool = False) -> None:
+        """Events of a service reach those who listen to them."""
+        for name, server in self.servers.items():
+            wanted = [e for e in events if to_all or f"{source}.{e.record_type}" in self._heard[name]]
+            if wanted:
+                server.deliver(source, *wanted)
+
+    def _client(self, service: str, who: Person) -> Client:
+        found = self._clients.get((service, who.id))
+        if found is None:
+            found = self._clients[service, who.id] = self.servers[service].client(self._token(who), who.id)
+        return found
+
+    def _token(self, who: Person) -> str:
+        if who.id not in self._tokens:
+            self._tokens[who.id] = token(who.id, ids.uuid7(), seconds=7200)
+        return self._tokens[who.id]
+
+    def _over_http(self, who: Person, operation: Operation, request: Any) -> Outcome:
+        path, query, body, headers = _as_http(operation, request)
+        headers["Authorization"] = f"Bearer {self._token(who)}"
+        reply = self._http.open(
+            f"{path}?{query}" if query else path, method=operation.verb, json=body, headers=headers
+        )
+        document = json.loads(reply.data)
+        if reply.status_code < 300:
+            return Outcome("OK", ParseDict(document, operation.response(), ignore_unknown_fields=True))
+        wrong = {e["field"]: e.get("message", "") for e in document.get("errors", [])}
+        return Outcome(CODES.get(reply.status_code, str(reply.status_code)), None, wrong, document.get("detail", ""))
+
+
+def _own_methods(server: Server) -> list[str]:
+    package = server.service.contract
+    return [m.name for m in server._methods.values() if m.containing_service.full_name.startswith(f"{package}.")]
+
+
+def _refusal(error: Any) -> Outcome:
+    fields: dict[str, str] = {}
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            bad = error_details_pb2.BadRequest()
+            for detail in status_pb2.Status.FromString(value).details:
+                if detail.Unpack(bad):
+                    fields = {v.field: v.description for v in bad.field_violations}
+    return Outcome(error.code().name, None, fields, error.details() or "")
+
+
+def _as_http(operation: Operation, request: Any) -> tuple[str, str, Any, dict[str, str]]:
+    """(path, query, body, headers) of a request, as a client of the HTTP interface writes it."""
+    said = MessageToDict(request)
+    headers = {}
+    if "etag" in said and operation.body != "*":
+        headers["If-Match"] = f'"{said.pop("etag")}"'
+
+    def fill(match: Any) -> str:
+        holder = said
+        *above, last = [camel(part) for part in match[1].split(".")]
+        for part in above:
+            holder = holder[part]
+        return quote(str(holder.pop(last, "")), safe="")
+
+    path = PARAMETER.sub(fill, operation.path)
+    mask = [p for p in said.pop("updateMask", "").split(",") if p]
+    if operation.body == "*":
+        return path, "", said, headers
+    body = said.pop(camel(operation.body), {}) if operation.body else None
+    if mask:
+        body = {name: body.get(name) for name in mask}
+    query = urlencode({n: str(v).lower() if isinstance(v, bool) else v for n, v in said.items()})
+    return path, query, body, headers
+
+
+@contextmanager
+def suite(folder: Path) -> Iterator[Services]:
+    """The services run; each has a database of its own and knows nobody."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("IDENTITY_KEY_FILE", str(folder / "identity.key"))
+        patch.setattr(import_module("identity.app").SERVICE, "seed", None)
+        patch.setattr(sys.modules["gateway.observe"], "write_line", lambda _line: None)  # a figure's number would drown
+        servers = {}
+        for name in SERVICES:
+            service = import_module(f"{name.replace('-', '_')}.app").SERVICE
+            server = servers[name] = stack.enter_context(running(service))
+            patch.setenv(f"{name.upper().replace('-', '_')}_ADDRESS", server.address)
+        addresses = {name: server.address for name, server in servers.items()}
+        yield Services(servers, create_app(Settings(services=addresses, public_rate=0)))

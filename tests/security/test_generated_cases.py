@@ -1,0 +1,138 @@
+"""Rights, scopes, teams and fields on every surface, in companies made at random, against an oracle of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import pytest
+from security import company, fields, figures, reading, world, writing
+from security.oracle import Oracle, Person, Record
+from security.run import LEAK, WRONG_REFUSAL, Run
+from security.services import Services, suite
+from security.world import World
+
+CASES = 10_000
+AREAS: list[tuple[ModuleType, int]] = [(reading, 5), (figures, 2), (writing, 4), (fields, 3)]
+"""What is asked about, and how often beside the others."""
+EXPECTED = {
+    *("read", "list", "recycle bin", "search", "count", "briefs", "changes", "actions", "timeline", "explain"),
+    *("groups", "sums", "report", "event", "picker", "import"),
+    *("field", "field given", "field in changes", "reveal"),
+    *(f"verb {v}" for v in ("update", "assign", "delete", "restore", "win", "lose", "reopen", "archive", "handle")),
+    *(f"verb {v}" for v in ("feedBack", "complete", "cancel")),
+}
+"""Surfaces that must have been asked."""
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    with suite(tmp_path_factory.mktemp("suite")) as running:
+        yield running
+
+
+def asked(run: Run, cases: int) -> Run:
+    """Ask until there are so many cases, or so many findings that the rest would say the same."""
+    modules, weights = zip(*AREAS, strict=True)
+    while run.cases.total() < cases and len(run.findings) < 40:
+        (module,) = run.world.chance.choices(modules, weights)
+        run.world.chance.choice(module.SURFACES)(run)
+    return run
+
+
+def told(run: Run) -> str:
+    """What is wrong, with one case in full for each kind of finding."""
+    first = {(f.what, f.surface): str(f) for f in reversed(run.findings)}
+    return "\n\n".join([run.report(), *first.values()])
+
+
+@pytest.mark.figure("R40")
+@pytest.mark.feature("IDN-07")
+def test_everybody_sees_and_does_on_every_surface_what_the_rules_say(
+    services: Services, measured: Callable[[str], None]
+) -> None:
+    made = world.make(2026)
+    company.move_in(services, made)
+
+    run = asked(Run(made, services), CASES)
+
+    measured(run.report())
+    assert not run.findings, told(run)
+    assert set(run.cases) >= EXPECTED, EXPECTED - set(run.cases)
+
+
+@pytest.mark.figure("R40")
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_ten_companies_more(services: Services, measured: Callable[[str], None], seed: int) -> None:
+    made = world.make(seed, people=60)
+    company.move_in(services, made)
+
+    run = asked(Run(made, services), CASES)
+
+    measured(f"seed {seed}: {run.report()}")
+    assert not run.findings, told(run)
+
+
+class NoDenials(Oracle):
+    """Forgets that a denial wins."""
+
+    def may(self, person: Person, right: str):
+        kept = tuple(g for g in person.grants if not g.denied)
+        return super().may(Person(person.id, person.name, person.department, person.manager, person.roles, kept), right)
+
+
+class NobodyBelow(Oracle):
+    """Forgets the reporting line."""
+
+    def _is_below(self, one: Person, manager: Person) -> bool:
+        return False
+
+
+class ForgetsTeams(Oracle):
+    """Forgets that teams exist."""
+
+    def _in_team(self, person: Person, action: str, record: Record) -> None:
+        return None
+
+
+class EveryField(Oracle):
+    """Forgets the rules of fields."""
+
+    def level(self, person: Person, record_type: str, name: str, state: str | None) -> str:
+        return "optional"
+
+
+@pytest.mark.figure("R40")
+@pytest.mark.parametrize("wrong", [NoDenials, NobodyBelow, ForgetsTeams, EveryField])
+def test_an_oracle_that_forgets_a_rule_is_contradicted(services: Services, wrong: type[Oracle]) -> None:
+    made = world.make(7)
+    company.move_in(services, made, 0.3)
+    right = made.oracle
+    made.oracle = wrong(right.people.values(), right.departments, right.tops)
+
+    run = asked(Run(made, services), 1500)
+
+    assert run.findings
+
+
+@pytest.mark.figure("R40")
+def test_a_product_that_reaches_too_far_is_found_out(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world.make(8)
+    company.move_in(services, made, 0.3)
+    for server in services.servers.values():
+        server.service.organisation.forget()
+    monkeypatch.setattr("crm_kit.access.Access.may", lambda _self, _right: True)
+
+    run = asked(Run(made, services), 600)
+
+    assert {LEAK, WRONG_REFUSAL} & {f.what for f in run.findings}
+
+
+def test_the_same_seed_makes_the_same_company() -> None:
+    def told_of(made: World) -> list[object]:
+        people = [(p.name, p.manager, p.department, [r.code for r in p.roles]) for p in made.people]
+        return [made.departments, people, [(r.code, r.rights, r.scopes, r.field_rules) for r in made.roles]]
+
+    assert told_of(world.make(5)) == told_of(world.make(5))
+    assert told_of(world.make(5)) != told_of(world.make(6))
