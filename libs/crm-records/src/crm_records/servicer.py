@@ -15,9 +15,22 @@ from google.protobuf.message_factory import GetMessageClass
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
-from crm_records import bulk, changes, custom_fields, definitions, dictionaries, listing, numbers, states, writing
+from crm_records import (
+    bulk,
+    changes,
+    custom_fields,
+    definitions,
+    dictionaries,
+    listing,
+    numbers,
+    reaching,
+    states,
+    writing,
+)
 from crm_records import fields as kinds
+from crm_records.explain import AccessServicer
 from crm_records.record import Record, Registry
+from crm_records.teams import TeamServicer
 
 
 class Servicer:
@@ -125,12 +138,13 @@ class RecordServicer:
         if record.states is None:
             return pb.ListActionsResponse()
         row = {record.states.column: getattr(message, record.states.column)}
+        out = {r: reaching.why_not(call, record, request.id, r) for r in {t.right for t in record.states.transitions}}
         answer = pb.ListActionsResponse()
         found: dict[str, tuple[str, states.Transition]] = {}
         for way in record.states.transitions:
             # Where one way is open the action is allowed; where none is, the first says why.
             if way.action not in found or found[way.action][0]:
-                why = states.why_not(call, record, row, way)
+                why = states.why_not(call, record, row, way) or out.get(way.right, "")
                 if way.action not in found or not why:
                     found[way.action] = (why, way)
         for action, (why, way) in found.items():
@@ -194,7 +208,11 @@ class RecordServicer:
 
 def servicers(registry: Registry) -> dict[str, object]:
     """What a service answers for all of its records, by the name of the contract's service."""
-    return {"RecordService": RecordServicer(registry)}
+    return {
+        "RecordService": RecordServicer(registry),
+        "TeamService": TeamServicer(registry),
+        "AccessService": AccessServicer(registry),
+    }
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:

@@ -20,7 +20,18 @@ from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, ids, scope
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import changes, custom_fields, dictionaries, references, rows, search, sql, states, validation
+from crm_records import (
+    changes,
+    custom_fields,
+    dictionaries,
+    reaching,
+    references,
+    rows,
+    search,
+    sql,
+    states,
+    validation,
+)
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
 
@@ -218,9 +229,11 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
     if before is None and (owner == call.caller.user_id or (owner, department) == _place(call, record)):
         return
     call.need(f"{record.type}.assign")
+    reach = record.reach(call)
+    if before is not None and reach.record_ids and not reaching.holds(call, record, row["id"], reach.alone()):
+        raise errors.Denied("beyond_team")
     if owner and not record.given_within_reach:
         return
-    reach = record.reach(call)
     if reach.all or (owner and owner in reach.owner_ids) or (not owner and department in reach.department_ids):
         return
     field = record.fields["owner_id" if owner else "department_id"]
@@ -292,7 +305,7 @@ def locked(
         statement = _statements[key] = sql.prepare(query.with_for_update(of=table, key_share=not alone))
     found = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).fetchone()
     if found is None:
-        raise errors.NotFound()
+        raise errors.NotFound() if deleted else reaching.refusal(call, record, record_id)
     row = as_row(record, found)
     if etag is not None and etag != str(row["version"]):
         raise errors.Stale()
