@@ -12,6 +12,7 @@ from crm_records import tables as records_tables
 from crm_records.record import Registry
 from identity import sessions, tables, transactions, tries
 from identity.departments import DEPARTMENTS
+from identity.keys import Keys
 from identity.roles import ROLES
 from identity.rpc.auth import AuthServicer
 from identity.rpc.departments import DepartmentServicer
@@ -24,9 +25,10 @@ REGISTRY = Registry([USERS, DEPARTMENTS, ROLES])
 
 def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
+    keys = Keys(service)
     return {
-        "AuthService": AuthServicer(service),
-        "UserService": UserServicer(),
+        "AuthService": AuthServicer(service, keys),
+        "UserService": UserServicer(keys),
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
         **records.servicers(REGISTRY),
