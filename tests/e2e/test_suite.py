@@ -6,14 +6,20 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import message_factory
 
 from crm.customer.v1 import customers_pb2
-from crm.records.v1 import records_pb2
+from crm.identity.v1 import users_pb2
+from crm.reporting.v1 import reports_pb2
+from crm.sales.v1 import opportunities_pb2
+from crm.service_desk.v1 import requests_pb2
+from crm.workspace.v1 import tasks_pb2
 from crm_kit.testing.suite import ADMIN_PASSWORD, Suite, eventually
 
 FIRST, OWN = "first-password-1", "own-password-2"
@@ -185,25 +191,76 @@ def counts(suite: Suite, token: str) -> list[int]:
     return [get(suite, token, f"/v1/{what}?count=exact&pageSize=1")["total"] for what in ("customers", "opportunities")]
 
 
+CLAIMS = """
+X-User-Id X-User X-Username X-User-Name X-User-Email X-Roles X-User-Roles X-Rights X-Scope X-Admin X-Actor-Id X-Acting-Id
+X-Session-Id X-Forwarded-User X-Forwarded-Email X-Forwarded-Preferred-Username X-Remote-User Remote-User
+X-Authenticated-User X-Authenticated-Userid X-Auth-User X-Auth-Request-User X-WebAuth-User X-Original-User
+X-Consumer-Username X-Tenant-Id X-Client-Cert X-SSL-Client-S-DN X-Access-Token X-Authorization Proxy-Authorization
+Grpc-Metadata-User Grpc-Metadata-Authorization
+""".split()
+"""Headers by which other systems say who calls."""
+DOORS = {
+    "identity": ("/v1/users", users_pb2, "UserService", "ListUsers"),
+    "customer": ("/v1/customers", customers_pb2, "CustomerService", "ListCustomers"),
+    "sales": ("/v1/opportunities", opportunities_pb2, "OpportunityService", "ListOpportunities"),
+    "service-desk": ("/v1/service-requests", requests_pb2, "ServiceRequestService", "ListServiceRequests"),
+    "workspace": ("/v1/tasks", tasks_pb2, "TaskService", "ListTasks"),
+    "reporting": ("/v1/reports/funnel", reports_pb2, "ReportService", "GetFunnel"),
+}
+"""A read of each service that asks for a right: over HTTP, and on the service's own port."""
+
+
+@pytest.fixture(scope="module")
+def visitor(suite: Suite, admin: str) -> str:
+    """The token of somebody who may nothing."""
+    root = get(suite, admin, "/v1/departments")["departments"][0]["id"]
+    user = {"username": "visitor", "name": "访客", "departmentId": root}
+    post(suite, admin, "/v1/users", {"user": user, "initialPassword": FIRST})
+    return suite.first_login("visitor", FIRST, OWN)
+
+
 @pytest.mark.figure("R47")
-def test_a_services_own_port_answers_nobody_without_a_token(suite: Suite) -> None:
-    claims = (("x-user-id", "admin"), ("x-user-roles", "system_admin"), ("authorization", "Basic YWRtaW46YWRtaW4="))
-    with grpc.insecure_channel(suite.addresses["customer"]) as channel:
-        read = channel.unary_unary(
-            "/crm.customer.v1.CustomerService/ListCustomers",
-            records_pb2.ListRequest.SerializeToString,
-            customers_pb2.ListCustomersResponse.FromString,
+def test_no_header_from_outside_says_who_calls(
+    suite: Suite, admin: str, visitor: str, measured: Callable[[str], None]
+) -> None:
+    who = get(suite, admin, "/v1/auth/me")["id"]
+    tried = 0
+
+    for path, *_ in DOORS.values():
+        for name in CLAIMS:
+            for claim in (who, "admin", f"Bearer {admin}"):
+                assert suite.ask("GET", path, headers={name: claim}).status == 401, name
+                assert suite.ask("GET", path, token=visitor, headers={name: claim}).status == 403, name
+                tried += 2
+
+    me = suite.ask("GET", "/v1/auth/me", token=visitor, headers=dict.fromkeys(CLAIMS, who))
+    assert me.body["username"] == "visitor"
+    measured(f"{len(CLAIMS)} headers x {len(DOORS)} services: {tried} requests, none honoured")
+
+
+@pytest.mark.figure("R47")
+@pytest.mark.parametrize("service", DOORS)
+def test_a_services_own_port_answers_nobody_without_a_token(
+    suite: Suite, admin: str, visitor: str, service: str
+) -> None:
+    _, module, servicer, rpc = DOORS[service]
+    method = module.DESCRIPTOR.services_by_name[servicer].methods_by_name[rpc]
+    request, answer = (message_factory.GetMessageClass(kind) for kind in (method.input_type, method.output_type))
+    who = get(suite, admin, "/v1/auth/me")["id"]
+    names = [name.lower() for name in CLAIMS if not name.startswith("Grpc-")]
+    claims = [tuple((name, claim) for name in names) for claim in (who, "admin", f"Bearer {admin}")]
+
+    with grpc.insecure_channel(suite.addresses[service]) as channel:
+        ask = channel.unary_unary(
+            f"/{method.containing_service.full_name}/{rpc}", request.SerializeToString, answer.FromString
         )
-        for metadata in ((), claims):
-            with pytest.raises(grpc.RpcError) as refusal:
-                read(records_pb2.ListRequest(), metadata=metadata, timeout=5)
-            assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
-
-
-@pytest.mark.figure("R47")
-@pytest.mark.parametrize("name", ["X-User-Id", "X-Roles", "X-Forwarded-User", "X-Remote-User", "Grpc-Metadata-User"])
-def test_an_identity_header_from_outside_is_not_honoured(suite: Suite, name: str) -> None:
-    assert suite.ask("GET", "/v1/auth/me", headers={name: "admin"}).status == 401
+        for metadata in ((), *claims, (("authorization", "Basic YWRtaW46YWRtaW4="),)):
+            for signed_in, code in (((), "UNAUTHENTICATED"), ((("authorization", f"Bearer {visitor}"),), "PERMISSION")):
+                if signed_in and metadata and metadata[0][0] == "authorization":
+                    continue
+                with pytest.raises(grpc.RpcError) as refusal:
+                    ask(request(), metadata=(*signed_in, *metadata), timeout=5)
+                assert refusal.value.code().name.startswith(code)
 
 
 @pytest.mark.feature("IDN-01")

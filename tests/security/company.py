@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from security import world as worlds
-from security.kinds import KINDS
+from security.kinds import KINDS, Kind
 from security.oracle import Member, Person, Record, Role
 from security.services import Services
 from security.world import SIZES, World
@@ -117,11 +117,21 @@ def adopt(services: Services, world: World, record_type: str, message: Any) -> R
 
 def _record(world: World, record_type: str, row: Any) -> Record:
     kind = KINDS[record_type]
-    names = {*kind.compared, *kind.searched, *kind.ruled, *kind.ordered, "external_id", "won_amount", "outcome"}
-    plain = MessageToDict(row)
-    values = {n: plain.get(camel(n), "") for n in names}
     parent = world.find(kind.parent, getattr(row, kind.parent_field)) if kind.parent else None
-    return Record(record_type, row.id, parent=parent, values=values)
+    return Record(record_type, row.id, parent=parent, values=_values(kind, row))
+
+
+def _values(kind: Kind, row: Any) -> dict[str, object]:
+    plain = MessageToDict(row)
+    names = {*kind.compared, *kind.searched, *kind.ruled, *kind.ordered, "external_id"}
+    return {n: plain.get(camel(n), "") for n in names}
+
+
+def reread(services: Services, world: World, record: Record) -> None:
+    """Its values as the boss reads them: some are filled in where nothing is given."""
+    kind = KINDS[record.type]
+    record.values |= _values(kind, services.ask(world.boss, f"Get{kind.noun}", id=record.id).answer)
+    refresh(services, record)
 
 
 def refresh(services: Services, record: Record) -> None:

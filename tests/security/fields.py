@@ -110,9 +110,9 @@ def given(run: Run) -> None:
     outcome = run.ask(who, f"Update{kind.noun}", etag=str(record.version), **fields)
     answer = may_set(run, who, kind, record, {name: value})
     run.answer("field given", who, record, answer, outcome, f"Update{kind.noun} {name} = {value!r}")
-    if outcome.code == ALLOWED:
-        record.values[name] = value
     company.refresh(run.services, record)
+    if outcome.code == ALLOWED:
+        company.reread(run.services, run.world, record)
 
 
 def _with(kind: Kind, record: Record, name: str, value: str) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def revealed(run: Run) -> None:
     if answer.yes and oracle.levels(who, record.type, name, kind.states) == {HIDDEN}:
         answer = Answer(REFUSED, f"{name} is hidden")
     elif answer.yes:
-        answer = oracle.may_do(who, f"{record.type}.reveal", record)
+        answer = oracle.may_read(who, f"{record.type}.reveal", record)
         if answer.yes and level != MASKED:
             answer = Answer(REFUSED if level == HIDDEN else "FAILED_PRECONDITION", f"{name} is {level}")
     if run.answer("reveal", who, record, answer, outcome, f"RevealField {name}"):

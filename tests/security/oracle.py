@@ -228,29 +228,49 @@ class Oracle:
                     return Answer(ALLOWED, f"{person.name} is in the team of the {record.top.type} ({member.access})")
         return None
 
-    def may_do(self, person: Person, right: str, record: Record) -> Answer:
-        """Whether a person may do what a right names with a record: right, then scope, then team."""
-        answer = self.may(person, right)
-        if not answer.yes:
-            return answer
-        answer = self.in_scope(person, right, record)
-        if answer.yes or record.deleted:
-            return answer
-        action = right.partition(".")[2]
-        found = self._in_team(person, action, record)
-        if found is None and self.may(person, f"{record.type}.read").yes and self._in_team(person, "read", record):
-            return Answer(NO_RIGHT, f"{person.name} sees the {record.top.type} through its team, which does not give {action}")
-        return found or answer
-
-    def part_below(self, person: Person, right: str, record: Record) -> Answer:
-        """Whether a right to make parts holds below a record."""
+    def reaches(self, person: Person, right: str, record: Record) -> Answer:
+        """Whether a right that a person has holds on a record: by a scope, or by the record's team."""
         answer = self.in_scope(person, right, record)
         return answer if answer.yes else self._in_team(person, right.partition(".")[2], record) or answer
 
+    def may_read(self, person: Person, right: str, record: Record) -> Answer:
+        """Whether a person may read by a right: right, then scope, then team. What is out of reach is not there."""
+        answer = self.may(person, right)
+        return self.reaches(person, right, record) if answer.yes else answer
+
+    def may_do(self, person: Person, right: str, record: Record) -> Answer:
+        """Whether a person may change a record by a right. Who sees it through its team is told what a team gives."""
+        answer = self.may_read(person, right, record)
+        if answer.code != NOT_THERE or record.deleted:
+            return answer
+        return self._beyond_team(person, right, record) or answer
+
+    def _beyond_team(self, person: Person, right: str, record: Record) -> Answer | None:
+        action = right.partition(".")[2]
+        if self.may(person, f"{record.type}.read").yes and self._in_team(person, "read", record):
+            return Answer(NO_RIGHT, f"{person.name} sees it through the team of the {record.top.type}: no {action}")
+        return None
+
+    def part_below(self, person: Person, right: str, record: Record) -> Answer:
+        """Whether a right to make parts, which a person has, holds below a record."""
+        answer = self.reaches(person, right, record)
+        if answer.yes:
+            return answer
+        return self._beyond_team(person, right, record) or Answer("INVALID_ARGUMENT", answer.why)
+
     def sees(self, person: Person, record: Record) -> Answer:
         """Whether a person may read a living record, and so find, count and point at it."""
-        answer = self.may_do(person, f"{record.type}.read", record)
+        answer = self.may_read(person, f"{record.type}.read", record)
         return Answer(NOT_THERE, f"{record.type} is deleted") if answer.yes and is_gone(record) else answer
+
+    def brief(self, person: Person, customer: Record) -> Answer:
+        """Whether a person knows of a customer in brief: a right and a scope of their own; the team knows it anyway."""
+        right = "customer_brief.read"
+        answer = self.may(person, right)
+        if not answer.yes:
+            return answer
+        answer = self.in_scope(person, right, customer, "customer_brief")
+        return answer if answer.yes else self._in_team(person, "read", customer) or answer
 
     def may_give(self, person: Person, right: str, record_type: str, to: str | None, department: str | None) -> Answer:
         """Whether a person with the right to assign may give a record of this type to somebody, or a department."""

@@ -57,7 +57,7 @@ def bin(run: Run) -> None:
         return
 
     def why(record: Record) -> Answer:
-        return run.world.oracle.may_do(who, f"{kind.type}.read", record)
+        return run.world.oracle.may_read(who, f"{kind.type}.read", record)
 
     expected = [r for r in run.world.records[kind.type] if r.deleted and why(r).yes]
     run.same("recycle bin", who, expected, found[0], asked, why)
@@ -98,7 +98,7 @@ def search(run: Run) -> None:
 
 
 def briefs(run: Run) -> None:
-    """What is known of customers in brief has a right and a scope of its own, and no team."""
+    """What is known of customers in brief has a right and a scope of its own."""
     who, oracle = run.world.somebody(), run.world.oracle
     right = "customer_brief.read"
     ids: list[str] = []
@@ -114,7 +114,7 @@ def briefs(run: Run) -> None:
             break
 
     def why(record: Record) -> Answer:
-        return oracle.in_scope(who, right, record, "customer_brief")
+        return oracle.brief(who, record)
 
     expected = [r for r in run.world.records["customer"] if not r.deleted and why(r).yes]
     run.same("briefs", who, expected, ids, "ListCustomerBriefs", why)
@@ -154,7 +154,7 @@ def timeline(run: Run) -> None:
     who, record = run.world.somebody(), run.world.something("customer")
     oracle = run.world.oracle
     outcome = run.ask(who, "ListTimeline", customer_id=record.id, page_size=200)
-    expected = oracle.may_do(who, "interaction.read", Record("interaction", "", parent=record))
+    expected = oracle.may_read(who, "interaction.read", Record("interaction", "", parent=record))
     if expected.yes and record.deleted:
         expected = Answer(NOT_THERE, "the customer is deleted")
     if run.answer("timeline", who, record, expected, outcome, "ListTimeline"):

@@ -132,6 +132,8 @@ def _import(run: Run, who: Person, kind: Kind, record: Record, answer: Answer) -
     if record.deleted or not row["external_id"]:
         return
     outcome = run.ask(who, f"Import{kind.nouns}", **{kind.plural: [row]})
+    if run.world.oracle.may(who, f"{kind.type}.import").yes and not answer.yes:
+        answer = Answer(NOT_THERE, answer.why)  # its row fails
     if answer.yes and not may_set(run, who, kind, record, {}).yes:
         answer = Answer(NOT_THERE, "a required field is empty")
     if outcome.code == ALLOWED:
@@ -160,14 +162,12 @@ def pick(run: Run) -> None:
     who = chance.choice(makers) if makers and chance.random() < 0.8 else run.world.somebody()
     answer = oracle.may(who, right)
     if answer.yes:
-        answer = oracle.sees(who, target)
-        if answer.yes and kind.parent:
-            answer = oracle.part_below(who, right, target)
+        answer = oracle.part_below(who, right, target) if kind.parent else oracle.sees(who, target)
+        if target.deleted or (not answer.yes and not kind.parent):
+            answer = Answer(REFUSED, answer.why)
         if answer.yes:
             initial = Record(kind.type, "", state=kind.states[0] if kind.states else None)
             answer = may_set(run, who, kind, initial, {})
-        if not answer.yes:
-            answer = Answer(REFUSED, answer.why)
     outcome = run.ask(who, f"Create{kind.noun}", **{kind.type: {column: target.id, **NEW[kind.type]}})
     if run.answer("picker", who, target, answer, outcome, f"Create{kind.noun} {column}"):
         company.adopt(run.services, run.world, kind.type, outcome.answer)

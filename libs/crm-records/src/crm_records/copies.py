@@ -91,6 +91,8 @@ class Copy:
 
     def existing(self, call: Call, ids: Sequence[str]) -> set[str]:
         """Which of the ids the caller may point at: here, or where the record lives."""
+        if self._owned and not call.access.may(f"{self.record_type}.read"):
+            return set()
         query = select(self.table.c.id, self.table.c.deleted).where(one_of(self.table.c.id, ids))
         known = {row.id: row.deleted for row in call.connection.execute(query)}
         reachable = {i for i, deleted in known.items() if not deleted}

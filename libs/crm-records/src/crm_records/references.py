@@ -41,11 +41,11 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
 
 
 def check_parent(call: Call, record: Record, row: Row) -> None:
-    """What comes out of the recycle bin must find its parent alive."""
+    """What comes out of the recycle bin must find its parent alive, where the right to restore the part holds."""
     if record.parent is None:
         return
-    column, parent = record.parent
-    if row[column] not in existing(call, record, parent.type, [row[column]]):
+    column, _ = record.parent
+    if row[column] not in _parents(call, record, [row[column]]):
         field = record.fields[column]
         raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
 
@@ -90,7 +90,9 @@ def look_up_together(call: Call, record: Record, rows: Sequence[Row]) -> None:
 def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) -> set[str]:
     own = registry.records.get(record_type)
     if own is not None:
-        return _own(call, own, ids)
+        # A reach says where a right holds, not that it is given: who may read none of them points at none.
+        scoped = own.top.belongs_to in own.top.table.c
+        return _own(call, own, ids) if not scoped or call.access.may(f"{own.type}.read") else set()
     if record_type in registry.foreign:
         return registry.foreign[record_type](call, ids)
     table: Any = {"user": organisation.user, "department": organisation.department}.get(record_type)

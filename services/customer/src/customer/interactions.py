@@ -10,11 +10,11 @@ import orjson
 from sqlalchemy import Text, and_, func, literal, or_, select, union_all, update
 
 from crm.customer.v1 import interactions_pb2 as pb
-from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors, field_access, organisation
+from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing
+from crm_records import listing, reaching
 from crm_records.record import Record, Row
 from customer.customers import CUSTOMERS
 from customer.tables import customer, happening, interaction
@@ -49,8 +49,14 @@ _TITLES = {"interaction": "subject", "opportunity": "title", "service_request": 
 
 
 def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResponse:
-    """Interactions of a customer and what other services announced about it, newest first."""
-    listing.get(call, CUSTOMERS, records_pb.GetRequest(id=request.customer_id, fields="id"))
+    """Interactions of a customer and what other services announced about it, newest first.
+
+    It reaches as far as the right to read interactions, and tells only of records of types that the caller may read.
+    """
+    if not kinds.is_id(request.customer_id) or not reaching.holds(
+        call, CUSTOMERS, request.customer_id, INTERACTIONS.reach(call)
+    ):
+        raise errors.NotFound()
     size = listing._page_size(request)
     own = (
         select(
@@ -73,7 +79,7 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
         happening.c.action,
         happening.c.title,
         happening.c.actor_name,
-    ).where(happening.c.customer_id == request.customer_id)
+    ).where(happening.c.customer_id == request.customer_id, one_of(happening.c.record_type, _readable(call)))
     if request.page_token:
         time, last = _position(request.page_token)
         own = own.where(_behind(interaction.c.start_time, interaction.c.id, time, last))
@@ -92,6 +98,11 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
         plain = orjson.dumps([last_row.time.isoformat(), last_row.id])
         answer.next_page_token = base64.urlsafe_b64encode(plain).decode()
     return answer
+
+
+def _readable(call: Call) -> list[str]:
+    """The types of other services' records that the caller may read."""
+    return [record_type for record_type in _TITLES if call.access.may(f"{record_type}.read")]
 
 
 def _behind(time_column: Any, id_column: Any, time: datetime, last: str) -> Any:
