@@ -119,19 +119,26 @@ class Answer:
 
 
 class Oracle:
-    """Answers about one organisation."""
+    """Answers about one organisation, which stays as it is: what follows from it alone is worked out once."""
 
     def __init__(self, people: Iterable[Person], departments: dict[str, str | None], tops: dict[str, str]) -> None:
         """`departments`: id → the one above. `tops`: type of a part → type of what it belongs to in the end."""
         self.people = {p.id: p for p in people}
         self.departments = departments
         self.tops = tops
+        self._held: dict[tuple[str, str], Answer] = {}
         self._reached: dict[tuple[str, str, str], frozenset[str] | None] = {}
+        self._homes: dict[tuple[str, str, str], frozenset[str]] = {}
 
     # The first question
 
     def may(self, person: Person, right: str) -> Answer:
         """Whether a person has a right: by a role or a grant that still holds, and no denial takes it away."""
+        if (person.id, right) not in self._held:
+            self._held[person.id, right] = self._may(person, right)
+        return self._held[person.id, right]
+
+    def _may(self, person: Person, right: str) -> Answer:
         grants = [g for g in person.grants if _holds_now(g.until)]
         for grant in grants:
             if grant.denied and _covers(grant.right, right):
@@ -164,9 +171,13 @@ class Oracle:
             found |= {p.id for p in self.people.values() if p.department in places}
         return frozenset(found)
 
-    def places(self, person: Person, right: str, resource: str) -> set[str]:
+    def places(self, person: Person, right: str, resource: str) -> frozenset[str]:
         """The departments whose ownerless records a right holds on, where it does not hold on all."""
-        return {d for s in self._scopes(person, right, resource) for d in self._places(person, s)}
+        key = (person.id, right, resource)
+        if key not in self._homes:
+            scopes = self._scopes(person, right, resource)
+            self._homes[key] = frozenset(d for s in scopes for d in self._places(person, s))
+        return self._homes[key]
 
     def _scopes(self, person: Person, right: str, resource: str) -> list[Scope]:
         """Of the roles that give the right; of all, where it is given to the person alone."""

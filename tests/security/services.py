@@ -71,9 +71,10 @@ class Services:
             server.reset()
         self._told = dict.fromkeys(self.servers, 0)
 
-    def has(self, rpc: str) -> bool:
-        """Whether the contract has an RPC of this name."""
-        return rpc in self._operations
+    def forget(self) -> None:
+        """What the services keep of people for a moment is gone."""
+        for server in self.servers.values():
+            server.service.organisation.forget()
 
     def ask(self, who: Person, rpc: str, over: str = GRPC, *, service: str = "", **fields: Any) -> Outcome:
         """One request of a person. `service` says whose it is, where every service answers the RPC."""
