@@ -70,7 +70,13 @@ def test_nobody_asks_for_what_they_do_not_see(server: Server, steel: Any) -> Non
     for level in ("hidden", "masked"):
         clerk = server.person(READ, fields=[rule("phone", level), rule("industry", level), rule("name", level)])
 
-        for text in ('phone="13812345678"', 'phone:"1381"', "NOT phone=null", 'city="上海" AND name:"宝"', 'pinyin:"b"'):
+        for text in (
+            'phone="13812345678"',
+            'phone:"1381"',
+            "NOT phone=null",
+            'city="上海" AND name:"宝"',
+            'pinyin:"b"',
+        ):
             with refused("INVALID_ARGUMENT", "BAD_FILTER") as told:
                 clerk.ListCustomers(filter=text, metadata={"accept-language": "en"})
             assert "there is no field" in told.message
@@ -269,7 +275,7 @@ def test_a_verb_brings_nothing_that_is_not_the_callers_to_give(server: Server, b
 
 
 def test_a_timeline_shows_titles_as_their_own_records_would(server: Server, boss: Client, steel: Any) -> None:
-    boss.CreateInteraction(interaction={"customer_id": steel.id, "subject": "拜访总经理"})
+    boss.CreateInteraction(interaction={"customer_id": steel.id, "kind": "visit", "subject": "拜访总经理"})
     masked = server.person(READ, fields=[rule("subject", "masked", "interaction")])
     hidden = server.person(READ, fields=[rule("subject", "hidden", "interaction")])
 
