@@ -154,3 +154,11 @@ def test_a_create_answers_201_with_the_address_of_the_record(http, services):
     assert (made.status_code, made.headers["Location"], made.headers["ETag"]) == (201, CUSTOMER, '"1"')
     assert made.json == {"id": ID, "etag": "1"}
     assert services.asked("CreateCustomer")[0].customer.name == "大华"
+
+
+def test_a_custom_field_has_an_address_of_its_own(http, services):
+    answer = http("GET", f"/v1/records/customer/{ID}/fields/custom.size")
+
+    assert answer.status_code == 200
+    asked = services.asked("RevealField")[0]
+    assert (asked.record_type, asked.id, asked.field) == ("customer", ID, "custom.size")

@@ -162,6 +162,38 @@ def test_a_customers_name_is_shown_as_the_customer_would_show_it(
     assert name(rule("customer_id", "hidden")) == ""
 
 
+def test_a_computed_field_obeys_by_state_however_it_is_asked_for(
+    server: Server, boss: Client, make: Callable[..., Any], customer: Callable[..., str]
+) -> None:
+    clerk = server.person(ALL, fields=[rule("customer_name", "hidden", "won"), rule("owner_name", "masked", "won")])
+    open_one = make(boss, "甲", customer_id=customer("宝山钢铁"))
+    won = win(boss, make(boss, "乙", customer_id=open_one.customer_id))
+
+    for fields in ("", "customer_name,owner_name"):
+        shown = [clerk.GetOpportunity(id=o.id, fields=fields) for o in (open_one, won)]
+        assert [(o.customer_name, o.owner_name) for o in shown] == [("宝山钢铁", "总经理"), ("", "总***")]
+    listed = clerk.ListOpportunities(fields="customer_name", order_by="title").opportunities
+    assert sorted(o.customer_name for o in listed) == ["", "宝山钢铁"]
+    assert {o.state for o in listed} == {""}
+
+
+@pytest.mark.feature("IDN-10")
+def test_a_copy_of_a_name_is_revealed_by_who_may_reveal_the_name(
+    server: Server, boss: Client, make: Callable[..., Any], customer: Callable[..., str]
+) -> None:
+    masked = [rule("name", "masked", resource="customer")]
+    made = make(boss, "甲", customer_id=customer("宝山钢铁"))
+
+    def reveal(*rights: str) -> str:
+        clerk = server.person([*ALL, *rights], fields=masked)
+        answer = clerk.RevealField(record_type="opportunity", id=made.id, field="customer_name")
+        return str(answer.value.string_value)
+
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        reveal()
+    assert reveal("customer.reveal") == "宝山钢铁"
+
+
 def test_actions_are_told_whatever_is_hidden(server: Server, boss: Client, make: Callable[..., Any]) -> None:
     clerk = server.person(ALL, fields=[rule("state", "hidden"), rule("lost_reason", "hidden")])
     made = make(boss, "甲")

@@ -136,16 +136,13 @@ class View:
             self._chosen[names, wanted] = found
         return found
 
-    def columns(self, columns: tuple[str, ...]) -> tuple[str, ...]:
-        """The columns to read: with the state, where something depends on it."""
+    def columns(self, names: Sequence[str], columns: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns to read for these fields: with the state, where something depends on it."""
         states = self.record.states
-        if (
-            states is None
-            or states.column in columns
-            or all(len(self._own.get(c, ())) < 2 for c in self._parts(columns))
-        ):
+        if states is None or states.column in columns:
             return columns
-        return (*columns, states.column)
+        fixed = all(len(self._own[n]) == 1 for n in self._parts((*names, *columns)))
+        return columns if fixed else (*columns, states.column)
 
     def finisher(self, names: Sequence[str], columns: tuple[str, ...]) -> Finish | None:
         """What to do with each message made of these columns, of which `names` were asked for; None for nothing."""

@@ -27,13 +27,16 @@ CUSTOM = "custom."
 errors.texts(
     {
         "field_has_no_rule": ("“{field}”不能设字段规则", "There are no rules for “{field}”"),
-        "field_is_not_filled": ("“{field}”由系统填写，不能设为必填", "“{field}” is filled by the system, nobody is required to"),
+        "field_is_not_filled": (
+            "“{field}”由系统填写，不能设为必填",
+            "“{field}” is filled by the system, nobody is required to",
+        ),
         "field_not_held": (
             "不能授予自己受限的字段：{resource}.{field}",
             "You cannot open a field to others that is closed to you: {resource}.{field}",
         ),
     }
-)  # fmt: skip
+)
 
 
 @cache

@@ -41,7 +41,7 @@ def refuse_own(call: Call, row: Row, before: Row | None) -> None:
 
 
 def refuse_stronger_role(call: Call, row: Row, before: Row | None) -> None:
-    """PERMISSION_DENIED unless the caller holds what a role gains: rights, the scopes in which they hold, the fields they show."""
+    """PERMISSION_DENIED unless the caller holds what a role gains: rights, where they hold, which fields they show."""
     old = before["rights"] if before else []
     rights.refuse_more_than_own(call, [r for r in row["rights"] if r not in old])
     field_rules.refuse_opening_role(call.access, row, before)
