@@ -65,7 +65,7 @@ MEASURES: Mapping[str, Fields] = {
 }
 """Record type → measure → the fields of the record that it is made of."""
 
-LABELS: Mapping[str, tuple[str, str]] = {"customer": ("customer", "name")}
+LABELS: Mapping[str, tuple[str, str]] = {"customer": ("customer", "name"), "product": ("product", "name")}
 """Group → the field of another record whose copy labels its lines."""
 
 PERIOD = ("state", "close_date", "expected_close_date")
