@@ -3,6 +3,7 @@
 import pytest
 
 from crm.customer.v1 import customers_pb2
+from crm.records.v1 import fields_pb2
 
 ID = "01900000-0000-7000-8000-000000000001"
 CUSTOMER = f"/v1/customers/{ID}"
@@ -154,3 +155,13 @@ def test_a_create_answers_201_with_the_address_of_the_record(http, services):
     assert (made.status_code, made.headers["Location"], made.headers["ETag"]) == (201, CUSTOMER, '"1"')
     assert made.json == {"id": ID, "etag": "1"}
     assert services.asked("CreateCustomer")[0].customer.name == "大华"
+
+
+def test_a_custom_field_has_an_address_of_its_own(http, services):
+    services.answers["RevealField"] = lambda *_: fields_pb2.FieldValue(field="custom.size", value={"number_value": 7})
+
+    answer = http("GET", f"/v1/records/customer/{ID}/fields/custom.size")
+
+    assert (answer.status_code, answer.json) == (200, {"field": "custom.size", "value": 7})
+    asked = services.asked("RevealField")[0]
+    assert (asked.record_type, asked.id, asked.field) == ("customer", ID, "custom.size")

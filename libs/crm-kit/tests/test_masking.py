@@ -64,7 +64,7 @@ def test_a_mask_of_digits_does_not_depend_on_the_middle(mask, value, noise):
 def test_a_mask_of_a_phone_does_not_depend_on_the_middle(head, rest, noise):
     other = (noise + "0" * len(rest))[: len(rest) - 4] + rest[-4:]
     shown = 3 - sum(c.isdigit() for c in head.removeprefix("+86"))
-    same = "" if head.startswith("0") or head.startswith("(") else rest[: max(shown, 0)]
+    same = "" if head.startswith(("0", "(")) else rest[: max(shown, 0)]
 
     assert masking.phone(head + rest) == masking.phone(head + same + other[len(same) :])
 

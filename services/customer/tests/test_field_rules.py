@@ -70,7 +70,13 @@ def test_nobody_asks_for_what_they_do_not_see(server: Server, steel: Any) -> Non
     for level in ("hidden", "masked"):
         clerk = server.person(READ, fields=[rule("phone", level), rule("industry", level), rule("name", level)])
 
-        for text in ('phone="13812345678"', 'phone:"1381"', "NOT phone=null", 'city="上海" AND name:"宝"', 'pinyin:"b"'):
+        for text in (
+            'phone="13812345678"',
+            'phone:"1381"',
+            "NOT phone=null",
+            'city="上海" AND name:"宝"',
+            'pinyin:"b"',
+        ):
             with refused("INVALID_ARGUMENT", "BAD_FILTER") as told:
                 clerk.ListCustomers(filter=text, metadata={"accept-language": "en"})
             assert "there is no field" in told.message
@@ -269,7 +275,7 @@ def test_a_verb_brings_nothing_that_is_not_the_callers_to_give(server: Server, b
 
 
 def test_a_timeline_shows_titles_as_their_own_records_would(server: Server, boss: Client, steel: Any) -> None:
-    boss.CreateInteraction(interaction={"customer_id": steel.id, "subject": "拜访总经理"})
+    boss.CreateInteraction(interaction={"customer_id": steel.id, "kind": "visit", "subject": "拜访总经理"})
     masked = server.person(READ, fields=[rule("subject", "masked", "interaction")])
     hidden = server.person(READ, fields=[rule("subject", "hidden", "interaction")])
 
@@ -280,3 +286,35 @@ def test_a_timeline_shows_titles_as_their_own_records_would(server: Server, boss
 def test_who_has_no_rules_sees_and_gives_everything(boss: Client, steel: Any) -> None:
     assert boss.GetCustomer(id=steel.id).bank_account == "6222020012345678"
     assert {f.rule for f in boss.DescribeRecord(record_type="customer").fields} == {"optional"}
+
+
+def test_no_answer_holds_what_is_closed(server: Server, boss: Client) -> None:
+    """Whatever is asked, nowhere in what comes back is the secret."""
+    secret = "绝密"
+    names = ("short_name", "address", "brands", "remarks", "legal_representative")
+    made = boss.CreateCustomer(customer={"name": "甲公司", "tags": [secret], **dict.fromkeys(names, f"公{secret}司")})
+    update(boss, made, remarks=f"再{secret}次")
+    boss.CreateContact(contact={"customer_id": made.id, "name": "王芳", "career": f"在{secret}处"})
+    levels = ("hidden", "masked")
+    for level in levels:
+        rules = [rule(n, level) for n in (*names, "tags")]
+        clerk = server.person(["*"], fields=[*rules, rule("career", level, "contact")])
+        change = {"update_mask": {"paths": ["city"]}}
+        etag = str(levels.index(level) + 2)
+        answers = [
+            clerk.GetCustomer(id=made.id),
+            clerk.ListCustomers(fields="*", count="exact"),
+            clerk.ListCustomers(search="甲公司"),
+            clerk.ListCustomerBriefs(),
+            clerk.ListChanges(record_type="customer", id=made.id),
+            clerk.DescribeRecord(record_type="customer"),
+            clerk.ListActions(record_type="customer", id=made.id),
+            clerk.CountCustomers(group_by="city"),
+            clerk.ListTimeline(customer_id=made.id),
+            clerk.ListContacts(fields="*"),
+            clerk.UpdateCustomer(customer={"id": made.id, "city": level}, etag=etag, **change),
+            clerk.ImportCustomers(customers=[{"name": "乙", "remarks": "x"}]),
+        ]
+        assert [type(a).__name__ for a in answers if secret.encode() in a.SerializeToString()] == []
+        assert list(clerk.ListCustomers(search=secret).customers) == []
+    assert secret.encode() in boss.GetCustomer(id=made.id).SerializeToString()

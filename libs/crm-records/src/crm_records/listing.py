@@ -73,7 +73,7 @@ def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
     if view is None:
         return read(call, record, request.id, names, columns_of(record, names))
     names = view.chosen(names, request.fields)
-    columns = view.columns(columns_of(record, names))
+    columns = view.columns(names, columns_of(record, names))
     message = read(call, record, request.id, names, columns)
     finish = view.finisher(names, columns)
     if finish is not None:
@@ -117,7 +117,7 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
     order = parse_order(record, request.order_by, view.blind if view is not None else frozenset())
     names = chosen_fields(record, request.fields, record.list_fields)
     names = names if view is None else view.chosen(names, request.fields)
-    columns = columns_of(record, names) if view is None else view.columns(columns_of(record, names))
+    columns = columns_of(record, names) if view is None else view.columns(names, columns_of(record, names))
     query_hash = _query_hash(record, request)
     cursor = _read_token(request.page_token, query_hash, order, record) if request.page_token else None
     nulls = tuple(v is None for v in cursor) if cursor else None

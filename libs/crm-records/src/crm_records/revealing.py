@@ -23,6 +23,8 @@ def reveal(call: Call, record: Record, request: pb.RevealFieldRequest) -> pb.Fie
     if column not in record.fields or (view is not None and view.is_gone(name)):
         raise _unknown(request.field)
     call.need(f"{record.type}.read")
+    for resource, _ in record.copies.get(name, ()):
+        call.need(f"{resource}.reveal")  # a copy is no way around
     names = (column,) if record.states is None else (column, record.states.column)
     # Both rights may reach differently far: the record must lie within both.
     asked = call.caller.right

@@ -14,7 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
-from crm_kit import errors, field_access
+from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import (
     bulk,
@@ -22,6 +22,7 @@ from crm_records import (
     custom_fields,
     definitions,
     dictionaries,
+    disclosure,
     given,
     listing,
     numbers,
@@ -127,7 +128,7 @@ class RecordServicer:
                 described[f"custom.{row.key}"] = _describe_custom(row)
         view = visibility.of(call, record)
         if view is not None:
-            described = {n: _describe_rule(view, n, f) for n, f in described.items() if not view.is_gone(n)}
+            described = {n: disclosure.of_field(view, n, f) for n, f in described.items() if not view.is_gone(n)}
         return pb.RecordDescription(
             record_type=record.type, label_zh=record.label[0], label_en=record.label[1], fields=described.values()
         )
@@ -145,7 +146,7 @@ class RecordServicer:
         answer = pb.ListChangesResponse(changes=[changes.to_message(r) for r in rows[:size]], next_page_token=token)
         if view is not None:
             for change in answer.changes:
-                _take_away(view, state, change)
+                disclosure.cut(view, state, change)
         return answer
 
     def ListActions(self, call: Call, request: pb.ListActionsRequest) -> pb.ListActionsResponse:
@@ -280,36 +281,6 @@ def _describe_custom(row: Any) -> pb.FieldDescription:
         choices=row.choices,
         rule="optional",
     )
-
-
-def _describe_rule(view: visibility.View, name: str, described: pb.FieldDescription) -> pb.FieldDescription:
-    """What the caller's roles make of a field."""
-    level = view.level(name)
-    described.rule = field_access.NAMES[level]
-    described.required |= level == field_access.REQUIRED
-    described.read_only |= level <= field_access.READ_ONLY
-    if view.is_blind(name):
-        described.sortable = described.filterable = False
-    for state, exception in view.by_state(name).items():
-        described.state_rules.add(state=state, rule=field_access.NAMES[exception])
-    return described
-
-
-def _take_away(view: visibility.View, state: str | None, change: pb.Change) -> None:
-    """Leave out what the caller does not see of a record in this state; what is masked says only that it changed."""
-    seen = []
-    for one in change.changes:
-        level = view.level(visibility.name_of(view.record, one.field), state)
-        if level == field_access.HIDDEN:
-            continue
-        for value in (one.before, one.after):
-            if level == field_access.MASKED and value.WhichOneof("kind") != "null_value":
-                value.string_value = changes.HIDDEN
-        seen.append(one)
-    if len(seen) < len(change.changes):
-        kept = [pb.FieldChange.FromString(one.SerializeToString()) for one in seen]
-        del change.changes[:]
-        change.changes.extend(kept)
 
 
 def _log_position(token: str) -> int:

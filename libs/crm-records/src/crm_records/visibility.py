@@ -71,7 +71,7 @@ class View:
         """Hidden in every state: not even read from the database."""
         self.blind = frozenset(n for n in self._own if min(self._levels(n)) < READ_ONLY) | unclear
         """Hidden or masked in some state: not compared, sorted by, counted by, searched in."""
-        self._finishers: dict[tuple[str, ...], Finish | None] = {}
+        self._finishers: dict[tuple[tuple[str, ...], tuple[str, ...]], Finish | None] = {}
         self._chosen: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
 
     def _follow_copies(self, others: Sequence[FieldRules]) -> frozenset[str]:
@@ -136,25 +136,23 @@ class View:
             self._chosen[names, wanted] = found
         return found
 
-    def columns(self, columns: tuple[str, ...]) -> tuple[str, ...]:
-        """The columns to read: with the state, where something depends on it."""
+    def columns(self, names: Sequence[str], columns: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns to read for these fields: with the state, where something depends on it."""
         states = self.record.states
-        if (
-            states is None
-            or states.column in columns
-            or all(len(self._own.get(c, ())) < 2 for c in self._parts(columns))
-        ):
+        if states is None or states.column in columns:
             return columns
-        return (*columns, states.column)
+        fixed = all(len(self._own[n]) == 1 for n in self._parts((*names, *columns)))
+        return columns if fixed else (*columns, states.column)
 
     def finisher(self, names: Sequence[str], columns: tuple[str, ...]) -> Finish | None:
         """What to do with each message made of these columns, of which `names` were asked for; None for nothing."""
-        key = (*names, "", *columns)
-        if key not in self._finishers:
-            if len(self._finishers) > 500:
-                self._finishers.clear()
-            self._finishers[key] = self._compile(names, columns)
-        return self._finishers[key]
+        key = (tuple(names), columns)
+        kept = self._finishers
+        if key not in kept:
+            if len(kept) > 500:
+                kept = self._finishers = {}  # anew, not emptied: another thread may be reading it
+            kept[key] = self._compile(names, columns)
+        return kept[key]
 
     @cached_property
     def whole(self) -> Finish | None:
@@ -194,8 +192,10 @@ class View:
         return {c for n in names for c in self.record.made_of.get(n, ())}
 
     def _parts(self, names: tuple[str, ...]) -> list[str]:
-        """The fields with rules among these; with `custom` go its keys."""
-        return [n for n in self._own if n in names or (n.startswith(CUSTOM) and "custom" in names)]
+        """The fields with rules among these; with `custom` go its keys, and what `decorate` may fill in unasked."""
+        unasked = self.record.fields.keys() - self.record.stored.keys()
+        shown = {*names, *unasked}
+        return [n for n in self._own if ("custom" if n.startswith(CUSTOM) else n) in shown]
 
     def _step(self, name: str, level: int) -> Finish | None:
         if level > MASKED:
