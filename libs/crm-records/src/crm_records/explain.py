@@ -14,14 +14,13 @@ from typing import Any
 from sqlalchemy import select
 
 from crm.records.v1 import access_pb2 as pb
-from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors, team
 from crm_kit.access import Access, Reach, holds
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape
 from crm_records import fields as kinds
-from crm_records import listing, reaching
+from crm_records import reaching
 from crm_records.explain_words import MEMBERS, SCOPES, Whereabouts, moment
 from crm_records.record import Record, Registry, Row
 
@@ -78,8 +77,9 @@ def _seen(call: Call, record: Record, given: str) -> str:
             raise errors.NotFound()
         query = select(record.table.c.id).where(column == given.strip(), record.table.c.delete_time.is_(None))
         found = call.connection.scalar(query)
-    message: Any = listing.get(call, record, records_pb.GetRequest(id=found or "", fields="id"))
-    return str(message.id)
+    if not found or not reaching.holds(call, record, found, record.reach(call)):
+        raise errors.NotFound()
+    return found
 
 
 @dataclass(slots=True)
@@ -155,20 +155,29 @@ class Chain:
             # Without its person: that somebody is named by the record besides its owner is a link of its own.
             held = self._reaches(replace(part, user_id=""))
             words = {"role": role.name, "scope": SCOPES[scope["scope"]]}
-            yield self._step(
-                "scope", held, "why_scope" if held else "why_no_scope", id=role.code, name=role.name, **words
-            )
-            if scope["scope"] == "subordinates" and owner_id and owner_id != self.person.user_id:
-                line = where.line(owner_id, self.person.user_id)
-                led = owner_id in part.owner_ids
-                key = "why_line" if led else "why_no_line"
-                yield self._step("reporting_line", led, key, id=owner_id, name=line[0], way=" → ".join(line))
-            if scope["scope"] in ("department", "department_tree", "chosen"):
-                inside = home_id in part.department_ids
-                names = {"home": where.path(home_id), "reached": where.reached(scope, self.person.department_id)}
-                yield self._step(
-                    "department", inside, "why_inside" if inside else "why_outside", id=home_id or "", **names
-                )
+            key = "why_scope" if held else "why_no_scope"
+            yield self._step("scope", held, key, id=role.code, name=role.name, **words)
+            yield from self._of_place(where, scope, part, home_id, owner_id or self._stand_in(top))
+
+    def _of_place(
+        self, where: Whereabouts, scope: dict[str, Any], part: Reach, home_id: str | None, whose: str | None
+    ) -> Iterator[pb.AccessStep]:
+        """How a scope leads to the record: up the line of whose it is, or over the department that it lies in."""
+        if scope["scope"] == "subordinates" and whose and whose != self.person.user_id:
+            line = where.line(whose, self.person.user_id)
+            led = whose in part.owner_ids
+            key = "why_line" if led else "why_no_line"
+            yield self._step("reporting_line", led, key, id=whose, name=line[0], way=" → ".join(line))
+        if scope["scope"] in ("department", "department_tree", "chosen"):
+            if whose and home_id not in part.department_ids:
+                home_id = where.person(whose).department_id
+            inside = home_id in part.department_ids
+            names = {"home": where.path(home_id), "reached": where.reached(scope, self.person.department_id)}
+            yield self._step("department", inside, "why_inside" if inside else "why_outside", id=home_id or "", **names)
+
+    def _stand_in(self, top: Row) -> str | None:
+        """Whose line counts while a record is nobody's: that of whoever made it, for some record types."""
+        return None if self.record.top.owned_by_creator else top["creator_id"]
 
     def _of_others(self, top: Row) -> Iterator[pb.AccessStep]:
         """Some records name people who reach them besides their owner: whoever made them."""

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from crm.records.v1 import records_pb2 as records_pb
 from crm.records.v1 import team_pb2 as pb
 from crm.records.v1.event_pb2 import Event
 from crm_kit import errors, organisation, scope
@@ -42,7 +41,8 @@ class TeamServicer:
 
     def ListTeam(self, call: Call, request: pb.ListTeamRequest) -> pb.ListTeamResponse:
         record = _with_team(self._registry, request.record_type)
-        listing.get(call, record, records_pb.GetRequest(id=request.id, fields="id"))
+        if not kinds.is_id(request.id) or not reaching.holds(call, record, request.id, record.reach(call)):
+            raise errors.NotFound()
         size = listing._page_size(request)
         query = _members(record, request.id, ~team_member.c.deleted, _user.c.active, ~_user.c.deleted)
         if request.page_token:
