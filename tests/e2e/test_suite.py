@@ -191,13 +191,41 @@ def counts(suite: Suite, token: str) -> list[int]:
     return [get(suite, token, f"/v1/{what}?count=exact&pageSize=1")["total"] for what in ("customers", "opportunities")]
 
 
-CLAIMS = """
-X-User-Id X-User X-Username X-User-Name X-User-Email X-Roles X-User-Roles X-Rights X-Scope X-Admin X-Actor-Id X-Acting-Id
-X-Session-Id X-Forwarded-User X-Forwarded-Email X-Forwarded-Preferred-Username X-Remote-User Remote-User
-X-Authenticated-User X-Authenticated-Userid X-Auth-User X-Auth-Request-User X-WebAuth-User X-Original-User
-X-Consumer-Username X-Tenant-Id X-Client-Cert X-SSL-Client-S-DN X-Access-Token X-Authorization Proxy-Authorization
-Grpc-Metadata-User Grpc-Metadata-Authorization
-""".split()
+CLAIMS = [
+    "X-User-Id",
+    "X-User",
+    "X-Username",
+    "X-User-Name",
+    "X-User-Email",
+    "X-Roles",
+    "X-User-Roles",
+    "X-Rights",
+    "X-Scope",
+    "X-Admin",
+    "X-Actor-Id",
+    "X-Acting-Id",
+    "X-Session-Id",
+    "X-Forwarded-User",
+    "X-Forwarded-Email",
+    "X-Forwarded-Preferred-Username",
+    "X-Remote-User",
+    "Remote-User",
+    "X-Authenticated-User",
+    "X-Authenticated-Userid",
+    "X-Auth-User",
+    "X-Auth-Request-User",
+    "X-WebAuth-User",
+    "X-Original-User",
+    "X-Consumer-Username",
+    "X-Tenant-Id",
+    "X-Client-Cert",
+    "X-SSL-Client-S-DN",
+    "X-Access-Token",
+    "X-Authorization",
+    "Proxy-Authorization",
+    "Grpc-Metadata-User",
+    "Grpc-Metadata-Authorization",
+]
 """Headers by which other systems say who calls."""
 DOORS = {
     "identity": ("/v1/users", users_pb2, "UserService", "ListUsers"),

@@ -57,7 +57,9 @@ def _role(role: Role) -> RoleMessage:
         code=role.code,
         name=role.code,
         rights=sorted(role.rights),
-        scopes=[DataScope(resource=s.resource, scope=s.kind, department_ids=sorted(s.departments)) for s in role.scopes],
+        scopes=[
+            DataScope(resource=s.resource, scope=s.kind, department_ids=sorted(s.departments)) for s in role.scopes
+        ],
         field_rules=[
             FieldRule(resource=r.resource, field=r.field, rule=r.level, states=sorted(r.states))
             for r in role.field_rules

@@ -93,7 +93,9 @@ def search(run: Run) -> None:
     if found is None:
         return
     by_it = oracle.compares(who, kind.type, name, kind.states)  # else it must not be found by this
-    expected = [r for r in run.sees(who, kind.type) if by_it and r is target or r.id in found[0] and r is not target]
+    expected = [
+        r for r in run.sees(who, kind.type) if (by_it and r is target) or (r.id in found[0] and r is not target)
+    ]
     run.same("search", who, expected, found[0], asked, lambda r: oracle.sees(who, r))
 
 

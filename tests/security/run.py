@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from security.kinds import KINDS
 from security.kinds import Kind
 from security.oracle import ALLOWED, NOT_THERE, Answer, Person, Record
 from security.services import GRPC, HTTP, Outcome, Services

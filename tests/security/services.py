@@ -120,9 +120,7 @@ class Services:
     def _over_http(self, who: Person, operation: Operation, request: Any) -> Outcome:
         path, query, body, headers = _as_http(operation, request)
         headers["Authorization"] = f"Bearer {self._token(who)}"
-        reply = self._http.open(
-            f"{path}?{query}" if query else path, method=operation.verb, json=body, headers=headers
-        )
+        reply = self._http.open(f"{path}?{query}" if query else path, method=operation.verb, json=body, headers=headers)
         document = json.loads(reply.data)
         if reply.status_code < 300:
             return Outcome("OK", ParseDict(document, operation.response(), ignore_unknown_fields=True))

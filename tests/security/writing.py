@@ -169,9 +169,7 @@ def pick(run: Run) -> None:
             initial = Record(kind.type, "", state=kind.states[0] if kind.states else None)
             answer = may_set(run, who, kind, initial, {})
     outcome = run.ask(who, f"Create{kind.noun}", **{kind.type: {column: target.id, **NEW[kind.type]}})
-    if run.answer("picker", who, target, answer, outcome, f"Create{kind.noun} {column}"):
-        company.adopt(run.services, run.world, kind.type, outcome.answer)
-    elif outcome.code == ALLOWED:
+    if run.answer("picker", who, target, answer, outcome, f"Create{kind.noun} {column}") or outcome.code == ALLOWED:
         company.adopt(run.services, run.world, kind.type, outcome.answer)
 
 

@@ -168,6 +168,43 @@ def test_the_timeline_shows_what_other_services_did_too_page_by_page(
         boss.DeleteCustomer(id=customer.id, etag=customer.etag)
 
 
+@pytest.mark.feature("CUS-12")
+@pytest.mark.feature("IDN-07")
+def test_a_timeline_reaches_as_far_as_interactions_and_tells_of_nothing_one_may_not_read(
+    boss: Client, customer: Any, server: Server
+) -> None:
+    boss.CreateInteraction(interaction={"customer_id": customer.id, "kind": "visit", "subject": "拜访"})
+    deal = Opportunity(id="01890000-0000-7000-8000-000000000001", customer_id=customer.id, title="轴承年单")
+    server.deliver("sales", event(deal, "created"))
+    sees_customers = server.role(["customer.read"], "all")
+    near = server.person(rights=["interaction.read"], scope="self", also=[sees_customers])
+    far = server.person(rights=["interaction.read"], scope="all")
+
+    with refused("NOT_FOUND"):
+        near.ListTimeline(customer_id=customer.id)
+    assert near.ListInteractions().interactions == []
+    assert [e.record_type for e in far.ListTimeline(customer_id=customer.id).entries] == ["interaction"]
+
+
+@pytest.mark.feature("IDN-07")
+def test_a_part_is_restored_by_whom_it_is_though_the_customer_itself_is_out_of_sight(
+    customer: Any, server: Server, boss: Client
+) -> None:
+    contact = boss.CreateContact(contact={"customer_id": customer.id, "name": "王芳"})
+    clerk = server.person(rights=["contact.read", "contact.delete"], scope="all")
+    clerk.DeleteContact(id=contact.id, etag=contact.etag)
+
+    assert clerk.RestoreContact(id=contact.id).name == "王芳"
+
+
+@pytest.mark.feature("IDN-07")
+def test_who_may_not_read_customers_points_at_none(customer: Any, server: Server) -> None:
+    clerk = server.person(rights=["customer.create"], scope="all")
+
+    with refused("INVALID_ARGUMENT", "INVALID", "parentId"):
+        clerk.CreateCustomer(customer={"name": "子公司", "parent_id": customer.id})
+
+
 @pytest.mark.feature("CUS-06")
 @pytest.mark.parametrize(
     "words", ["长江", "长江轴承", "江轴", "changjiang", "cqcj", "CQCJ", "cjzc", "13912345678", "139-1234-5678", "轴"]

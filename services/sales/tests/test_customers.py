@@ -53,6 +53,18 @@ def test_a_customer_made_a_moment_ago_is_asked_for_once_as_the_caller(
     assert asked == [(KNOWN, f"Bearer {boss.token}")]
 
 
+@pytest.mark.feature("IDN-07")
+def test_who_may_not_read_customers_points_at_none_though_it_is_known_here(
+    server: Server, make: Callable[..., Any]
+) -> None:
+    server.deliver("customer", event(Customer(id=KNOWN, name="上海钢铁"), "created"))
+    clerk = server.person(rights=["opportunity.*"], scope="all")
+
+    with refused("INVALID_ARGUMENT", "INVALID", "customerId"):
+        make(clerk, customer_id=KNOWN)
+    assert make(clerk).customer_name == ""
+
+
 def test_a_customer_that_its_owner_does_not_show_is_refused(
     boss: Client, make: Callable[..., Any], asked: list[tuple[str, str]]
 ) -> None:

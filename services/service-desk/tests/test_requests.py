@@ -16,7 +16,7 @@ Make = Callable[..., Any]
 
 pytestmark = pytest.mark.feature("SRV-01")
 
-CREATOR = ["service_request.read", "service_request.create", "service_request.update"]
+CREATOR = [*(f"service_request.{action}" for action in ("read", "create", "update")), "customer.read"]
 
 
 def update(client: Client, request: Any, **fields: Any) -> Any:
