@@ -1,4 +1,4 @@
-"""What leaves the house: an export or a print holds what one sees, as far as that right reaches, and no veiled field."""
+"""What leaves the house: export and print hold what one sees, as far as that right reaches, and no veiled field."""
 
 from __future__ import annotations
 

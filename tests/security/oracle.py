@@ -234,9 +234,10 @@ class Oracle:
 
     def _in_team(self, person: Person, action: str, record: Record) -> Answer | None:
         for member in record.top.team:
-            if member.person == person.id and _holds_now(member.until):
-                if action in TEAM_READS or (action not in SCOPE_ALONE and member.access == "write"):
-                    return Answer(ALLOWED, f"{person.name} is in the team of the {record.top.type} ({member.access})")
+            if member.person != person.id or not _holds_now(member.until):
+                continue
+            if action in TEAM_READS or (action not in SCOPE_ALONE and member.access == "write"):
+                return Answer(ALLOWED, f"{person.name} is in the team of the {record.top.type} ({member.access})")
         return None
 
     def reaches(self, person: Person, right: str, record: Record) -> Answer:
