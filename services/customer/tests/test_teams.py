@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from crm.records.v1.team_pb2 import TeamMember
+from crm_kit import team
 from crm_kit.testing import Client, Server, refused
 from crm_kit.testing.suite import eventually
 
@@ -268,3 +269,11 @@ def test_teams_cost_one_query_a_second_and_none_for_who_sees_everything(
 
     assert counted["member"] == counted["owner without a team"]
     assert [teams for _, teams in counted.values()] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("access", "action", "enough"),
+    [("read", "export", True), ("read", "print", True), ("read", "update", False), ("write", "delete", False)],
+)
+def test_list_file_and_paper_show_a_member_the_same_records(access: str, action: str, enough: bool) -> None:
+    assert team.suffices(access, action) is enough

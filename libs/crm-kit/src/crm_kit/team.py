@@ -34,6 +34,8 @@ from crm_kit.settings import SERVICES
 metadata = MetaData()
 
 READ, WRITE = "read", "write"
+READING = {"read", "export", "print"}
+"""What whoever reads a record may do with it, if a role gives the right: list, file and paper show the same records."""
 SCOPE_ALONE = {"delete", "assign"}
 """What no place in a team gives: whose a record is, and whether there is one, is for those whose scope it lies in."""
 
@@ -77,7 +79,7 @@ def place(connection: Connection, record_type: str, record_id: str, user_id: str
 
 def suffices(access: str, action: str) -> bool:
     """Whether a place in a team lets its holder do this with the record, if a role gives them the right."""
-    return action not in SCOPE_ALONE and (access == WRITE or action == "read")
+    return action not in SCOPE_ALONE and (access == WRITE or action in READING)
 
 
 def apply(connection: Connection, events: Sequence[Event]) -> None:
