@@ -161,10 +161,8 @@ def _body(operation: Operation, schemas: Schemas) -> Schema:
 
 def _responses(operation: Operation, schemas: Schemas) -> Schema:
     message = operation.response.DESCRIPTOR
-    answer: Schema = {
-        "description": "Done",
-        "content": {"application/json": {"schema": schemas.answer(message)}},
-    }
+    content = {"*/*": {}} if operation.file else {"application/json": {"schema": schemas.answer(message)}}
+    answer: Schema = {"description": "A file" if operation.file else "Done", "content": content}
     if "etag" in message.fields_by_name:
         answer["headers"] = {"ETag": {"description": "The record's version", "schema": {"type": "string"}}}
     refused = {"400", "429", "503", "504"}

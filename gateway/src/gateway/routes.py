@@ -8,6 +8,7 @@ import orjson
 
 from crm_kit import errors
 from crm_kit.codec import encoder
+from gateway import files
 from gateway.auth import Guard
 from gateway.call import Call, Reply
 from gateway.channels import Backends
@@ -43,6 +44,7 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
     longest = settings.bulk_timeout if operation.bulk else settings.timeout
     has_etag = "etag" in operation.response.DESCRIPTOR.fields_by_name
     made_at = location(operation)
+    is_file, what = operation.file, _collection(operation)
 
     def answer(call: Call, **args: str) -> Reply:
         environ, call.body = call.environ, operation.body
@@ -58,6 +60,8 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
         if (asked := environ.get("HTTP_X_TIMEOUT_MS")) and _MILLISECONDS.fullmatch(asked):
             timeout = min(timeout, max(int(asked), 1) / 1000)
         message = ask(request, timeout, _metadata(call, authorization, getting))
+        if is_file:
+            return files.reply(message, args.get("record_type", what), limit)
         headers = limit
         if has_etag and message.etag:
             headers = [*headers, ("ETag", f'"{message.etag}"')]
@@ -112,6 +116,11 @@ def _asker(operation: Operation, backends: Backends) -> Callable[[Any, float, An
         return backend.ask(stub, request, timeout, metadata, repeatable)
 
     return ask
+
+
+def _collection(operation: Operation) -> str:
+    """`/v1/audit-entries:export` → audit-entries."""
+    return operation.path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
 
 
 def location(operation: Operation) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -90,8 +91,19 @@ class Access:
             found = self._reaches[resource, right] = self._compute(resource, right)
         return found
 
+    def limit(self, right: str, name: str, usual: int) -> int:
+        """A number of the roles' policies: of the roles that give the right the most generous counts.
+
+        A role that does not say allows the usual. A right given to the person alone is as with all their roles.
+        """
+        return max((int(r.policy.get(name, usual)) for r in self._giving(right)), default=usual)
+
+    def _giving(self, right: str) -> Sequence[RoleAccess]:
+        """The roles that give a right; all of them where it is given to the person alone."""
+        return [r for r in self.roles if _holds(r.rights, right)] or self.roles
+
     def _compute(self, resource: str, right: str) -> Reach:
-        roles = [r for r in self.roles if _holds(r.rights, right)] or self.roles
+        roles = self._giving(right)
         kinds = [s for r in roles for s in r.scopes_of(resource)]
         if any(s["scope"] == "all" for s in kinds):
             return Reach(all=True, user_id=self.user_id)

@@ -9,13 +9,26 @@ from __future__ import annotations
 import base64
 from typing import Any, ClassVar
 
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
+from crm.records.v1 import exports_pb2
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
-from crm_records import bulk, changes, custom_fields, definitions, dictionaries, listing, numbers, states, writing
+from crm_records import (
+    bulk,
+    changes,
+    custom_fields,
+    definitions,
+    dictionaries,
+    exports,
+    listing,
+    numbers,
+    states,
+    writing,
+)
 from crm_records import fields as kinds
 from crm_records.record import Record, Registry
 
@@ -89,8 +102,8 @@ _STANDARD = {
 }
 
 
-class RecordServicer:
-    """What every record type of a service can do: description, states, changes, fields, dictionaries, numbers."""
+class OfAllRecords:
+    """Answers for every record type of a service."""
 
     def __init__(self, registry: Registry) -> None:
         self._records = registry.records
@@ -99,6 +112,20 @@ class RecordServicer:
         if record_type not in self._records:
             raise errors.NotFound()
         return self._records[record_type]
+
+
+class ExportServicer(OfAllRecords):
+    """Records leaving the house."""
+
+    def ExportRecords(self, call: Call, request: exports_pb2.ExportRecordsRequest) -> HttpBody:
+        return exports.export(call, self._record(request.record_type), request)
+
+    def PrintRecords(self, call: Call, request: exports_pb2.PrintRecordsRequest) -> HttpBody:
+        return exports.to_print(call, self._record(request.record_type), request)
+
+
+class RecordServicer(OfAllRecords):
+    """What every record type of a service can do: description, states, changes, fields, dictionaries, numbers."""
 
     def DescribeRecord(self, call: Call, request: pb.DescribeRecordRequest) -> pb.RecordDescription:
         record = self._record(request.record_type)
@@ -194,7 +221,7 @@ class RecordServicer:
 
 def servicers(registry: Registry) -> dict[str, object]:
     """What a service answers for all of its records, by the name of the contract's service."""
-    return {"RecordService": RecordServicer(registry)}
+    return {"RecordService": RecordServicer(registry), "ExportService": ExportServicer(registry)}
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
