@@ -87,6 +87,7 @@ td.number {{ text-align: right }}
 .mark {{ position: fixed; inset: 0; z-index: 1; pointer-events: none; background: url("{picture}");
   -webkit-print-color-adjust: exact; print-color-adjust: exact }}
 footer {{ position: fixed; bottom: 0; font-size: 8pt; color: #555 }}
+@media screen {{ body {{ margin: 8mm }} footer {{ display: none }} }}
 </style></head><body><div class="mark"></div><h1>{title}</h1>
 <table><thead><tr>{head}</tr></thead><tbody>
 {body}
