@@ -62,6 +62,11 @@ class Operation:
         return PARAMETER.sub(lambda match: f"{{{camel(match[1].rpartition('.')[2])}}}", self.path)
 
     @property
+    def is_file(self) -> bool:
+        """Answers bytes with a type of their own instead of JSON."""
+        return bool(self.response.DESCRIPTOR.full_name == "google.api.HttpBody")
+
+    @property
     def bulk(self) -> bool:
         """Takes many rows, so it may be larger and take longer."""
         verb = self.path.rpartition("/")[2].partition(":")[2]

@@ -1,5 +1,6 @@
 """Routes from the contract: for each operation one function with everything looked up beforehand."""
 
+import mimetypes
 import re
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,7 @@ def rule(operation: Operation) -> str:
 
 def view(operation: Operation, settings: Settings, guard: Guard, backends: Backends, rate: Rate) -> View:
     """The function that answers the operation's route."""
-    read, write = reader(operation, settings), encoder(operation.response.DESCRIPTOR, whole=True)
+    read, write = reader(operation, settings), writer(operation)
     ask = _asker(operation, backends)
     public, getting = operation.rule.WhichOneof("who") == "public", operation.verb == "GET"
     longest = settings.bulk_timeout if operation.bulk else settings.timeout
@@ -61,11 +62,30 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
         headers = limit
         if has_etag and message.etag:
             headers = [*headers, ("ETag", f'"{message.etag}"')]
+        reply = write(message)
+        reply.headers = [*headers, *reply.headers]
         if made_at and message.id:
-            return Reply(orjson.dumps(write(message)), 201, [*headers, ("Location", f"{made_at}/{message.id}")])
-        return Reply(orjson.dumps(write(message)), 200, headers)
+            reply.status = 201
+            reply.headers.append(("Location", f"{made_at}/{message.id}"))
+        return reply
 
     return answer
+
+
+def writer(operation: Operation) -> Callable[[Any], Reply]:
+    """The function that makes the reply of the RPC's answer: JSON, or the file that it is."""
+    if operation.is_file:
+        named = re.sub(r"[^a-z0-9-]+", "-", operation.path.rpartition("/")[2].partition(":")[0]) or "file"
+
+        def write_file(message: Any) -> Reply:
+            kind = message.content_type or "application/octet-stream"
+            ending = mimetypes.guess_extension(kind.partition(";")[0].strip()) or ""
+            headers = [("Content-Disposition", f'attachment; filename="{named}{ending}"')]
+            return Reply(message.data, 200, headers, kind)
+
+        return write_file
+    write = encoder(operation.response.DESCRIPTOR, whole=True)
+    return lambda message: Reply(orjson.dumps(write(message)))
 
 
 def _limited(rate: Rate, key: str) -> list[tuple[str, str]]:
