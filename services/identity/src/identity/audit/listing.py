@@ -52,8 +52,8 @@ def page(call: Call, request: pb.ListAuditEntriesRequest) -> pb.ListAuditEntries
         key, limit = ("too_small", 0) if request.page_size < 0 else ("too_large", LARGEST)
         raise errors.Invalid(Problem("pageSize", key, {"label": ("每页条数", "Page size"), "limit": limit}))
     size = request.page_size or DEFAULT
-    which = hashlib.blake2b(said(request).encode(), digest_size=6).hexdigest()
     query = _wanted(call, request)
+    which = hashlib.blake2b(said(request).encode(), digest_size=6).hexdigest()
     if request.page_token:
         time, seq = _read_token(request.page_token, which)
         query = query.where(tuple_(_e.time, _e.seq) < tuple_(literal(time, _e.time.type), literal(seq, _e.seq.type)))
@@ -127,6 +127,7 @@ def _wanted(call: Call, request: Any) -> Select[Any]:
         problems.append(Problem("kind", "not_a_choice", params))
     if request.user_id and not kinds.is_id(request.user_id):
         problems.append(Problem("userId", "bad_format", {"label": ("操作人", "User")}))
+    start, end = (_moment(request, name, problems) for name in ("start_time", "end_time"))
     if problems:
         raise errors.Invalid(*problems)
     query = select(*(_e[name] for name in COLUMNS))
@@ -136,11 +137,20 @@ def _wanted(call: Call, request: Any) -> Select[Any]:
     for name in _EQUAL:
         if value := getattr(request, name):
             query = query.where(_e[name] == value)
-    if request.HasField("start_time"):
-        query = query.where(_e.time >= request.start_time.ToDatetime(UTC))
-    if request.HasField("end_time"):
-        query = query.where(_e.time < request.end_time.ToDatetime(UTC))
+    if start:
+        query = query.where(_e.time >= start)
+    if end:
+        query = query.where(_e.time < end)
     return query
+
+
+def _moment(request: Any, name: str, problems: list[Problem]) -> datetime | None:
+    try:
+        found: datetime | None = getattr(request, name).ToDatetime(UTC) if request.HasField(name) else None
+    except (ValueError, OverflowError):
+        problems.append(Problem(camel(name), "bad_format", {"label": ("时间", "Time")}))
+        return None
+    return found
 
 
 def _newest(call: Call, query: Select[Any], user_id: str, limit: int) -> Sequence[Any]:
