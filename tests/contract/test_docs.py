@@ -19,6 +19,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAIRS = [
     ("README.md", "README.zh-CN.md"),
     ("docs/guide/administrators.md", "docs/guide/administrators.zh-CN.md"),
+    ("docs/guide/audit.md", "docs/guide/audit.zh-CN.md"),
 ]
 STATUS = re.compile(r"^\| ([A-Z]{3}-\d\d) [^|]*\| (\w+) \|", re.MULTILINE)
 

@@ -63,7 +63,7 @@ class Operation:
         return PARAMETER.sub(lambda match: f"{{{camel(match[1].rpartition('.')[2])}}}", self.path)
 
     @property
-    def file(self) -> bool:
+    def is_file(self) -> bool:
         """Answers a file instead of JSON."""
         return self.response is HttpBody
 

@@ -17,14 +17,14 @@ POLICY = "sandbox allow-modals; default-src 'none'; style-src 'unsafe-inline'; i
 """Nothing in it runs, and nothing is loaded from anywhere; printing opens a dialogue."""
 
 
-def reply(body: Any, what: str, headers: list[tuple[str, str]]) -> Reply:
+def reply(body: Any, what: str) -> Reply:
     """A `google.api.HttpBody` as it is answered; `what` names the file."""
     kind = body.content_type.partition(";")[0]
     name = f"{what}-{datetime.now(UTC):%Y%m%d-%H%M%S}.{ENDINGS.get(kind, 'bin')}"
     place = "inline" if kind in SHOWN else "attachment"
-    more = [
+    headers = [
         ("Content-Disposition", f'{place}; filename="{name}"'),
         ("Content-Security-Policy", POLICY),
         ("Cache-Control", "no-store"),
     ]
-    return Reply(body.data, 200, [*headers, *more], body.content_type, own_policy=True)
+    return Reply(body.data, 200, headers, body.content_type, own_policy=True)

@@ -38,13 +38,12 @@ def rule(operation: Operation) -> str:
 
 def view(operation: Operation, settings: Settings, guard: Guard, backends: Backends, rate: Rate) -> View:
     """The function that answers the operation's route."""
-    read, write = reader(operation, settings), encoder(operation.response.DESCRIPTOR, whole=True)
+    read, write = reader(operation, settings), writer(operation)
     ask = _asker(operation, backends)
     public, getting = operation.rule.WhichOneof("who") == "public", operation.verb == "GET"
     longest = settings.bulk_timeout if operation.bulk else settings.timeout
     has_etag = "etag" in operation.response.DESCRIPTOR.fields_by_name
     made_at = location(operation)
-    is_file, what = operation.file, _collection(operation)
 
     def answer(call: Call, **args: str) -> Reply:
         environ, call.body = call.environ, operation.body
@@ -60,16 +59,26 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
         if (asked := environ.get("HTTP_X_TIMEOUT_MS")) and _MILLISECONDS.fullmatch(asked):
             timeout = min(timeout, max(int(asked), 1) / 1000)
         message = ask(request, timeout, _metadata(call, authorization, getting))
-        if is_file:
-            return files.reply(message, args.get("record_type", what), limit)
         headers = limit
         if has_etag and message.etag:
             headers = [*headers, ("ETag", f'"{message.etag}"')]
+        reply = write(message, args)
+        reply.headers = [*headers, *reply.headers]
         if made_at and message.id:
-            return Reply(orjson.dumps(write(message)), 201, [*headers, ("Location", f"{made_at}/{message.id}")])
-        return Reply(orjson.dumps(write(message)), 200, headers)
+            reply.status = 201
+            reply.headers.append(("Location", f"{made_at}/{message.id}"))
+        return reply
 
     return answer
+
+
+def writer(operation: Operation) -> Callable[[Any, dict[str, str]], Reply]:
+    """The function that makes the reply of (the RPC's answer, path parameters): JSON, or the file that it is."""
+    if operation.is_file:
+        what = operation.path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
+        return lambda message, args: files.reply(message, args.get("record_type", what))
+    write = encoder(operation.response.DESCRIPTOR, whole=True)
+    return lambda message, _args: Reply(orjson.dumps(write(message)))
 
 
 def _limited(rate: Rate, key: str) -> list[tuple[str, str]]:
@@ -116,11 +125,6 @@ def _asker(operation: Operation, backends: Backends) -> Callable[[Any, float, An
         return backend.ask(stub, request, timeout, metadata, repeatable)
 
     return ask
-
-
-def _collection(operation: Operation) -> str:
-    """`/v1/audit-entries:export` → audit-entries."""
-    return operation.path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
 
 
 def location(operation: Operation) -> str:

@@ -110,8 +110,8 @@ def event(record: Record, action: str, after: Row, differences: list[tuple[str, 
     told.record.Pack(rows.to_message(record, {n: v for n, v in after.items() if not _sensitive(record, n)}))
     for name, old, new in differences:
         change = told.changes.add(field=name)
-        _value(change.before, old)
-        _value(change.after, new)
+        set_value(change.before, old)
+        set_value(change.after, new)
     return told
 
 
@@ -119,7 +119,8 @@ def _sensitive(record: Record, name: str) -> bool:
     return name in ("search_text", "search_grams") or (name in record.fields and record.fields[name].sensitive)
 
 
-def _value(target: Value, plain: Any) -> None:
+def set_value(target: Value, plain: Any) -> None:
+    """Fill one side of a change."""
     if plain is None:
         target.null_value = 0  # type: ignore[assignment]
     elif isinstance(plain, bool):
@@ -157,6 +158,6 @@ def to_message(row: Any) -> pb.Change:
     )
     for one in row.changes:
         entry = change.changes.add(field=one["field"])
-        _value(entry.before, one["before"])
-        _value(entry.after, one["after"])
+        set_value(entry.before, one["before"])
+        set_value(entry.after, one["after"])
     return change

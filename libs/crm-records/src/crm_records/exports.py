@@ -82,6 +82,7 @@ def _collect(call: Call, record: Record, request: Any, limit_name: str, usual: i
         found += page
         if len(found) > limit:
             raise errors.Denied("rows_over_limit", limit=limit)
+    call.note(rows=len(found))
     return found
 
 
