@@ -4,6 +4,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 
 from crm.customer.v1 import customers_pb2
+from crm.records.v1 import fields_pb2
 
 ID = "01900000-0000-7000-8000-000000000001"
 CUSTOMER = f"/v1/customers/{ID}"
@@ -172,3 +173,13 @@ def test_a_file_is_answered_as_it_is_under_a_name_and_runs_nothing(http, service
     assert answer.headers["Content-Disposition"].startswith(f'{place}; filename="customer-')
     assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-modals; default-src 'none'")
     assert services.asked("ExportRecords")[0].record_type == "customer"
+
+
+def test_a_custom_field_has_an_address_of_its_own(http, services):
+    services.answers["RevealField"] = lambda *_: fields_pb2.FieldValue(field="custom.size", value={"number_value": 7})
+
+    answer = http("GET", f"/v1/records/customer/{ID}/fields/custom.size")
+
+    assert (answer.status_code, answer.json) == (200, {"field": "custom.size", "value": 7})
+    asked = services.asked("RevealField")[0]
+    assert (asked.record_type, asked.id, asked.field) == ("customer", ID, "custom.size")

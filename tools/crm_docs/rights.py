@@ -16,7 +16,8 @@ Three questions are asked before anything is read or changed, in the service tha
    grants and denials on top; a denial wins. `resource.*` and `*` stand for all.
 2. **On which records?** The scope of each role for each resource; of several roles the union. What lies
    outside is `NOT_FOUND`, for reading, listing, searching, counting, changing and in reports alike.
-3. **Which fields?** Per role and state: not yet there. What exists is the scope `customer_brief`, the few
+3. **Which fields?** A role's field rules hide, mask, close or require fields, in all states of a record or in some; of
+   several roles the most open rule ([field rules](guide/field-rules.md)). The scope `customer_brief` is the few
    fields of customers beyond one's own scope.
 
 | scope | the records |
@@ -43,8 +44,8 @@ def document() -> str:
     generic = sorted(right for right in asked if right.startswith("{"))
     lines = [HEAD, "## Built-in roles", "", "Administrators may change them; nobody deletes them.", ""]
     lines += table(
-        ("code", "name", "scope", "scope of some resources"),
-        [(f"`{role.code}`", role.name, f"`{role.scope}`", _scopes(role)) for role in ROLES],
+        ("code", "name", "scope", "scope of some resources", "fields"),
+        [(f"`{role.code}`", role.name, f"`{role.scope}`", _scopes(role), _fields(role)) for role in ROLES],
     )
     lines += ["", "## Rights of one resource", ""]
     lines += ["A right without an address is there to be given; no RPC of this release asks it.", ""]
@@ -70,6 +71,13 @@ def document() -> str:
 
 def _holds(role: BuiltIn, right: str) -> bool:
     return any(held in ("*", right, f"{right.partition('.')[0]}.*") for held in role.rights)
+
+
+def _fields(role: BuiltIn) -> str:
+    by_rule: dict[str, list[str]] = {}
+    for resource, field, rule in role.fields:
+        by_rule.setdefault(rule, []).append(f"{resource}.{field}")
+    return "; ".join(f"`{rule}`: {', '.join(fields)}" for rule, fields in by_rule.items())
 
 
 def _scopes(role: BuiltIn) -> str:

@@ -154,3 +154,20 @@ def test_custom_fields_are_exported_under_their_labels(boss, table):
     boss.CreateCustomer(customer={"name": "有楼层的客户", "custom": {"floor": 12}})
 
     assert table(fields="name,custom") == [["Name", "Floor"], ["有楼层的客户", "12"]]
+
+
+def test_a_file_holds_no_more_of_a_field_than_the_list_shows(server, customers, table):
+    rules = [
+        {"resource": "customer", "field": "phone", "rule": "masked"},
+        {"resource": "customer", "field": "registered_capital", "rule": "hidden"},
+    ]
+    person = server.person(["customer.*"], fields=rules)
+    head, *rows = table(person, fields="*")
+    page = person.PrintRecords(record_type="customer", fields="*").data.decode()
+
+    assert "Registered capital" not in head
+    assert not any("1234567.89" in cell or "88886666" in cell for row in rows for cell in row)
+    assert "1234567.89" not in page
+    assert "88886666" not in page
+    with refused("INVALID_ARGUMENT", "INVALID", "fields"):
+        person.ExportRecords(record_type="customer", fields="registered_capital")

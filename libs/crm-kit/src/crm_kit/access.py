@@ -1,4 +1,5 @@
-"""Who may do what, and on which records: the first two questions of every call, answered from the organisation's copy.
+"""Who may do what, on which records, and which fields: the three questions of every call, answered from the
+organisation's copy.
 
 An answer is kept for a second per person and dropped at once when an event changes the organisation, so a
 changed right acts everywhere within two seconds.
@@ -17,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.utils import base64url_decode
 from sqlalchemy import Engine, select, text
 
-from crm_kit import errors
+from crm_kit import errors, field_access
 from crm_kit.db import one_of
+from crm_kit.field_access import FieldRules
 from crm_kit.organisation import ended_session, role, signing_key, user
 
 _BELOW = text(
@@ -76,10 +78,18 @@ class Access:
     roles: tuple[RoleAccess, ...]
     _engine: Engine
     _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict)
+    _fields: dict[str, FieldRules] = field(default_factory=dict)
 
     def may(self, right: str) -> bool:
         """Whether the person has `resource.action`; a denial wins over every grant."""
         return _holds(self.rights, right) and not _holds(self.denials, right)
+
+    def fields(self, resource: str) -> FieldRules:
+        """The field rules of a record type as they come together over the roles; false where there are none."""
+        found = self._fields.get(resource)
+        if found is None:
+            found = self._fields[resource] = field_access.of(self.roles, resource)
+        return found
 
     def reach(self, resource: str, right: str) -> Reach:
         """On which records of `resource` a right holds: the union over the roles that give the right.

@@ -18,7 +18,8 @@ from crm_kit import errors, rpc, scope
 from crm_kit.db import one_of
 from crm_kit.errors import Problem, Refusal
 from crm_kit.rpc import Call
-from crm_records import changes, references, sql, validation, writing
+from crm_records import changes, references, sql, validation, visibility, writing
+from crm_records.given import changed, told_once
 from crm_records.record import Record, Row
 
 MOST = 1000
@@ -121,11 +122,13 @@ def _update(call: Call, record: Record, message: Any, row: Row | None, result: p
     problems: list[Problem] = []
     given = sorted({f.name for f, _ in message.ListFields()} & {*record.writable, *record.importable})
     values = validation.row_values(message, given, record.fields, problems)
-    writing.refuse(problems)
-    if "custom" in values:
-        values["custom"] = {**row["custom"], **values["custom"]}
-    result.id = row["id"]
     after = {**row, **values}
+    touched = [f.name for f, _ in message.ListFields() if f.name in record.fields and f.name != "custom"]
+    if "custom" in values:
+        touched += [f"custom.{key}" for key in values["custom"]]
+        values["custom"] = after["custom"] = {**row["custom"], **values["custom"]}
+    writing.refuse(told_once(changed(call, record, touched, row, after), problems))
+    result.id = row["id"]
     if not writing.record_changed(record, row, after):
         result.outcome = "unchanged"
         return
@@ -165,7 +168,7 @@ def _fail(call: Call, result: pb.RowResult, refusal: Refusal) -> None:
 def _ids_by_key(call: Call, record: Record, messages: Sequence[Any]) -> dict[str, str]:
     """The stored records of the keys given, whosoever they are: the scope is asked when they are touched."""
     wanted = {str(getattr(m, record.key)).strip() for m in messages} - {""}
-    if not wanted:
+    if not wanted or record.key in visibility.blind(call, record):  # which keys there are is not the caller's to know
         return {}
     table = record.table
     column = table.c[record.key]

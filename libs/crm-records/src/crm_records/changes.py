@@ -120,7 +120,7 @@ def _sensitive(record: Record, name: str) -> bool:
 
 
 def set_value(target: Value, plain: Any) -> None:
-    """Fill one side of a change."""
+    """Put a value into a message as the JSON interface shows it."""
     if plain is None:
         target.null_value = 0  # type: ignore[assignment]
     elif isinstance(plain, bool):

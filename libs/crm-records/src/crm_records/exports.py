@@ -20,11 +20,12 @@ from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import custom_fields, dictionaries, listing
+from crm_records import custom_fields, dictionaries, listing, visibility
 from crm_records import fields as kinds
 from crm_records.export_formats import Cell, Table, to_csv, to_html, to_xlsx
 from crm_records.fields import Field
 from crm_records.record import Record
+from crm_records.visibility import View
 
 EXPORT_ROWS, PRINT_ROWS = 10_000, 1_000
 """Rows at most, where no role says otherwise."""
@@ -103,13 +104,14 @@ def _pages(call: Call, record: Record, request: Any) -> Iterator[Sequence[Any]]:
 
 
 def _table(call: Call, record: Record, request: Any, messages: Sequence[Any]) -> Table:
-    chosen = listing.chosen_fields(record, request.fields, record.list_fields)
+    chosen, view = listing.chosen_fields(record, request.fields, record.list_fields), visibility.of(call, record)
+    chosen = chosen if view is None else view.chosen(chosen, request.fields)
     wanted = [record.fields[n] for n in chosen if n != "etag"]
     names = _names(call, wanted, messages)
     columns: list[tuple[str, Callable[[Any], Cell]]] = []
     for f in wanted:
         if f.kind == kinds.CUSTOM:
-            columns += _custom_columns(call, record)
+            columns += _custom_columns(call, record, view)
         elif f.kind != kinds.DATA:
             columns.append((_said(call, f.label), _teller(call, f, names)))
     now = datetime.now(UTC).astimezone(ZoneInfo(call.access.time_zone))
@@ -163,7 +165,7 @@ def _is_given(message: Any, name: str) -> bool:
     return not message.DESCRIPTOR.fields_by_name[name].has_presence or message.HasField(name)
 
 
-def _custom_columns(call: Call, record: Record) -> list[tuple[str, Callable[[Any], Cell]]]:
+def _custom_columns(call: Call, record: Record, view: View | None) -> list[tuple[str, Callable[[Any], Cell]]]:
     def tell(key: str, message: Any) -> Cell:
         if key not in message.custom:
             return ""
@@ -176,7 +178,7 @@ def _custom_columns(call: Call, record: Record) -> list[tuple[str, Callable[[Any
     return [
         (_said(call, (row.label_zh, row.label_en)), partial(tell, key))
         for key, row in defined.items()
-        if not row.retired
+        if not row.retired and (view is None or not view.is_gone(f"custom.{key}"))
     ]
 
 

@@ -161,6 +161,13 @@ def _tests(tree: Any) -> Any:
             yield from _tests(part)
 
 
+def refuse(tree: Any, unseen: Callable[[str], bool]) -> None:
+    """Refuse a tree that compares a field that its author does not see, as if there were none of that name."""
+    for test in _tests(tree):
+        if unseen(test.field):
+            raise _no_field(test.field)
+
+
 def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str]) -> Compiled:
     """The SQL condition of a tree on a record's table."""
     readers: Readers = []
@@ -270,7 +277,11 @@ def _column(
         field = record.stored.get(name) or next((f for f in record.stored.values() if f.json_name == name), None)
         if field is not None and field.kind in _TYPES:
             return record.table.c[field.name], field.kind, field.label
-    raise errors.Invalid(key="bad_filter", what=(f"没有字段 {name}", f"there is no field {name}"))
+    raise _no_field(name)
+
+
+def _no_field(name: str) -> errors.Invalid:
+    return errors.Invalid(key="bad_filter", what=(f"没有字段 {name}", f"there is no field {name}"))
 
 
 def custom_column(record: Record, key: str, kind: str) -> tuple[ColumnElement[Any], str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,12 +16,26 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, ColumnElement, and_, bindparam, func, literal_column, or_, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Numeric,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.sql import visitors
 
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filters, rows, search, sql
+from crm_records import custom_fields, filters, rows, search, sql, visibility
 from crm_records import fields as kinds
 from crm_records.record import Record
 
@@ -53,11 +67,24 @@ class Key:
 
 
 def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
-    """One record within the caller's scope."""
-    if not kinds.is_id(request.id):
-        raise errors.NotFound()
+    """One record within the caller's scope, as far as its fields are the caller's to see."""
     names = chosen_fields(record, request.fields, ())
-    columns = columns_of(record, names)
+    view = visibility.of(call, record)
+    if view is None:
+        return read(call, record, request.id, names, columns_of(record, names))
+    names = view.chosen(names, request.fields)
+    columns = view.columns(names, columns_of(record, names))
+    message = read(call, record, request.id, names, columns)
+    finish = view.finisher(names, columns)
+    if finish is not None:
+        finish(call, message)
+    return message
+
+
+def read(call: Call, record: Record, record_id: str, names: Sequence[str], columns: tuple[str, ...]) -> Any:
+    """One record within the caller's scope, every field in full: for what the service itself must know."""
+    if not kinds.is_id(record_id):
+        raise errors.NotFound()
     reach = record.reach(call)
     shape = scope.shape(reach)
     key = (record, "get", columns, shape)
@@ -68,7 +95,7 @@ def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
         query = query.where(table.c.delete_time.is_(None))
         within = record.within(shape)
         statement = _keep(key, sql.prepare(query if within is None else query.where(within)))
-    row = statement.run(call.connection, {"id": request.id, **scope.parameters(reach)}).fetchone()
+    row = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).fetchone()
     if row is None:
         raise errors.NotFound()
     message = rows.filler(record, columns)(row)
@@ -86,9 +113,11 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
             {"label": ("计数方式", "Count"), "value": request.count[:60], "choices": "none, capped, exact"},
         )
         raise errors.Invalid(problem)
-    order = parse_order(record, request.order_by)
+    view = visibility.of(call, record)
+    order = parse_order(record, request.order_by, view.blind if view is not None else frozenset())
     names = chosen_fields(record, request.fields, record.list_fields)
-    columns = columns_of(record, names)
+    names = names if view is None else view.chosen(names, request.fields)
+    columns = columns_of(record, names) if view is None else view.columns(names, columns_of(record, names))
     query_hash = _query_hash(record, request)
     cursor = _read_token(request.page_token, query_hash, order, record) if request.page_token else None
     nulls = tuple(v is None for v in cursor) if cursor else None
@@ -119,6 +148,10 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
         places = [(*columns, *extra).index(k.name) for k in order]
         token = _write_token([result[-1][p] for p in places], query_hash)
     record.decorate_wanted(call, messages, names)
+    finish = view.finisher(names, columns) if view is not None else None
+    if finish is not None:
+        for message in messages:
+            finish(call, message)
     total, capped = None, False
     if request.count in ("capped", "exact"):
         total, capped = _count(call, record, where_key, where, parameters, request.count)
@@ -135,8 +168,12 @@ def group(
 ) -> Sequence[Sequence[Any]]:
     """For each value of a field: the value, how many records have it, and the sums; most frequent first.
 
-    `sums` must be constants.
+    `sums` must be constants; those of fields that the caller does not see in full are null.
     """
+    blind = visibility.blind(call, record)
+    if name in blind:
+        raise errors.Invalid(errors.Problem("groupBy", "unknown_field", {"name": record.fields[name].json_name}))
+    sums = [s if blind.isdisjoint(_columns_in(s)) else cast(null(), Numeric) for s in sums] if blind else sums
     where_key, where, parameters = _selection(call, record, filter_text, words, False, None)
     key = (where_key, "group", name, tuple(sums))
     statement = _statements.get(key)
@@ -145,6 +182,10 @@ def group(
         query = select(column, func.count(), *(func.sum(s) for s in sums)).where(where).group_by(column)
         statement = _keep(key, sql.prepare(query.order_by(func.count().desc(), column).limit(GROUPS)))
     return sql.unchanged(call.connection, statement, parameters)
+
+
+def _columns_in(expression: ColumnElement[Any]) -> set[str]:
+    return {part.name for part in visitors.iterate(expression) if isinstance(part, Column)}
 
 
 @lru_cache(maxsize=1000)
@@ -171,15 +212,19 @@ def columns_of(record: Record, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["id", *stored, "version"]))
 
 
-def parse_order(record: Record, text: str) -> tuple[Key, ...]:
-    """`create_time desc, name` → keys; the id comes last so that the order is total."""
+def parse_order(record: Record, text: str, blind: frozenset[str] = frozenset()) -> tuple[Key, ...]:
+    """`create_time desc, name` → keys; the id comes last so that the order is total. Nothing is sorted by `blind`."""
     keys: list[Key] = []
     by_json = {f.json_name: n for n, f in record.stored.items()}
     for part in (p.strip() for p in text.split(",") if p.strip()):
         name, _, direction = part.partition(" ")
         name = name if name in record.stored else by_json.get(name, "")
         direction = direction.strip().lower()
-        sortable = name and record.stored[name].kind not in (kinds.TEXTS, kinds.IDS, kinds.DATA, kinds.CUSTOM)
+        sortable = (
+            name
+            and name not in blind
+            and record.stored[name].kind not in (kinds.TEXTS, kinds.IDS, kinds.DATA, kinds.CUSTOM)
+        )
         if not sortable or direction not in ("", "asc", "desc") or len(keys) == 3:
             raise errors.Invalid(key="bad_order", name=part[:60])
         keys.append(Key(name, direction == "desc"))
@@ -197,14 +242,19 @@ def _selection(
     searching = bool(search.normal(words))
     if searching and not record.search:
         raise errors.Invalid(key="bad_filter", what=("不支持搜索", "this cannot be searched"))
+    view = visibility.of(call, record)
+    if view is not None and tree is not None:
+        filters.refuse(tree, view.is_blind)
+    unseen = visibility.unseen_in_search(call, record) if searching else {}
     reach = record.reach(call)
     shape = scope.shape(reach)
     tree_shape = filters.shape(tree) if tree is not None else None
-    key = (record, shape, tree_shape, searching, deleted, str(also), tuple(sorted(custom_kinds.items())))
+    kinds_key = tuple(sorted(custom_kinds.items()))
+    key = (record, shape, tree_shape, searching and (*unseen.items(),), deleted, str(also), kinds_key)
     found = _statements.get(key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also), compiled))
+        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also, unseen), compiled))
     where, compiled = found
     parameters: dict[str, Any] = scope.parameters(reach)
     if compiled is not None:
@@ -221,6 +271,7 @@ def _where(
     searching: bool,
     deleted: bool,
     also: ColumnElement[bool] | None,
+    unseen: Mapping[str, frozenset[str]],
 ) -> ColumnElement[bool]:
     table = record.table
     parts: list[ColumnElement[bool]] = [table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None)]
@@ -230,7 +281,7 @@ def _where(
     if compiled is not None:
         parts.append(compiled.condition)
     if searching:
-        parts.append(record.search_condition())
+        parts.append(record.narrow_search(unseen) if unseen else record.search_condition())
     if also is not None:
         parts.append(also)
     return and_(true(), *parts)

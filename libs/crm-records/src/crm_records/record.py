@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from google.protobuf.message import Message
-from sqlalchemy import Column, ColumnElement, Engine, Table, select
+from sqlalchemy import Column, ColumnElement, Engine, Table, and_, false, or_, select
 
 from crm import rule_pb2
 from crm_kit import contract
@@ -71,7 +71,13 @@ class Record:
     part_of_parent: ClassVar[bool] = False
     """Goes with its parent instead of forbidding its deletion."""
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
-    """Computed field → the stored ones that `decorate` makes it of; they are read where it is asked for."""
+    """Field → the stored ones it is made of. Where `decorate` makes it they are read with it; who does not see them in
+    full does not see it in full."""
+    copies: ClassVar[Mapping[str, Sequence[tuple[str, str]]]] = {}
+    """Field → the (record type, field) that it shows a copy of, whose rules it obeys. Of several, `decorate` obeys that
+    of each row."""
+    ruled_by: ClassVar[str] = ""
+    """The record type whose field rules hold, where it is not its own."""
     states: ClassVar[States | None] = None
     plural: ClassVar[str] = ""
     """The name of the field that lists it in answers: "customers"."""
@@ -129,6 +135,24 @@ class Record:
     def search_condition(self) -> ColumnElement[bool]:
         """Rows that a search finds; open parameters as in `crm_records.search`."""
         return search.condition(self.table)
+
+    def searched_parts(self) -> Sequence[Record]:
+        """Parts by whose searched fields a row is found as well."""
+        return ()
+
+    def narrow_search(self, blind: Mapping[str, frozenset[str]]) -> ColumnElement[bool]:
+        """Like `search_condition`, for somebody who sees some of the fields not or not in full: `blind` by record type.
+
+        The searched text holds all of them, so each that is seen is compared by itself.
+        """
+        hidden = blind.get(self.type, frozenset())
+        seen = [search.holds(self.table.c[n], self.fields[n].format) for n in self.search if n not in hidden]
+        found = and_(self.search_condition(), or_(false(), *seen))
+        for part in self.searched_parts():
+            assert part.parent is not None
+            through = select(part.table.c[part.parent[0]]).where(part.table.c.delete_time.is_(None))
+            found = or_(found, self.table.c.id.in_(through.where(part.narrow_search(blind))))
+        return found
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         """Derive values and check rules that need more than one field. Raises `errors.Invalid`."""

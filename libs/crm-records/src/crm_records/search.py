@@ -11,8 +11,10 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, and_, bindparam
+from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY
+
+from crm import rule_pb2
 
 _SPACES = re.compile(r"\s+")
 _SEPARATORS = re.compile(r"[\s\-()+.]+")
@@ -46,6 +48,14 @@ def condition(table: Table) -> ColumnElement[bool]:
     """Rows whose searched text holds the words; bind with `parameters`."""
     pairs = table.c.search_grams.contains(bindparam("search_pairs", type_=ARRAY(Text)))
     return and_(pairs, table.c.search_text.like(bindparam("search_like", type_=Text)))
+
+
+def holds(column: ColumnElement[Any], format: int) -> ColumnElement[bool]:
+    """One column holds the words; bind with `parameters`."""
+    searched = func.lower(column)
+    if format == rule_pb2.FORMAT_PHONE:
+        searched = func.regexp_replace(column, _SEPARATORS.pattern, "", "g")
+    return searched.like(bindparam("search_like", type_=Text))
 
 
 def parameters(words: str) -> dict[str, Any]:

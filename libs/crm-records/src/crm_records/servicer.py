@@ -14,6 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from crm.records.v1 import exports_pb2
+from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
@@ -23,10 +24,14 @@ from crm_records import (
     custom_fields,
     definitions,
     dictionaries,
+    disclosure,
     exports,
+    given,
     listing,
     numbers,
+    revealing,
     states,
+    visibility,
     writing,
 )
 from crm_records import fields as kinds
@@ -41,6 +46,8 @@ class Servicer:
 
     def __init_subclass__(cls) -> None:
         for method in cls.service.methods:
+            if method.name in cls.__dict__:
+                setattr(cls, method.name, given.noting(cls.record, cls.__dict__[method.name]))
             if hasattr(cls, method.name):
                 continue
             for verb, make in _STANDARD.items():
@@ -129,26 +136,37 @@ class RecordServicer(OfAllRecords):
 
     def DescribeRecord(self, call: Call, request: pb.DescribeRecordRequest) -> pb.RecordDescription:
         record = self._record(request.record_type)
-        described = [_describe(record, f) for f in record.fields.values() if f.kind != kinds.CUSTOM]
+        described = {n: _describe(record, f) for n, f in record.fields.items() if f.kind != kinds.CUSTOM}
         for row in custom_fields.KEPT.read(call.connection).get(record.type, {}).values():
             if not row.retired:
-                described.append(_describe_custom(row))
+                described[f"custom.{row.key}"] = _describe_custom(row)
+        view = visibility.of(call, record)
+        if view is not None:
+            described = {n: disclosure.of_field(view, n, f) for n, f in described.items() if not view.is_gone(n)}
         return pb.RecordDescription(
-            record_type=record.type, label_zh=record.label[0], label_en=record.label[1], fields=described
+            record_type=record.type, label_zh=record.label[0], label_en=record.label[1], fields=described.values()
         )
 
     def ListChanges(self, call: Call, request: pb.ListChangesRequest) -> pb.ListChangesResponse:
         record = self._record(request.record_type)
-        listing.get(call, record, pb.GetRequest(id=request.id, fields="id"))
+        view = visibility.of(call, record)
+        names = ("id",) if view is None or record.states is None else ("id", record.states.column)
+        message = listing.read(call, record, request.id, names, listing.columns_of(record, names))
+        state = getattr(message, record.states.column) if record.states is not None else None
         size = listing._page_size(request)
         after = _log_position(request.page_token)
         rows = changes.of(call, record.type, request.id, after, size + 1)
         token = base64.urlsafe_b64encode(str(rows[size - 1].id).encode()).decode() if len(rows) > size else ""
-        return pb.ListChangesResponse(changes=[changes.to_message(r) for r in rows[:size]], next_page_token=token)
+        answer = pb.ListChangesResponse(changes=[changes.to_message(r) for r in rows[:size]], next_page_token=token)
+        if view is not None:
+            for change in answer.changes:
+                disclosure.cut(view, state, change)
+        return answer
 
     def ListActions(self, call: Call, request: pb.ListActionsRequest) -> pb.ListActionsResponse:
         record = self._record(request.record_type)
-        message = listing.get(call, record, pb.GetRequest(id=request.id))
+        names = ("id",) if record.states is None else ("id", record.states.column)
+        message = listing.read(call, record, request.id, names, listing.columns_of(record, names))
         if record.states is None:
             return pb.ListActionsResponse()
         row = {record.states.column: getattr(message, record.states.column)}
@@ -183,7 +201,11 @@ class RecordServicer(OfAllRecords):
 
     def ListCustomFields(self, call: Call, request: pb.ListCustomFieldsRequest) -> pb.ListCustomFieldsResponse:
         record = self._record(request.record_type)
-        return pb.ListCustomFieldsResponse(custom_fields=definitions.custom_fields_of(call, record))
+        found = definitions.custom_fields_of(call, record)
+        view = visibility.of(call, record)
+        if view is not None:
+            found = [f for f in found if not view.is_gone(f"custom.{f.key}")]
+        return pb.ListCustomFieldsResponse(custom_fields=found)
 
     def CreateCustomField(self, call: Call, request: pb.CreateCustomFieldRequest) -> pb.CustomField:
         return definitions.create_custom_field(call, self._record(request.record_type), request.custom_field)
@@ -219,9 +241,20 @@ class RecordServicer(OfAllRecords):
         return record
 
 
+class FieldServicer(OfAllRecords):
+    """Single fields of a record: to see in full what is masked."""
+
+    def RevealField(self, call: Call, request: fields_pb.RevealFieldRequest) -> fields_pb.FieldValue:
+        return revealing.reveal(call, self._record(request.record_type), request)
+
+
 def servicers(registry: Registry) -> dict[str, object]:
     """What a service answers for all of its records, by the name of the contract's service."""
-    return {"RecordService": RecordServicer(registry), "ExportService": ExportServicer(registry)}
+    return {
+        "RecordService": RecordServicer(registry),
+        "FieldService": FieldServicer(registry),
+        "ExportService": ExportServicer(registry),
+    }
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
@@ -239,6 +272,7 @@ def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
         filterable=comparable,
         max_length=f.max_length if f.kind == kinds.TEXT else 0,
         choices=f.values,
+        rule="optional",
     )
 
 
@@ -252,6 +286,7 @@ def _describe_custom(row: Any) -> pb.FieldDescription:
         references=row.references or "",
         filterable=row.kind != "multi_choice",
         choices=row.choices,
+        rule="optional",
     )
 
 

@@ -7,7 +7,7 @@ transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -20,18 +20,31 @@ from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, ids, scope
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import changes, custom_fields, dictionaries, references, rows, search, sql, states, validation
+from crm_records import (
+    changes,
+    custom_fields,
+    dictionaries,
+    references,
+    rows,
+    search,
+    sql,
+    states,
+    validation,
+    visibility,
+)
 from crm_records import fields as kinds
+from crm_records import given as giving
 from crm_records.record import Record, Row
 
 _GIVEN = "fields given"
 _statements: dict[Any, sql.Prepared] = {}
 
 
-def create(call: Call, record: Record, message: Message, **derived: Any) -> Any:
-    """Store a new record and announce "created". `derived` are values that the caller may not give."""
+def create(call: Call, record: Record, message: Message, *, taken_over: Container[str] = (), **derived: Any) -> Any:
+    """Store a new record and announce "created". `derived` are values that the caller may not give; `taken_over` are
+    fields of the message that the service filled in itself."""
     problems: list[Problem] = []
-    row = new_row(call, record, message, problems)
+    row = new_row(call, record, message, problems, own=taken_over)
     row.update(derived)
     check(call, record, row, None, problems)
     if record.number:
@@ -51,9 +64,15 @@ def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str)
 
     def merge(before: Row) -> Row:
         wanted = dict(values)
+        keys = [p.removeprefix("custom.") for p in mask.paths if p.startswith("custom.")]
         if "custom" in wanted and not _whole_custom(mask):
-            keys = [p.removeprefix("custom.") for p in mask.paths if p.startswith("custom.")]
             wanted["custom"] = {**before["custom"], **{k: values["custom"].get(k) for k in keys}}
+        elif "custom" in wanted:
+            keys = [*wanted["custom"]]
+            wanted["custom"] = {**giving.kept(call, record, before), **wanted["custom"]}
+        touched = [n for n in _named(record, mask) if n != "custom"] + [f"custom.{k}" for k in keys]
+        closed = giving.changed(call, record, touched, before, {**before, **wanted})
+        refuse(giving.told_once(closed, problems) if closed else ())
         immutable = [
             Problem(f.json_name, "read_only", {"label": f.label})
             for n in wanted
@@ -106,6 +125,7 @@ def write(
     """
     before = locked(call, record, record_id, etag)
     after = {**before, **merge(before)}
+    refuse(giving.brought(call, record, before, after))
     if not wrong and not record_changed(record, before, after):
         return before
     check(call, record, after, before, wrong)
@@ -177,8 +197,18 @@ def name_fields(call: Call, names: Iterable[str]) -> None:
     call.memo[_GIVEN] = frozenset(names)
 
 
-def new_row(call: Call, record: Record, message: Any, problems: list[Problem], also: Iterable[str] = ()) -> Row:
-    """The values of a new record: what the message gives, who made it, whose it is. `also` may be given besides."""
+def new_row(
+    call: Call,
+    record: Record,
+    message: Any,
+    problems: list[Problem],
+    also: Iterable[str] = (),
+    own: Container[str] = (),
+) -> Row:
+    """The values of a new record: what the message gives, who made it, whose it is.
+
+    `also` may be given besides; `own` are fields that no caller gave.
+    """
     given = {f.name for f, _ in message.ListFields()} & {*record.writable, *also}
     required = {n for n in record.writable if record.fields[n].required}
     row: Row = {n: _empty(f) for n, f in record.stored.items()}
@@ -190,6 +220,9 @@ def new_row(call: Call, record: Record, message: Any, problems: list[Problem], a
     row.update(validation.row_values(message, sorted(given | required), record.fields, problems))
     if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
         row["owner_id"], row["department_id"] = _place(call, record)
+    closed = giving.new(call, record, message, row, own)
+    if closed:
+        problems[:] = giving.told_once(closed, problems)
     return row
 
 
@@ -310,9 +343,12 @@ def record_changed(record: Record, before: Row, after: Row) -> bool:
 
 
 def answer(call: Call, record: Record, row: Row) -> Any:
-    """The message of a row, with its computed fields."""
+    """The message of a row, with its computed fields, as far as the caller sees them."""
     message = rows.to_message(record, row)
+    view = visibility.of(call, record)
     record.decorate_wanted(call, [message], record.fields)
+    if view is not None and view.whole is not None:
+        view.whole(call, message)
     return message
 
 
@@ -324,13 +360,18 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 
 def _masked(record: Record, mask: FieldMask) -> list[str]:
-    names = list(dict.fromkeys(p.split(".")[0] for p in mask.paths))
+    names = _named(record, mask, known=False)
     problems = [Problem(n[:60], "unknown_field", {"name": n[:60]}) for n in names if n not in record.fields]
     refuse(problems)
     named = [n for n in names if n in record.writable]
     if not named:
         raise errors.Invalid(key="bad_update_mask")
     return named
+
+
+def _named(record: Record, mask: FieldMask, known: bool = True) -> list[str]:
+    names = dict.fromkeys(p.split(".")[0] for p in mask.paths)
+    return [n for n in names if not known or n in record.fields]
 
 
 def _whole_custom(mask: FieldMask) -> bool:

@@ -38,6 +38,8 @@ class Contacts(Record):
         "create_time",
     )
 
+    made_of = {"pinyin": ("name",), "pinyin_initials": ("name",)}  # noqa: RUF012
+
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
         yield from super().search_texts(call, row, before)
         yield from pinyin.spellings(row["name"])

@@ -40,7 +40,7 @@ class Customers(Record):
     plural = "customers"
     number = "KH{yyyyMMdd}-{seq:4}"
     search: ClassVar[Sequence[str]] = ("name", "short_name", "pinyin", "pinyin_initials", "number", "phone", "mobile")
-    list_fields = (
+    list_fields: ClassVar[Sequence[str]] = (
         "number",
         "name",
         "short_name",
@@ -56,6 +56,11 @@ class Customers(Record):
         "last_contact_time",
         "create_time",
     )
+
+    made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",)}
+
+    def searched_parts(self) -> Sequence[Record]:
+        return (self.registry.records["contact"],)
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
         """By what it is called, however it is spelt, and by its contacts."""

@@ -25,6 +25,7 @@ class Demands(Record):
     plural = "demands"
     number = "XQ{yyyyMMdd}-{seq:4}"
     parent = ("customer_id", CUSTOMERS)
+    made_of = {"current": ("valid_from", "valid_until")}  # noqa: RUF012
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if row["valid_from"] and row["valid_until"] and row["valid_until"] < row["valid_from"]:

@@ -11,7 +11,7 @@ from sqlalchemy import Text, and_, func, literal, or_, select, union_all, update
 
 from crm.customer.v1 import interactions_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
-from crm_kit import errors, organisation
+from crm_kit import errors, field_access, organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing
@@ -44,6 +44,8 @@ class Interactions(Record):
 
 
 INTERACTIONS = Interactions()
+_TITLES = {"interaction": "subject", "opportunity": "title", "service_request": "summary"}
+"""The field that is the title of an entry of the timeline, by its record type."""
 
 
 def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResponse:
@@ -82,6 +84,9 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
     both = union_all(own.subquery().select(), others.subquery().select()).subquery()
     rows = call.connection.execute(select(both).order_by(both.c.time.desc(), both.c.id.desc()).limit(size + 1)).all()
     answer = pb.ListTimelineResponse(entries=[pb.TimelineEntry(**row._mapping) for row in rows[:size]])
+    for entry in answer.entries:
+        # The title is a field of the record that it is about.
+        entry.title = field_access.shown(call.access.fields(entry.record_type), _TITLES[entry.record_type], entry.title)
     if len(rows) > size:
         last_row = rows[size - 1]
         plain = orjson.dumps([last_row.time.isoformat(), last_row.id])

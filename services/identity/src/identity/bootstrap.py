@@ -12,7 +12,7 @@ import sys
 from sqlalchemy import func, select, text
 
 from crm.identity.v1.departments_pb2 import Department
-from crm.identity.v1.roles_pb2 import DataScope, Role
+from crm.identity.v1.roles_pb2 import DataScope, FieldRule, Role
 from crm.identity.v1.users_pb2 import User
 from crm_kit.errors import EN, Refusal
 from crm_kit.rpc import Call
@@ -69,6 +69,7 @@ def _add_roles(call: Call) -> None:
             message = Role(code=one.code, name=one.name, group=one.group, description=one.description)
             message.rights.extend(one.rights)
             message.scopes.extend(scopes)
+            message.field_rules.extend(FieldRule(resource=r, field=f, rule=rule) for r, f, rule in one.fields)
             writing.create(call, ROLES, message, built_in=True)
 
 

@@ -23,6 +23,11 @@ BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
 OWNED = ("customer", "opportunity", "service_request", "task")
 """What belongs to somebody and can be given to another."""
+ACCOUNT = ("customer", "bank_account")
+PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
+FAMILY = (("contact", "family"),)
+REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
+"""What is asked of people only by those who must know it."""
 FRAME = (*OFFER, "pipeline", "department")
 """What everybody in business looks things up in."""
 
@@ -38,10 +43,16 @@ class BuiltIn:
     rights: Sequence[str]
     scope: str
     scopes: dict[str, str]
+    fields: Sequence[tuple[str, str, str]] = ()
+    """(resource, field, rule)"""
 
 
 def _may(actions: Sequence[str], *resources: str) -> list[str]:
     return [f"{resource}.{action}" for resource in resources for action in actions]
+
+
+def _closed(rule: str, *named: tuple[str, str]) -> list[tuple[str, str, str]]:
+    return [(resource, field, rule) for resource, field in named]
 
 
 def _role(
@@ -51,6 +62,7 @@ def _role(
     *rights: list[str],
     scope: str = "self",
     group: str = "operator",
+    fields: Sequence[tuple[str, str, str]] = (),
     **scopes: str,
 ) -> BuiltIn:
     """A role of the business: it looks up the frame, knows every customer in brief, has tasks and hands them on."""
@@ -58,7 +70,7 @@ def _role(
     common += [*_may((*WORK, "assign"), "task"), *_may((*WORK, "delete"), "task_comment")]
     every = dict.fromkeys([*common, *(r for group in rights for r in group)])
     looked_up = {} if scope == "all" else dict.fromkeys((*FRAME, "customer_brief"), "all")
-    return BuiltIn(code, name, group, description, list(every), scope, {**looked_up, **scopes})
+    return BuiltIn(code, name, group, description, list(every), scope, {**looked_up, **scopes}, fields)
 
 
 ROLES = (
@@ -99,6 +111,7 @@ ROLES = (
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",
         task_comment="self",
     ),
@@ -112,6 +125,7 @@ ROLES = (
         _may((*WORK, "assign"), *SERVICE),
         _may(READ, "report"),
         scope="all",
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",
         task_comment="self",
         report="self",
@@ -123,6 +137,7 @@ ROLES = (
         _may(READ, *CUSTOMERS, *SALES),
         _may(("read", "export", "print"), "report"),
         scope="all",
+        fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",
         task_comment="self",
     ),
@@ -141,6 +156,7 @@ ROLES = (
         "审核录入的资料",
         _may(("read", "update", "approve"), *CUSTOMERS, *OFFER),
         scope="all",
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",
         task_comment="self",
     ),
@@ -160,6 +176,7 @@ ROLES = (
         _may(READ, "customer", "contact"),
         _may(ENTER, "interaction"),
         scope="all",
+        fields=[*_closed("masked", *REACHED_AT), *_closed("hidden", ACCOUNT, *PRIVATE, *FAMILY)],
         interaction="self",
         task="self",
         task_comment="self",

@@ -11,7 +11,7 @@ from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records.record import Row
-from identity import rights, scopes, trees
+from identity import field_rules, rights, scopes, trees
 from identity.scopes import Giver, Power
 from identity.tables import department, role, user
 
@@ -41,9 +41,10 @@ def refuse_own(call: Call, row: Row, before: Row | None) -> None:
 
 
 def refuse_stronger_role(call: Call, row: Row, before: Row | None) -> None:
-    """PERMISSION_DENIED unless the caller holds what a role gains: rights, and the scopes in which they hold."""
+    """PERMISSION_DENIED unless the caller holds what a role gains: rights, where they hold, which fields they show."""
     old = before["rights"] if before else []
     rights.refuse_more_than_own(call, [r for r in row["rights"] if r not in old])
+    field_rules.refuse_opening_role(call.access, row, before)
     giver, after = Giver(call.access), Power([scopes.role(row)])
     if giver.does_everything():
         return
@@ -60,9 +61,12 @@ def refuse_stronger(call: Call, row: Row, before: Row | None) -> None:
     new_grants = [g for g in granted if g not in old_grants]
     lifted = [g for g in old_grants if _is_lifted(g, row["grants"])]
     giver = Giver(call.access)
-    if giver.does_everything() or not (new_roles or new_grants or lifted):
+    nothing_new = giver.does_everything() or not (new_roles or new_grants or lifted)
+    if nothing_new and not field_rules.restricts(call.access):
         return
-    query = select(role.c.id, role.c.rights, role.c.scopes).where(one_of(role.c.id, old_roles | set(row["role_ids"])))
+    query = select(role.c.id, role.c.rights, role.c.scopes, role.c.field_rules).where(
+        one_of(role.c.id, old_roles | set(row["role_ids"]))
+    )
     roles = {r["id"]: scopes.role(r) for r in call.connection.execute(query).mappings()}
     brought = Power([roles[i] for i in new_roles])
     given = [g["right"] for g in (*new_grants, *lifted)]
@@ -73,7 +77,8 @@ def refuse_stronger(call: Call, row: Row, before: Row | None) -> None:
     )
     kept = [g for g in granted if g not in new_grants]
     known = Power([roles[i] for i in old_roles], _rights(kept), _rights(denials)) if before else Power()
-    for pair in scopes.pairs(giver.power, after, known):
+    field_rules.refuse_opening(call.access, after, known)
+    for pair in [] if nothing_new else scopes.pairs(giver.power, after, known):
         fresh = brought.parts(*pair) if new_roles else set()
         wanted = fresh | scopes.wider(after.parts(*pair), known.parts(*pair))
         giver.refuse_wider(pair, wanted)

@@ -11,7 +11,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
-from identity import administrators, giving, rights
+from identity import administrators, field_rules, giving, rights
 from identity.tables import department, role, user
 
 errors.texts({"built_in_role": ("内置角色不能删除", "A built-in role cannot be deleted")})
@@ -31,6 +31,7 @@ class Roles(Record):
         new = [r for r in row["rights"] if r not in old]
         if not row["built_in"] or before is not None:
             _refuse_unknown(call, row, set(new))
+        field_rules.settle(row, before["field_rules"] if before else ())
         giving.refuse_stronger_role(call, row, before)
         administrators.refuse_weaker(row)
 

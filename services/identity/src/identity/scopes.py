@@ -52,7 +52,7 @@ class Power:
 
 def role(row: Any) -> RoleAccess:
     """A stored role as something that gives rights."""
-    return RoleAccess(frozenset(row["rights"]), tuple(row["scopes"]))
+    return RoleAccess(frozenset(row["rights"]), tuple(row["scopes"]), tuple(row["field_rules"]))
 
 
 def wider(after: set[Part], before: set[Part]) -> set[Part]:

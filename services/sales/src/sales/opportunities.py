@@ -62,6 +62,8 @@ class Opportunities(Record):
         "overdue": ("state", "pipeline_id", "stage", "stage_enter_time"),
     }
 
+    copies: ClassVar = {"customer_name": [("customer", "name")]}
+
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         set_currency(self, row)
         if imported.under_way(call):

@@ -108,6 +108,7 @@ class ServiceRequests(Record):
     also_sees = ("creator_id",)
     owned_by_creator = False
     made_of = {"customer_name": ("customer_id",), "owner_name": ("owner_id",)}  # noqa: RUF012
+    copies = {"customer_name": [("customer", "name")]}  # noqa: RUF012
     importable = (
         "create_time",
         "creator_id",

@@ -15,7 +15,7 @@ from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm.service_desk.v1.requests_pb2 import ServiceRequest
 from crm.workspace.v1 import notifications_pb2 as pb
 from crm.workspace.v1.tasks_pb2 import Task
-from crm_kit import contract, errors, scope
+from crm_kit import contract, errors, field_access, scope
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape
@@ -51,6 +51,10 @@ _LABELS = {
 }
 
 
+TITLES = {contract.record(kind.DESCRIPTOR).type: title for kind, title in RECORDS.values()}
+"""Record type → the field that notifications show of it, as its own reader sees it."""
+
+
 class Notifications(Record):
     """See the contract for the fields."""
 
@@ -62,12 +66,18 @@ class Notifications(Record):
         "body": ("kind", "record_type", "record_title", "actor_name"),
     }
 
+    copies = {"record_title": list(TITLES.items())}  # noqa: RUF012
+
     def within(self, shape: Shape) -> ColumnElement[bool]:
         """Everybody's own inbox and nobody else's, whatever their roles reach."""
         return scope.is_caller(notification.c.user_id)
 
     def decorate(self, call: Call, messages: Sequence[pb.Notification]) -> None:
         for message in messages:
+            field = TITLES.get(message.record_type)
+            if field:
+                rules = call.access.fields(message.record_type)
+                message.record_title = field_access.shown(rules, field, message.record_title)
             params = {
                 "label": _LABELS.get(message.record_type, message.record_type),
                 "title": message.record_title,

@@ -96,13 +96,14 @@ class Server:
         manager: Client | None = None,
         department_id: str | None = None,
         also: Sequence[str] = (),
+        fields: Sequence[dict[str, Any]] = (),
     ) -> Client:
         """Somebody signed in with these rights, on everything of `scope` or on what a list of scopes says.
 
-        `also` are ids of further roles.
+        `also` are ids of further roles, `fields` the field rules of the first.
         """
         user_id, session_id = ids.uuid7(), ids.uuid7()
-        role_ids = [self.role(rights, scope), *also]
+        role_ids = [self.role(rights, scope, fields), *also]
         self._insert(
             organisation.user,
             {
@@ -118,13 +119,25 @@ class Server:
         )
         return self.client(token(user_id, session_id), user_id, session_id)
 
-    def role(self, rights: Sequence[str], scope: str | Sequence[dict[str, Any]] = "all") -> str:
+    def role(
+        self,
+        rights: Sequence[str],
+        scope: str | Sequence[dict[str, Any]] = "all",
+        fields: Sequence[dict[str, Any]] = (),
+    ) -> str:
         """A role; its id."""
         role_id = ids.uuid7()
         scopes = [{"resource": "*", "scope": scope}] if isinstance(scope, str) else list(scope)
         self._insert(
             organisation.role,
-            {"id": role_id, "code": f"role-{role_id}", "name": "角色", "rights": list(rights), "scopes": scopes},
+            {
+                "id": role_id,
+                "code": f"role-{role_id}",
+                "name": "角色",
+                "rights": list(rights),
+                "scopes": scopes,
+                "field_rules": list(fields),
+            },
         )
         return role_id
 

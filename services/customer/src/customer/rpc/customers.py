@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, bindparam, func, or_, select
@@ -12,7 +13,7 @@ from crm_kit import organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import dictionaries, listing, writing
-from crm_records.record import Row
+from crm_records.record import Record, Row
 from crm_records.servicer import Servicer
 from customer.customers import CUSTOMERS, group_field
 from customer.customers import Customers as CustomerRecord
@@ -21,6 +22,13 @@ from customer.tables import customer
 
 class Briefs(CustomerRecord):
     """What everybody who may see briefs knows: the same rows, asked for under a right and scope of their own."""
+
+    search = ("name", "short_name", "pinyin", "pinyin_initials")
+    list_fields = ("name", "region", "province", "city", "relation", "last_contact_time", "owner_id")
+    ruled_by = "customer"
+
+    def searched_parts(self) -> Sequence[Record]:
+        return ()
 
     def search_condition(self) -> ColumnElement[bool]:
         """By name only: a search must not tell the phone number or the contacts of what one does not see."""
@@ -34,7 +42,6 @@ class Briefs(CustomerRecord):
 
 
 BRIEFS = Briefs()
-_BRIEF_FIELDS = "name,region,province,city,relation,last_contact_time,owner_id"
 
 
 class CustomerServicer(Servicer):
@@ -51,7 +58,7 @@ class CustomerServicer(Servicer):
 
     def ListCustomerBriefs(self, call: Call, request: records_pb.ListRequest) -> pb.ListCustomerBriefsResponse:
         asked = records_pb.ListRequest(
-            page_size=request.page_size, page_token=request.page_token, search=request.search, fields=_BRIEF_FIELDS
+            page_size=request.page_size, page_token=request.page_token, search=request.search
         )
         page = listing.page(call, BRIEFS, asked)
         owners = {m.owner_id for m in page.messages if m.owner_id}

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from crm.sales.v1 import opportunities_pb2 as pb
 from crm_kit.rpc import Call
-from crm_records import listing, rows, writing
+from crm_records import listing, rows, visibility, writing
 from crm_records.servicer import Servicer
 from sales import verbs
 from sales.lines import CENT
@@ -49,6 +49,9 @@ class OpportunityServicer(Servicer):
         self, call: Call, request: pb.SummarizeOpportunitiesRequest
     ) -> pb.SummarizeOpportunitiesResponse:
         by = writing.given(request)["group_by"]
+        blind = visibility.blind(call, OPPORTUNITIES)
+        expected_seen = "expected_amount" not in blind
+        weighted_seen = expected_seen and "probability" not in blind
         sums = (opportunity.c.expected_amount, _WEIGHTED)
         groups = listing.group(call, OPPORTUNITIES, by, request.filter, sums=sums)
         return pb.SummarizeOpportunitiesResponse(
@@ -56,8 +59,8 @@ class OpportunityServicer(Servicer):
                 pb.SummarizeOpportunitiesResponse.Group(
                     key=key or "",
                     count=count,
-                    expected_amount=_amount(expected),
-                    weighted_amount=_amount(weighted),
+                    expected_amount=_amount(expected) if expected_seen else "",
+                    weighted_amount=_amount(weighted) if weighted_seen else "",
                 )
                 for key, count, expected, weighted in groups
             ]

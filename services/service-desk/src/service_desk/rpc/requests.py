@@ -65,7 +65,7 @@ class ServiceRequestServicer(Servicer):
                 raise errors.Conflict("action_not_allowed", state=label, action=("拆分", "split it"))
             for name in _TAKEN_OVER:
                 setattr(made, name, before[name] or "")
-            made.id = writing.create(call, REQUESTS, made).id
+            made.id = writing.create(call, REQUESTS, made, taken_over=_TAKEN_OVER).id
             return {"linked_ids": [*before["linked_ids"], made.id]}
 
         writing.write(call, REQUESTS, request.id, request.etag, "split", split)

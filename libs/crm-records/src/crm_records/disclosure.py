@@ -1,0 +1,38 @@
+"""What the description of a record type and the log of a record say to people whose roles have field rules."""
+
+from __future__ import annotations
+
+from crm.records.v1 import records_pb2 as pb
+from crm_kit import field_access
+from crm_records import changes
+from crm_records.visibility import View, name_of
+
+
+def of_field(view: View, name: str, described: pb.FieldDescription) -> pb.FieldDescription:
+    """What the caller's roles make of a field."""
+    level = view.level(name)
+    described.rule = field_access.NAMES[level]
+    described.required |= level == field_access.REQUIRED
+    described.read_only |= level <= field_access.READ_ONLY
+    if view.is_blind(name):
+        described.sortable = described.filterable = False
+    for state, exception in view.by_state(name).items():
+        described.state_rules.add(state=state, rule=field_access.NAMES[exception])
+    return described
+
+
+def cut(view: View, state: str | None, change: pb.Change) -> None:
+    """Leave out what the caller does not see of a record in this state; what is masked says only that it changed."""
+    seen = []
+    for one in change.changes:
+        level = view.level(name_of(view.record, one.field), state)
+        if level == field_access.HIDDEN:
+            continue
+        for value in (one.before, one.after):
+            if level == field_access.MASKED and value.WhichOneof("kind") != "null_value":
+                value.string_value = changes.HIDDEN
+        seen.append(one)
+    if len(seen) < len(change.changes):
+        kept = [pb.FieldChange.FromString(one.SerializeToString()) for one in seen]
+        del change.changes[:]
+        change.changes.extend(kept)
