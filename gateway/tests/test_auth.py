@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.test import Client
 
+from crm.customer.v1 import customers_pb2
 from crm_kit.tokens import Claims, sign
 from gateway import create_app
 from gateway.settings import Settings
@@ -117,3 +118,24 @@ def test_while_identity_cannot_be_reached_nobody_is_told_that_their_token_is_wro
     answer = client.get(CUSTOMER, headers={"Authorization": f"Bearer {services.token()}"})
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+@pytest.mark.feature("IDN-07")
+def test_whoever_views_as_somebody_reads_and_changes_nothing(anonymous, services):
+    services.answers["GetCustomer"] = lambda *_: customers_pb2.Customer(name="大华")
+    now = int(time.time())
+    token = sign(Claims("u-1", "s-1", False, now, now + 600, acting_id="u-9"), services.key, "key-1")
+    headers = {"Authorization": f"Bearer {token}", "Accept-Language": "en"}
+
+    assert anonymous.get(CUSTOMER, headers=headers).json == {"name": "大华"}
+    for verb, path in (
+        ("POST", "/v1/customers"),
+        ("PATCH", CUSTOMER),
+        ("DELETE", CUSTOMER),
+        ("POST", f"{CUSTOMER}:assign"),
+        ("PUT", "/v1/records/customer/x/team/y"),
+    ):
+        answer = anonymous.open(path, method=verb, json={} if verb != "DELETE" else None, headers=headers)
+        assert (answer.status_code, answer.json["reason"]) == (403, "VIEW_ONLY")
+        assert answer.json["detail"] == "You are viewing as somebody else: nothing can be changed"
+    assert [rpc for rpc, *_ in services.seen if rpc != "GetKeys"] == ["GetCustomer"]

@@ -47,7 +47,7 @@ def test_head_is_get_without_the_body(http, services):
 
 
 def test_the_greeting_and_the_interface_page_load_only_what_is_served_here(anonymous):
-    for path in ("/", "/docs", "/docs.js", "/pages.css"):
+    for path in ("/", "/docs", "/docs.js", "/why", "/why.js", "/pages.css"):
         answer = anonymous.get(path)
         assert answer.status_code == 200
         assert "script-src 'self'" in answer.headers["Content-Security-Policy"]

@@ -36,8 +36,19 @@ NOT_RECORDS = {
     "report",  # numbers over everything in scope
     "{record_type}",  # any of them
 }
-ANNOUNCED_PARTS = {"custom_field", "dictionary_entry", "number_format"}  # parts of every record type
-OWN_ROUTES = {"/", "/docs", "/docs.js", "/pages.css", "/openapi.json", "/livez", "/readyz", "/metrics"}
+ANNOUNCED_PARTS = {"custom_field", "dictionary_entry", "number_format", "team_member"}  # parts of every record type
+OWN_ROUTES = {
+    "/",
+    "/docs",
+    "/docs.js",
+    "/why",
+    "/why.js",
+    "/pages.css",
+    "/openapi.json",
+    "/livez",
+    "/readyz",
+    "/metrics",
+}
 OF_THE_RECORD = {"id", "etag"}
 
 RPCS = [method for _, method in methods()]

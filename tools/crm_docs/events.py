@@ -5,7 +5,12 @@ from __future__ import annotations
 from crm_docs.contract import personal, record_types, rpcs, service_of, table
 from crm_kit import audit
 
-PARTS = {"custom_field": "CustomField", "dictionary_entry": "DictionaryEntry", "number_format": "NumberFormat"}
+PARTS = {
+    "custom_field": "CustomField",
+    "dictionary_entry": "DictionaryEntry",
+    "number_format": "NumberFormat",
+    "team_member": "TeamMember",
+}
 """Parts of every record type: announced by the service that owns the record type."""
 
 HEAD = """# Events

@@ -30,7 +30,8 @@ Three questions are asked before anything is read or changed, in the service tha
 | `all` | all |
 
 A record belongs to where its owner is now; one without an owner to its department. Moving a person or a department
-changes who sees what within two seconds, without touching the records.
+changes who sees what within two seconds, without touching the records. Whoever belongs to the team of a record reaches
+it besides, to read or to read and write, until a moment or for good; deleting and assigning stay with the scope.
 """
 
 

@@ -21,12 +21,23 @@ WORTH_COMPRESSING = 1024
 class Call:
     """What is known of a request besides its content; made once, used by handler, problem and log line."""
 
-    __slots__ = ("body", "environ", "language", "peer", "request_id", "route", "started", "trace_parent", "user_id")
+    __slots__ = (
+        "acting_id",
+        "body",
+        "environ",
+        "language",
+        "peer",
+        "request_id",
+        "route",
+        "started",
+        "trace_parent",
+        "user_id",
+    )
 
     def __init__(self, environ: dict[str, Any], peer: str) -> None:
         self.environ, self.peer = environ, peer
         self.started = time.perf_counter()
-        self.route = self.user_id = self.body = ""
+        self.route = self.user_id = self.acting_id = self.body = ""
         given = environ.get("HTTP_X_REQUEST_ID")
         self.request_id = given if given and _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
         trace = environ.get("HTTP_TRACEPARENT")

@@ -48,6 +48,8 @@ def observe(call: Call, status: int) -> None:
         "userId": call.user_id,
         "peer": call.peer,
     }
+    if call.acting_id:
+        line["actingId"] = call.acting_id
     write_line(orjson.dumps(line))
 
 

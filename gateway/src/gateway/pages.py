@@ -1,4 +1,5 @@
-"""The few pages that the gateway itself shows: a greeting, and the interface to try out. They work offline."""
+"""The few pages that the gateway itself shows: a greeting, the interface to try out, and why somebody sees a
+record. They work offline."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ FILES = {
     "/": ("home.html", "text/html; charset=utf-8"),
     "/docs": ("docs.html", "text/html; charset=utf-8"),
     "/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
+    "/why": ("why.html", "text/html; charset=utf-8"),
+    "/why.js": ("why.js", "text/javascript; charset=utf-8"),
     "/pages.css": ("pages.css", "text/css; charset=utf-8"),
 }
 

@@ -8,6 +8,7 @@ import orjson
 
 from crm_kit import errors
 from crm_kit.codec import encoder
+from crm_kit.contract import only_reads
 from gateway import files
 from gateway.auth import Guard
 from gateway.call import Call, Reply
@@ -41,6 +42,7 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
     read, write = reader(operation, settings), writer(operation)
     ask = _asker(operation, backends)
     public, getting = operation.rule.WhichOneof("who") == "public", operation.verb == "GET"
+    reads = only_reads(operation.method)
     longest = settings.bulk_timeout if operation.bulk else settings.timeout
     has_etag = "etag" in operation.response.DESCRIPTOR.fields_by_name
     made_at = location(operation)
@@ -51,9 +53,12 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
             authorization = ""
             limit = _limited(rate, call.peer)
         else:
-            call.user_id = guard.claims(environ).user_id
+            claims = guard.claims(environ)
+            call.user_id, call.acting_id = claims.user_id, claims.acting_id
             authorization = environ["HTTP_AUTHORIZATION"]
-            limit = _limited(rate, call.user_id)
+            limit = _limited(rate, call.acting_id or call.user_id)
+            if call.acting_id and not reads:
+                raise errors.Denied("view_only")
         request = read(environ, args)
         timeout = longest
         if (asked := environ.get("HTTP_X_TIMEOUT_MS")) and _MILLISECONDS.fullmatch(asked):

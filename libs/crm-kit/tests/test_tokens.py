@@ -98,6 +98,10 @@ FORGED = {
     "session missing": signed(HEADER, without("sid")),
     "session a list": signed(HEADER, {**GOOD, "sid": ["s-1"]}),
     "flag a text": signed(HEADER, {**GOOD, "pwd": "no"}),
+    "acting a text": signed(HEADER, {**GOOD, "act": "u-2"}),
+    "acting nobody": signed(HEADER, {**GOOD, "act": {}}),
+    "acting null": signed(HEADER, {**GOOD, "act": None}),
+    "acting a number": signed(HEADER, {**GOOD, "act": {"sub": 1}}),
     "claims a list": signed(HEADER, [GOOD]),
     "claims no JSON": signed(HEADER, b"rubbish"),
     "header a list": signed([HEADER], GOOD),
@@ -164,3 +168,9 @@ def test_what_is_remembered_is_bounded(verifier, monkeypatch):
         verifier.verify(signed(HEADER, {**GOOD, "sub": f"u-{number}"}))
 
     assert len(verifier._known) <= 10
+
+
+def test_who_really_looks_is_told_by_the_token():
+    claims = Claims("u-1", "s-1", False, NOW, NOW + 600, acting_id="u-2")
+
+    assert Verifier(lambda _kid: PUBLIC).verify(sign(claims, KEY, "k-1")) == claims

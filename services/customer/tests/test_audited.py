@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crm.records.v1.access_pb2 import Access
+from crm.records.v1.audited_pb2 import Access
 from crm_kit import contract
 from crm_kit.testing import Server, refused, running
 from customer.app import SERVICE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm.records.v1.access_pb2 import Access
+from crm.records.v1.audited_pb2 import Access
 from crm_kit import audit
 from crm_kit.testing import refused, token
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.utils import base64url_decode
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Connection, Engine, select, text
 
-from crm_kit import errors, field_access
+from crm_kit import errors, field_access, team
 from crm_kit.db import one_of
 from crm_kit.field_access import FieldRules
 from crm_kit.organisation import ended_session, role, signing_key, user
@@ -35,13 +35,19 @@ _TREE = text(
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """On which records a right holds: all, or those of these owners, or ownerless ones of these departments."""
+    """On which records a right holds: all, or those of these owners, ownerless ones of these departments, these."""
 
     all: bool = False
     owner_ids: frozenset[str] = frozenset()
     department_ids: frozenset[str] = frozenset()
     user_id: str = ""
     """Whose reach it is: some records name people who see them besides their owner."""
+    record_ids: frozenset[str] = frozenset()
+    """Records of whose teams the person is, where the right goes with that."""
+
+    def alone(self) -> Reach:
+        """What the scope gives by itself, without the teams."""
+        return replace(self, record_ids=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,18 @@ class Access:
     denials: frozenset[str]
     roles: tuple[RoleAccess, ...]
     _engine: Engine
+    grants: tuple[dict[str, Any], ...] = ()
+    """Personal rights and denials that hold now, as the contract writes them."""
+    active: bool = True
+    """Whether the account is in use; whoever calls is."""
     _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict)
     _fields: dict[str, FieldRules] = field(default_factory=dict)
+    _covered: dict[tuple[str, ...], Reach] = field(default_factory=dict)
+    _teams: dict[str, dict[str, str]] | None = None
 
     def may(self, right: str) -> bool:
         """Whether the person has `resource.action`; a denial wins over every grant."""
-        return _holds(self.rights, right) and not _holds(self.denials, right)
+        return holds(self.rights, right) and not holds(self.denials, right)
 
     def fields(self, resource: str) -> FieldRules:
         """The field rules of a record type as they come together over the roles; false where there are none."""
@@ -91,14 +103,15 @@ class Access:
             found = self._fields[resource] = field_access.of(self.roles, resource)
         return found
 
-    def reach(self, resource: str, right: str) -> Reach:
-        """On which records of `resource` a right holds: the union over the roles that give the right.
+    def reach(self, resource: str, right: str, team_of: str = "") -> Reach:
+        """On which records of `resource` a right holds: the union over the roles that give the right, and teams.
 
-        A right given to the person alone holds wherever any of their roles reaches.
+        A right given to the person alone holds wherever any of their roles reaches. `team_of` is the record type
+        whose teams count, if it is called differently.
         """
         found = self._reaches.get((resource, right))
         if found is None:
-            found = self._reaches[resource, right] = self._compute(resource, right)
+            found = self._reaches[resource, right] = self._compute(resource, right, team_of or resource)
         return found
 
     def limit(self, right: str, name: str, usual: int) -> int:
@@ -106,34 +119,75 @@ class Access:
 
         A role that does not say allows the usual. A right given to the person alone is as with all their roles.
         """
-        return max((int(r.policy.get(name, usual)) for r in self._giving(right)), default=usual)
+        return max((int(r.policy.get(name, usual)) for r in self.giving(right)), default=usual)
 
-    def _giving(self, right: str) -> Sequence[RoleAccess]:
+    def giving(self, right: str) -> Sequence[RoleAccess]:
         """The roles that give a right; all of them where it is given to the person alone."""
-        return [r for r in self.roles if _holds(r.rights, right)] or self.roles
+        return [r for r in self.roles if holds(r.rights, right)] or self.roles
 
-    def _compute(self, resource: str, right: str) -> Reach:
-        roles = self._giving(right)
-        kinds = [s for r in roles for s in r.scopes_of(resource)]
-        if any(s["scope"] == "all" for s in kinds):
-            return Reach(all=True, user_id=self.user_id)
-        owners, departments = {self.user_id}, set[str]()
+    def scopes(self, resource: str, right: str) -> list[tuple[RoleAccess, dict[str, Any]]]:
+        """The scopes in which a right holds on a resource, each with the role that brings it."""
+        return [(r, s) for r in self.giving(right) for s in r.scopes_of(resource)]
+
+    def covers(self, scope: dict[str, Any]) -> Reach:
+        """What one scope of a role reaches for this person."""
+        key = (scope["scope"], *scope.get("departmentIds", ()))
+        found = self._covered.get(key)
+        if found is None:
+            found = self._covered[key] = self._cover(scope)
+        return found
+
+    def member_of(self, record_type: str, right: str) -> frozenset[str]:
+        """The records that a right holds on because the person belongs to their teams: see `team.suffices`."""
+        if not self.may(right):
+            return frozenset()
+        if self._teams is None:
+            with self._engine.connect() as connection:
+                self._teams = team.of(connection, self.user_id)
+        action = right.rpartition(".")[2]
+        return frozenset(i for i, a in self._teams.get(record_type, {}).items() if team.suffices(a, action))
+
+    def another(self, user_id: str) -> Access | None:
+        """The same of another person as they stand now, in use or not; None if nobody is known by that id."""
         with self._engine.connect() as connection:
-            for one in kinds:
-                if one["scope"] == "subordinates":
-                    owners.update(connection.scalars(_BELOW, {"me": self.user_id}))
-                elif one["scope"] == "department" and self.department_id:
-                    departments.add(self.department_id)
-                elif one["scope"] == "department_tree" and self.department_id:
-                    departments.update(connection.scalars(_TREE, {"roots": [self.department_id]}))
-                elif one["scope"] == "chosen":
-                    departments.update(one.get("departmentIds", ()))
-            if departments:
+            row = connection.execute(select(user).where(user.c.id == user_id, ~user.c.deleted)).one_or_none()
+            return _read(connection, self._engine, row) if row else None
+
+    def _compute(self, resource: str, right: str, team_of: str) -> Reach:
+        scopes = [s for _, s in self.scopes(resource, right)]
+        if any(s["scope"] == "all" for s in scopes):
+            return Reach(all=True, user_id=self.user_id)
+        parts = [self.covers(s) for s in scopes]
+        return Reach(
+            owner_ids=frozenset({self.user_id}).union(*(p.owner_ids for p in parts)),
+            department_ids=frozenset[str]().union(*(p.department_ids for p in parts)),
+            user_id=self.user_id,
+            record_ids=self.member_of(team_of, right),
+        )
+
+    def _cover(self, scope: dict[str, Any]) -> Reach:
+        owners, departments = {self.user_id}, set[str]()
+        match scope["scope"]:
+            case "all":
+                return Reach(all=True, user_id=self.user_id)
+            case "department" if self.department_id:
+                departments = {self.department_id}
+            case "chosen":
+                departments = set(scope.get("departmentIds", ()))
+            case "subordinates" | "department_tree":
+                with self._engine.connect() as connection:
+                    if scope["scope"] == "subordinates":
+                        owners.update(connection.scalars(_BELOW, {"me": self.user_id}))
+                    elif self.department_id:
+                        departments.update(connection.scalars(_TREE, {"roots": [self.department_id]}))
+        if departments:
+            with self._engine.connect() as connection:
                 owners.update(connection.scalars(select(user.c.id).where(one_of(user.c.department_id, departments))))
         return Reach(owner_ids=frozenset(owners), department_ids=frozenset(departments), user_id=self.user_id)
 
 
-def _holds(rights: frozenset[str], right: str) -> bool:
+def holds(rights: Collection[str], right: str) -> bool:
+    """Whether one of them is the right or stands for it."""
     return right in rights or "*" in rights or f"{right.partition('.')[0]}.*" in rights
 
 
@@ -145,21 +199,26 @@ class Organisation:
 
     def __init__(self, reader: Engine) -> None:
         self._reader = reader
-        self._kept: dict[tuple[str, str], tuple[float, Access]] = {}
+        self._kept: dict[tuple[str, str, str], tuple[float, Access]] = {}
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._lock = threading.Lock()
 
-    def access(self, user_id: str, session_id: str) -> Access:
-        """Who the caller is. UNAUTHENTICATED if disabled or the session ended, UNAVAILABLE if not here yet."""
+    def access(self, user_id: str, session_id: str, acting_id: str = "") -> Access:
+        """Who the caller is. UNAUTHENTICATED if disabled or the session ended, UNAVAILABLE if not here yet.
+
+        `acting_id` is who looks through this person's eyes: both accounts must be in use.
+        """
         now = time.monotonic()
-        kept = self._kept.get((user_id, session_id))
+        kept = self._kept.get((user_id, session_id, acting_id))
         if kept and kept[0] > now:
             return kept[1]
+        if acting_id:
+            self._load(acting_id, session_id)
         access = self._load(user_id, session_id)
         with self._lock:
             if len(self._kept) > 20_000:
                 self._kept.clear()
-            self._kept[(user_id, session_id)] = (now + self.KEPT, access)
+            self._kept[(user_id, session_id, acting_id)] = (now + self.KEPT, access)
         return access
 
     def system(self) -> Access:
@@ -211,23 +270,30 @@ class Organisation:
                 time.sleep(0.05)
             if not row.active or row.deleted:
                 raise errors.Unauthenticated("account_disabled")
-            roles = connection.execute(select(role).where(one_of(role.c.id, row.role_ids), ~role.c.deleted)).all()
-        now = datetime.now(UTC)
-        grants = [g for g in row.grants if "endTime" not in g or datetime.fromisoformat(g["endTime"]) > now]
-        return Access(
-            user_id=row.id,
-            name=row.name,
-            username=row.username,
-            department_id=row.department_id,
-            manager_id=row.manager_id,
-            locale=row.locale or errors.ZH,
-            time_zone=row.time_zone or "Asia/Shanghai",
-            role_codes=tuple(sorted(r.code for r in roles)),
-            rights=frozenset(x for r in roles for x in r.rights) | {g["right"] for g in grants if not g.get("denied")},
-            denials=frozenset(g["right"] for g in grants if g.get("denied")),
-            roles=tuple(
-                RoleAccess(frozenset(r.rights), tuple(r.scopes), tuple(r.field_rules), r.policy, r.code, r.name)
-                for r in roles
-            ),
-            _engine=self._reader,
-        )
+            return _read(connection, self._reader, row)
+
+
+def _read(connection: Connection, engine: Engine, row: Any) -> Access:
+    """What a person may do, from their row of the copy."""
+    roles = connection.execute(select(role).where(one_of(role.c.id, row.role_ids), ~role.c.deleted)).all()
+    now = datetime.now(UTC)
+    grants = [g for g in row.grants if "endTime" not in g or datetime.fromisoformat(g["endTime"]) > now]
+    return Access(
+        user_id=row.id,
+        name=row.name,
+        username=row.username,
+        department_id=row.department_id,
+        manager_id=row.manager_id,
+        locale=row.locale or errors.ZH,
+        time_zone=row.time_zone or "Asia/Shanghai",
+        role_codes=tuple(sorted(r.code for r in roles)),
+        rights=frozenset(x for r in roles for x in r.rights) | {g["right"] for g in grants if not g.get("denied")},
+        denials=frozenset(g["right"] for g in grants if g.get("denied")),
+        roles=tuple(
+            RoleAccess(frozenset(r.rights), tuple(r.scopes), tuple(r.field_rules), r.policy, r.code, r.name)
+            for r in roles
+        ),
+        grants=tuple(grants),
+        active=row.active,
+        _engine=engine,
+    )

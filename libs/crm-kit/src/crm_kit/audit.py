@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm import rule_pb2
-from crm.records.v1.access_pb2 import Access
+from crm.records.v1.audited_pb2 import Access
 from crm.records.v1.event_pb2 import Event
 from crm_kit import errors, ids
 from crm_kit.caller import Caller, Metadata

@@ -56,6 +56,8 @@ class Caller:
     session_id: str = ""
     right: str = ""
     """The right that the call under way asks for."""
+    acting_id: str = ""
+    """Who really looks, where an administrator views as this person: such a caller changes nothing."""
 
     @property
     def user_id(self) -> str:

@@ -180,6 +180,10 @@ texts(
         "bad_token": ("登录凭证无效或已过期", "The access token is invalid or has ended"),
         "account_disabled": ("账号已停用", "The account is disabled"),
         "password_change_required": ("请先修改初始密码", "Change the first password before anything else"),
+        "view_only": (
+            "正以他人身份查看，不能做任何修改",
+            "You are viewing as somebody else: nothing can be changed",
+        ),
         "right_missing": ("没有权限：{right}", "You lack the right {right}"),
         "stale": ("记录已被他人修改，请刷新后重试", "Somebody changed the record; read it again and retry"),
         "etag_required": (

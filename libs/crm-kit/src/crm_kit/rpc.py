@@ -75,7 +75,7 @@ class Call:
         event.actor_id, event.actor_name = self.caller.user_id, self.caller.name
         event.trace_parent = self.metadata.trace_parent
         event.address, event.request_id = self.metadata.address, self.metadata.request_id
-        event.session_id = self.caller.session_id
+        event.session_id, event.acting_id = self.caller.session_id, self.caller.acting_id
         if not event.HasField("time"):
             event.time.GetCurrentTime()
         self.events.append(event)
@@ -138,7 +138,8 @@ class Rpcs:
         rule = contract.rule(method)
         if not rule.WhichOneof("who"):
             raise TypeError(f"{method.full_name} has no (crm.rule)")
-        run = self._reading(method, body) if contract.only_reads(method) else self._writing(method, body)
+        reads = contract.only_reads(method)
+        run = self._reading(method, body) if reads else self._writing(method, body)
         name = method.full_name
         seconds = metrics.SECONDS.labels(name)
         counts = {n: metrics.RPCS.labels(name, _CODE_NAMES[n]) for n in _CODES if n in _CODE_NAMES}
@@ -149,6 +150,8 @@ class Rpcs:
             caller, code, refusal = Caller(None), 0, None
             try:
                 self._authenticate(rule, meta, caller)
+                if caller.acting_id and not reads:
+                    raise errors.Denied("view_only")
                 self._authorize(rule, caller, request)
                 return run(request, caller, meta)
             except errors.Refusal as error:
@@ -170,6 +173,7 @@ class Rpcs:
                     "reason": refusal.reason if refusal else None,
                     "ms": round(took * 1000, 2),
                     "userId": caller.user_id,
+                    **({"actingId": caller.acting_id} if caller.acting_id else {}),
                     "requestId": meta.request_id,
                     "traceId": meta.trace_id,
                 }
@@ -192,7 +196,8 @@ class Rpcs:
             raise errors.Unauthenticated("unauthenticated")
         claims = self._verifier.verify(token)
         caller.session_id = claims.session_id
-        caller.access = self._organisation.access(claims.user_id, claims.session_id)
+        caller.acting_id = claims.acting_id
+        caller.access = self._organisation.access(claims.user_id, claims.session_id, claims.acting_id)
         if claims.must_change_password and not rule.before_password_change:
             raise errors.Denied("password_change_required")
 

@@ -24,11 +24,12 @@ class Shape:
     all: bool
     owners: bool
     departments: bool
+    records: bool = False
 
 
 def shape(reach: Reach) -> Shape:
     """The shape of a reach: equal for most callers of a role."""
-    return Shape(reach.all, bool(reach.owner_ids), bool(reach.department_ids))
+    return Shape(reach.all, bool(reach.owner_ids), bool(reach.department_ids), bool(reach.record_ids))
 
 
 def parameters(reach: Reach) -> dict[str, Any]:
@@ -39,6 +40,8 @@ def parameters(reach: Reach) -> dict[str, Any]:
             bound["scope_owner_ids"] = list(reach.owner_ids)
         if reach.department_ids:
             bound["scope_department_ids"] = list(reach.department_ids)
+        if reach.record_ids:
+            bound["scope_record_ids"] = list(reach.record_ids)
     return bound
 
 
@@ -48,11 +51,13 @@ def condition(
     department: ColumnElement[Any] | None = None,
     also: Sequence[ColumnElement[Any]] = (),
     stand_in: ColumnElement[Any] | None = None,
+    record: ColumnElement[Any] | None = None,
 ) -> ColumnElement[bool] | None:
     """The condition on a table with these columns, or None where nothing is out of reach.
 
     A record belongs to where its owner is now; a record without an owner to its department, and to where its
-    `stand_in` is, if there is one. `also` are columns that name people who reach it besides.
+    `stand_in` is, if there is one. `also` are columns that name people who reach it besides; `record` is the column
+    of the ids by which a record is found where the person belongs to its team.
     """
     if of.all:
         return None
@@ -64,6 +69,8 @@ def condition(
             ways.append(and_(owner.is_(None), stand_in == any_(owner_ids)))
     if of.departments and department is not None:
         ways.append(and_(owner.is_(None), department == any_(bindparam("scope_department_ids", type_=_IDS))))
+    if of.records and record is not None:
+        ways.append(record == any_(bindparam("scope_record_ids", type_=_IDS)))
     ways += [is_caller(column) for column in also]
     return or_(*ways) if ways else false()
 

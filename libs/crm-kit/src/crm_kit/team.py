@@ -7,9 +7,24 @@ report or a reference shows the same records to a person as the service that own
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
-from sqlalchemy import Boolean, Column, Connection, DateTime, Index, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from crm.records.v1.event_pb2 import Event
@@ -19,6 +34,8 @@ from crm_kit.settings import SERVICES
 metadata = MetaData()
 
 READ, WRITE = "read", "write"
+SCOPE_ALONE = {"delete", "assign"}
+"""What no place in a team gives: whose a record is, and whether there is one, is for those whose scope it lies in."""
 
 team_member = Table(
     "team_member",
@@ -33,6 +50,34 @@ team_member = Table(
 )
 """Who was taken out stays as deleted, so that an older event that comes late changes nothing."""
 Index("ix_team_member_user_id", team_member.c.user_id, team_member.c.record_type)
+
+
+_OF = text(
+    "SELECT record_type, record_id, access FROM team_member"
+    " WHERE user_id = :user_id AND NOT deleted AND (end_time IS NULL OR end_time > now())"
+)
+
+
+def of(connection: Connection, user_id: str) -> dict[str, dict[str, str]]:
+    """The teams that somebody belongs to now: record type → record → access."""
+    found: dict[str, dict[str, str]] = {}
+    for record_type, record_id, access in connection.execute(_OF, {"user_id": user_id}):
+        found.setdefault(record_type, {})[record_id] = access
+    return found
+
+
+def place(connection: Connection, record_type: str, record_id: str, user_id: str) -> tuple[str, datetime | None] | None:
+    """Somebody's access in the team of one record, and when it ends; None where it holds no longer or never did."""
+    c = team_member.c
+    query = select(c.access, c.end_time).where(c.record_type == record_type, c.record_id == record_id)
+    query = query.where(c.user_id == user_id, ~c.deleted, or_(c.end_time.is_(None), c.end_time > func.now()))
+    row = connection.execute(query).one_or_none()
+    return (row.access, row.end_time) if row else None
+
+
+def suffices(access: str, action: str) -> bool:
+    """Whether a place in a team lets its holder do this with the record, if a role gives them the right."""
+    return action not in SCOPE_ALONE and (access == WRITE or action == "read")
 
 
 def apply(connection: Connection, events: Sequence[Event]) -> None:

@@ -37,6 +37,7 @@ class Claims:
     issued_at: int
     expires_at: int
     client: bool = False  # an API client, not a person
+    acting_id: str = ""  # who really looks, where an administrator views as the bearer: for reading only
 
 
 class Verifier:
@@ -61,7 +62,7 @@ class Verifier:
     def _read(self, token: str) -> Claims:
         try:
             claims = self._decode(token)
-        except (jwt.InvalidTokenError, ValueError, TypeError):
+        except (jwt.InvalidTokenError, ValueError, TypeError, KeyError):
             raise errors.Unauthenticated("bad_token") from None
         with self._adding:
             if len(self._known) >= CACHED:  # the oldest half, so that the cost is rare
@@ -98,6 +99,7 @@ class Verifier:
             issued_at=_whole(said["iat"]),
             expires_at=_whole(said["exp"]),
             client=_yes_no(said.get("client", False)),
+            acting_id=_text(said["act"]["sub"]) if "act" in said else "",
         )
 
 
@@ -115,6 +117,8 @@ def sign(claims: Claims, private_key: Ed25519PrivateKey, kid: str) -> str:
         said["pwd"] = True
     if claims.client:
         said["client"] = True
+    if claims.acting_id:
+        said["act"] = {"sub": claims.acting_id}
     return jwt.encode(said, private_key, algorithm=ALGORITHM, headers={"kid": kid, "typ": TYPE})
 
 

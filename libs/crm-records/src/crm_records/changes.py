@@ -85,23 +85,46 @@ def tell(
     log = []
     for before, after in written:
         differences = between(record, before, after)
-        log.append(
-            {
-                "record_type": record.type,
-                "record_id": after["id"],
-                "version": after["version"],
-                "action": action,
-                "actor_id": call.caller.user_id or None,
-                "actor_name": call.caller.name,
-                "time": now,
-                "request_id": call.metadata.request_id,
-                "changes": Jsonb([{"field": f, "before": b, "after": a} for f, b, a in differences]),
-            }
-        )
+        log.append(_line(call, record, after["id"], after["version"], action, differences, now))
         told = event(record, action, after, differences, now)
         told.bulk = bulk
         call.announce(told)
     _INSERT.run_many(call.connection, log)
+
+
+def note(
+    call: Call,
+    record: Record,
+    record_id: str,
+    version: int,
+    action: str,
+    differences: list[tuple[str, Any, Any]],
+    now: datetime,
+) -> None:
+    """Log what happened around a record without changing it: its version stays, and it announces nothing."""
+    _INSERT.run_many(call.connection, [_line(call, record, record_id, version, action, differences, now)])
+
+
+def _line(
+    call: Call,
+    record: Record,
+    record_id: str,
+    version: int,
+    action: str,
+    differences: list[tuple[str, Any, Any]],
+    now: datetime,
+) -> dict[str, Any]:
+    return {
+        "record_type": record.type,
+        "record_id": record_id,
+        "version": version,
+        "action": action,
+        "actor_id": call.caller.user_id or None,
+        "actor_name": call.caller.name,
+        "time": now,
+        "request_id": call.metadata.request_id,
+        "changes": Jsonb([{"field": f, "before": b, "after": a} for f, b, a in differences]),
+    }
 
 
 def event(record: Record, action: str, after: Row, differences: list[tuple[str, Any, Any]], now: datetime) -> Event:

@@ -96,7 +96,8 @@ class Copy:
         reachable = {i for i, deleted in known.items() if not deleted}
         if self._owned and reachable:
             reach = call.access.reach(self.record_type, f"{self.record_type}.read")
-            within = scope.condition(scope.shape(reach), self.table.c.owner_id, self.table.c.department_id)
+            c = self.table.c
+            within = scope.condition(scope.shape(reach), c.owner_id, c.department_id, record=c.id)
             if within is not None:
                 query = select(self.table.c.id).where(one_of(self.table.c.id, reachable), within)
                 reachable = set(call.connection.scalars(query, scope.parameters(reach)))

@@ -21,7 +21,7 @@ from sqlalchemy import Column, ColumnElement, Engine, Table, and_, false, or_, s
 
 from crm import rule_pb2
 from crm_kit import contract
-from crm_kit.access import Reach
+from crm_kit.access import Access, Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
 from crm_records import fields as kinds
@@ -61,6 +61,8 @@ class Record:
     """Fields that only the service sets, but that an import may bring along: history, original author and time."""
     parent: ClassVar[tuple[str, Record] | None] = None
     """(column, record): who may see the parent may see this."""
+    belongs_to: ClassVar[str] = "owner_id"
+    """The column that names the person whose scope decides."""
     also_sees: ClassVar[Sequence[str]] = ()
     """Columns that name people who reach a record besides its owner: whoever made it, for example."""
     owned_by_creator: ClassVar[bool] = True
@@ -88,6 +90,8 @@ class Record:
     def __init__(self) -> None:
         options = contract.record(self.message.DESCRIPTOR)
         self.type: str = options.type
+        self.team_of: str = options.type
+        """The record type whose teams count: it stays where `type` is another name for the same rows."""
         self.label: tuple[str, str] = (options.zh, options.en)
         self.fields: dict[str, Field] = kinds.of(self.message.DESCRIPTOR)
         self.stored: dict[str, Field] = {n: f for n, f in self.fields.items() if not f.computed}
@@ -106,12 +110,17 @@ class Record:
 
         Who sees the parent sees its parts: they are not scoped apart.
         """
-        asked = call.caller.right
+        return self.reach_of(call.access, call.caller.right)
+
+    def reach_of(self, access: Access, asked: str) -> Reach:
+        """The same for anybody, and whatever right is asked."""
         right = asked if asked.partition(".")[0] == self.type else f"{self.type}.read"
-        top: Record = self
-        while top.parent is not None:
-            top = top.parent[1]
-        return call.access.reach(top.type, right)
+        return access.reach(self.top.type, right, self.top.team_of)
+
+    @property
+    def top(self) -> Record:
+        """The record that this one is a part of; itself where it is none."""
+        return self if self.parent is None else self.parent[1].top
 
     def within(self, shape: Shape) -> ColumnElement[bool] | None:
         """The condition that a row of this kind lies within a reach; None where there is nothing to ask."""
@@ -122,7 +131,8 @@ class Record:
         if "owner_id" in self.fields:
             also = [self.table.c[n] for n in self.also_sees]
             stand_in = None if self.owned_by_creator else self.table.c.creator_id
-            return condition(shape, self.table.c.owner_id, self.table.c.department_id, also, stand_in)
+            c = self.table.c
+            return condition(shape, c.owner_id, c.department_id, also, stand_in, c.id)
         return None
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:

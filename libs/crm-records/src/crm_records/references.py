@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, Select, Table, any_, bindparam, select
 
 from crm_kit import errors, organisation, scope
+from crm_kit.access import Reach
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import sql
+from crm_records import reaching, sql
 from crm_records.record import Record, Registry, Row
 
 _statements: dict[Any, sql.Prepared] = {}
@@ -27,7 +28,15 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
             continue
         kept = (before or {}).get(field.name) if isinstance(value, list) else None
         ids = [i for i in (value if isinstance(value, list) else [value]) if i not in (kept or ())]
-        if set(ids) - existing(call, record, field.references, ids):
+        if record.parent is not None and field.name == record.parent[0]:
+            known = _parents(call, record, ids)
+            for missing in set(ids) - known:
+                refusal = reaching.refusal(call, record.parent[1], missing)
+                if isinstance(refusal, errors.Denied):
+                    raise refusal
+        else:
+            known = existing(call, record, field.references, ids)
+        if set(ids) - known:
             problems.append(Problem(field.json_name, "unknown_reference", {"label": field.label}))
 
 
@@ -39,6 +48,17 @@ def check_parent(call: Call, record: Record, row: Row) -> None:
     if row[column] not in existing(call, record, parent.type, [row[column]]):
         field = record.fields[column]
         raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
+
+
+def _parents(call: Call, record: Record, ids: Sequence[str]) -> set[str]:
+    """Those of the ids below which the caller may do what is asked of the part: reading a record is not enough."""
+    assert record.parent is not None
+    known: dict[str, bool] = call.memo.setdefault(("parents", record.type), {})
+    new = [i for i in dict.fromkeys(ids) if i not in known]
+    if new:
+        found = _own(call, record.parent[1], new, record.reach(call))
+        known.update({i: i in found for i in new})
+    return {i for i in ids if known[i]}
 
 
 def existing(call: Call, record: Record, record_type: str, ids: Sequence[str]) -> set[str]:
@@ -55,12 +75,16 @@ def existing(call: Call, record: Record, record_type: str, ids: Sequence[str]) -
 
 def look_up_together(call: Call, record: Record, rows: Sequence[Row]) -> None:
     """Ask once for everything that many rows point at; `check` then finds it in the call's memo."""
+    parent = record.parent[0] if record.parent else ""
     for field in record.stored.values():
         if field.references and not field.output_only:
             values = [row[field.name] for row in rows if row.get(field.name)]
             ids = [i for v in values for i in (v if isinstance(v, list) else [v]) if kinds.is_id(i)]
             if ids:
-                existing(call, record, field.references, ids)
+                if field.name == parent:
+                    _parents(call, record, ids)
+                else:
+                    existing(call, record, field.references, ids)
 
 
 def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) -> set[str]:
@@ -75,8 +99,8 @@ def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) 
     return _asked(call, record_type, lambda: select(table.c.id).where(_one_of_them(table), ~table.c.deleted), ids, {})
 
 
-def _own(call: Call, record: Record, ids: Sequence[str]) -> set[str]:
-    reach = record.reach(call)
+def _own(call: Call, record: Record, ids: Sequence[str], reach: Reach | None = None) -> set[str]:
+    reach = reach or record.reach(call)
     shape = scope.shape(reach)
 
     def query() -> Select[Any]:

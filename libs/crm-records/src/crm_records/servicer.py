@@ -29,13 +29,16 @@ from crm_records import (
     given,
     listing,
     numbers,
+    reaching,
     revealing,
     states,
     visibility,
     writing,
 )
 from crm_records import fields as kinds
+from crm_records.explain import AccessServicer
 from crm_records.record import Record, Registry
+from crm_records.teams import TeamServicer
 
 
 class Servicer:
@@ -170,12 +173,13 @@ class RecordServicer(OfAllRecords):
         if record.states is None:
             return pb.ListActionsResponse()
         row = {record.states.column: getattr(message, record.states.column)}
+        out = {r: reaching.why_not(call, record, request.id, r) for r in {t.right for t in record.states.transitions}}
         answer = pb.ListActionsResponse()
         found: dict[str, tuple[str, states.Transition]] = {}
         for way in record.states.transitions:
             # Where one way is open the action is allowed; where none is, the first says why.
             if way.action not in found or found[way.action][0]:
-                why = states.why_not(call, record, row, way)
+                why = states.why_not(call, record, row, way) or out.get(way.right, "")
                 if way.action not in found or not why:
                     found[way.action] = (why, way)
         for action, (why, way) in found.items():
@@ -254,6 +258,8 @@ def servicers(registry: Registry) -> dict[str, object]:
         "RecordService": RecordServicer(registry),
         "FieldService": FieldServicer(registry),
         "ExportService": ExportServicer(registry),
+        "TeamService": TeamServicer(registry),
+        "AccessService": AccessServicer(registry),
     }
 
 

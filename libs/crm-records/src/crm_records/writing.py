@@ -24,6 +24,7 @@ from crm_records import (
     changes,
     custom_fields,
     dictionaries,
+    reaching,
     references,
     rows,
     search,
@@ -251,9 +252,11 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
     if before is None and (owner == call.caller.user_id or (owner, department) == _place(call, record)):
         return
     call.need(f"{record.type}.assign")
+    reach = record.reach(call)
+    if before is not None and reach.record_ids and not reaching.holds(call, record, row["id"], reach.alone()):
+        raise errors.Denied("beyond_team")
     if owner and not record.given_within_reach:
         return
-    reach = record.reach(call)
     if reach.all or (owner and owner in reach.owner_ids) or (not owner and department in reach.department_ids):
         return
     field = record.fields["owner_id" if owner else "department_id"]
@@ -325,7 +328,7 @@ def locked(
         statement = _statements[key] = sql.prepare(query.with_for_update(of=table, key_share=not alone))
     found = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).fetchone()
     if found is None:
-        raise errors.NotFound()
+        raise errors.NotFound() if deleted else reaching.refusal(call, record, record_id)
     row = as_row(record, found)
     if etag is not None and etag != str(row["version"]):
         raise errors.Stale()

@@ -13,6 +13,7 @@ from crm_records.record import Registry
 from identity import sessions, tables, transactions, tries
 from identity.audit import anchors, trail
 from identity.departments import DEPARTMENTS
+from identity.keys import Keys
 from identity.roles import ROLES
 from identity.rpc.audit import AuditServicer
 from identity.rpc.auth import AuthServicer
@@ -26,9 +27,10 @@ REGISTRY = Registry([USERS, DEPARTMENTS, ROLES])
 
 def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
+    keys = Keys(service)
     return {
-        "AuthService": AuthServicer(service),
-        "UserService": UserServicer(),
+        "AuthService": AuthServicer(service, keys),
+        "UserService": UserServicer(keys),
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
         "AuditService": AuditServicer(),

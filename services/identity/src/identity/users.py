@@ -26,6 +26,7 @@ class Users(Record):
     table = user
     plural = "users"
     key = "username"
+    belongs_to = "id"
     search = ("name", "username", "position", "phone", "email", "external_id")
     list_fields = (
         "username",

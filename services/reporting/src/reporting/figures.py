@@ -128,7 +128,9 @@ def _within(query: Select[Any], table: Table, shape: scope.Shape, period: Period
     conditions = [~table.c.deleted]
     creator = table.c.get("creator_id")
     also = [] if creator is None else [creator]
-    within = scope.condition(shape, table.c.owner_id, table.c.department_id, also, creator)
+    # The first column of every key is the record that a row is of.
+    record = next(iter(table.primary_key))
+    within = scope.condition(shape, table.c.owner_id, table.c.department_id, also, creator, record)
     if within is not None:
         conditions.append(within)
     if period.begins:

@@ -70,5 +70,5 @@ def _statement(shape: scope.Shape) -> sql.Prepared:
         func.avg(s.days).label("mean_days"),
         func.count().filter(s.current).label("current"),
     ).where(s.pipeline_id == _PIPELINE, ~s.deleted)
-    within = scope.condition(shape, s.owner_id, s.department_id)
+    within = scope.condition(shape, s.owner_id, s.department_id, record=s.opportunity_id)
     return sql.prepare(query.where(and_(true(), within) if within is not None else true()).group_by(s.stage))

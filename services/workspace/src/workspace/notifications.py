@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,7 +72,9 @@ class Notifications(Record):
         """Everybody's own inbox and nobody else's, whatever their roles reach."""
         return scope.is_caller(notification.c.user_id)
 
-    def decorate(self, call: Call, messages: Sequence[pb.Notification]) -> None:
+    def decorate_wanted(self, call: Call, messages: Sequence[pb.Notification], wanted: Container[str]) -> None:
+        if "title" not in wanted and "body" not in wanted:
+            return
         for message in messages:
             field = TITLES.get(message.record_type)
             if field:

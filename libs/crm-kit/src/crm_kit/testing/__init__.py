@@ -17,7 +17,19 @@ def test_a_reader_cannot_write(server):
 
 from crm_kit.testing.client import Client
 from crm_kit.testing.postgres import database, postgres
-from crm_kit.testing.refusal import Refused, refused
+from crm_kit.testing.refusal import Refused, gets_through, refused
 from crm_kit.testing.server import Server, connect, event, running, token
 
-__all__ = ["Client", "Refused", "Server", "connect", "database", "event", "postgres", "refused", "running", "token"]
+__all__ = [
+    "Client",
+    "Refused",
+    "Server",
+    "connect",
+    "database",
+    "event",
+    "gets_through",
+    "postgres",
+    "refused",
+    "running",
+    "token",
+]

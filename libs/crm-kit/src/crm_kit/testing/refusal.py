@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -34,6 +34,21 @@ def refused(code: str, reason: str = "", *fields: str) -> Iterator[Refused]:
     assert error.code().name == code, said
     assert reason in ("", refusal.reason), said
     assert set(fields) <= set(refusal.fields), said
+
+
+NO = ("NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED")
+
+
+def gets_through(rpc: Callable[..., Any], **fields: Any) -> bool:
+    """Whether somebody may do something. A write that is sent with a version that never was ends in ABORTED there."""
+    try:
+        rpc(**fields)
+    except grpc.RpcError as error:
+        code = cast(Any, error).code().name
+        if code not in (*NO, "ABORTED"):
+            raise
+        return bool(code == "ABORTED")
+    return True
 
 
 def _read_details(refusal: Refused, status: status_pb2.Status) -> None:

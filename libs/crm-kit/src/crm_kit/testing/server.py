@@ -119,6 +119,11 @@ class Server:
         )
         return self.client(token(user_id, session_id), user_id, session_id)
 
+    def viewing(self, admin: Client, person: Client) -> Client:
+        """An administrator who looks through a person's eyes."""
+        said = token(person.user_id, admin.session_id, acting_id=admin.user_id)
+        return self.client(said, person.user_id, admin.session_id)
+
     def role(
         self,
         rights: Sequence[str],
@@ -189,10 +194,13 @@ class Server:
         return found
 
 
-def token(user_id: str, session_id: str, *, must_change_password: bool = False, seconds: int = 900) -> str:
+def token(
+    user_id: str, session_id: str, *, must_change_password: bool = False, seconds: int = 900, acting_id: str = ""
+) -> str:
     """An access token signed with the tests' key."""
     now = int(time.time())
-    return tokens.sign(tokens.Claims(user_id, session_id, must_change_password, now, now + seconds), _KEY, KID)
+    claims = tokens.Claims(user_id, session_id, must_change_password, now, now + seconds, acting_id=acting_id)
+    return tokens.sign(claims, _KEY, KID)
 
 
 def event(record: Message, action: str, version: int = 1) -> Event:

@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import BigInteger, Column, Connection, DateTime, Index, Table, Text, Uuid, select, text
 
 from crm.identity.v1.keys_pb2 import Session
-from crm.records.v1.access_pb2 import Access
+from crm.records.v1.audited_pb2 import Access
 from crm.records.v1.event_pb2 import Event
 from crm_kit import codec
 from crm_kit.db import one_of

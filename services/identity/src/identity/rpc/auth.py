@@ -30,8 +30,8 @@ _OLD, _NEW = ("原密码", "Old password"), ("新密码", "New password")
 class AuthServicer:
     """Refusals count although they roll the RPC back: what they leave is written beside it."""
 
-    def __init__(self, service: Service) -> None:
-        self._service, self._keys = service, Keys(service)
+    def __init__(self, service: Service, keys: Keys) -> None:
+        self._service, self._keys = service, keys
 
     def Login(self, call: Call, request: pb.LoginRequest) -> pb.Tokens:
         with beside(self._service, call) as counting:
@@ -102,7 +102,8 @@ class AuthServicer:
             time_zone=access.time_zone,
             role_codes=access.role_codes,
             rights=sorted(r for r in access.rights if access.may(r)),
-            must_change_password=bool(row and row.must_change_password),
+            must_change_password=bool(row and row.must_change_password) and not call.caller.acting_id,
+            acting_id=call.caller.acting_id,
         )
 
     def GetKeys(self, call: Call, _request: pb.GetKeysRequest) -> pb.Keys:

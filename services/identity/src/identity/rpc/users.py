@@ -15,7 +15,8 @@ from crm_kit.rpc import Call
 from crm_records import bulk, writing
 from crm_records.record import Row
 from crm_records.servicer import Servicer
-from identity import passwords, people, sessions, users
+from identity import passwords, people, sessions, users, viewing
+from identity.keys import Keys
 from identity.tables import user
 from identity.users import USERS
 
@@ -33,6 +34,9 @@ _FIRST = ("初始密码", "Initial password")
 class UserServicer(Servicer):
     record = USERS
     service = pb.DESCRIPTOR.services_by_name["UserService"]
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
 
     def CreateUser(self, call: Call, request: pb.CreateUserRequest) -> pb.User:
         first = request.initial_password
@@ -79,6 +83,9 @@ class UserServicer(Servicer):
         row = writing.write(call, USERS, request.id, None, "password_set", give)
         sessions.end_all(call, request.id)
         return _user(writing.answer(call, USERS, row))
+
+    def ViewAs(self, call: Call, request: pb.ViewAsRequest) -> pb.ViewToken:
+        return viewing.begin(call, self._keys, request.id)
 
     def ListPeople(self, call: Call, request: pb.ListPeopleRequest) -> pb.ListPeopleResponse:
         return people.page(call, request)

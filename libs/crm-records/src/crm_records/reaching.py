@@ -1,0 +1,61 @@
+"""Whether one record lies within a reach, asked of the database with the condition that every list and write uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from crm_kit import errors, scope
+from crm_kit.access import Reach
+from crm_kit.rpc import Call
+from crm_records import sql
+from crm_records.record import Record
+
+errors.texts(
+    {
+        "beyond_team": (
+            "您是这条记录的相关团队成员，但您的团队权限不允许此操作",
+            "You belong to the team of this record, but your place in it does not allow this",
+        ),
+        "beyond_scope": (
+            "这条记录不在该权限的数据范围内：{right}",
+            "The record lies outside the scope of the right {right}",
+        ),
+    }
+)
+
+_statements: dict[Any, sql.Prepared] = {}
+
+
+def holds(call: Call, record: Record, record_id: str, reach: Reach) -> bool:
+    """Whether a living record lies within a reach."""
+    shape = scope.shape(reach)
+    key = (record, shape)
+    if key not in _statements:
+        table = record.table
+        query = select(table.c.id).where(table.c.id == bindparam("id", type_=table.c.id.type))
+        query = query.where(table.c.delete_time.is_(None))
+        within = record.within(shape)
+        _statements[key] = sql.prepare(query if within is None else query.where(within))
+    parameters = {"id": record_id, **scope.parameters(reach)}
+    return _statements[key].run(call.connection, parameters).fetchone() is not None
+
+
+def refusal(call: Call, record: Record, record_id: str) -> errors.Refusal:
+    """Why a record cannot be written that was not found: who sees it through its team is told so, nobody else."""
+    read = f"{record.type}.read"
+    seen = record.reach_of(call.access, read).record_ids if call.access.may(read) else None
+    if seen and holds(call, record, record_id, Reach(record_ids=seen, user_id="")):
+        return errors.Denied("beyond_team")
+    return errors.NotFound()
+
+
+def why_not(call: Call, record: Record, record_id: str, right: str) -> str:
+    """Empty where a right reaches a record that the caller sees; otherwise why not, in the caller's language."""
+    if holds(call, record, record_id, record.reach_of(call.access, right)):
+        return ""
+    found = refusal(call, record, record_id)
+    if isinstance(found, errors.Denied):
+        return found.message(call.language)
+    return errors.text("beyond_scope", call.language, {"right": right})

@@ -1,0 +1,190 @@
+"""Teams of records (相关团队): who belongs to them, and for how long. What a place in one gives is in `crm_kit.team`.
+
+A team is put together by those in whose own scope the record lies: a member does not hand the record on.
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+
+from crm.records.v1 import team_pb2 as pb
+from crm.records.v1.event_pb2 import Event
+from crm_kit import errors, organisation, scope
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from crm_kit.team import team_member
+from crm_records import changes, listing, reaching, rows, sql, writing
+from crm_records import fields as kinds
+from crm_records.record import Record, Registry
+
+errors.texts(
+    {
+        "no_team": ("这类记录没有相关团队", "Records of this type have no team"),
+        "end_passed": ("{label}已经过去", "{label} has passed already"),
+    }
+)
+
+_FIELDS = kinds.of(pb.PutTeamMemberRequest.DESCRIPTOR)
+_statements: dict[Any, sql.Prepared] = {}
+
+
+class TeamServicer:
+    """Answers for every record type with an owner."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def ListTeam(self, call: Call, request: pb.ListTeamRequest) -> pb.ListTeamResponse:
+        record = _with_team(self._registry, request.record_type)
+        if not kinds.is_id(request.id) or not reaching.holds(call, record, request.id, record.reach(call)):
+            raise errors.NotFound()
+        size = listing._page_size(request)
+        query = _members(record, request.id, ~team_member.c.deleted, _user.c.active, ~_user.c.deleted)
+        if request.page_token:
+            query = query.where(team_member.c.user_id > _read_token(request.page_token))
+        found = call.connection.execute(query.order_by(team_member.c.user_id).limit(size + 1)).all()
+        answer = pb.ListTeamResponse(team_members=[_message(row) for row in found[:size]])
+        if len(found) > size:
+            answer.next_page_token = base64.urlsafe_b64encode(found[size - 1].user_id.encode()).decode()
+        return answer
+
+    def PutTeamMember(self, call: Call, request: pb.PutTeamMemberRequest) -> pb.TeamMember:
+        record = _with_team(self._registry, request.record_type)
+        said = writing.given(request)
+        version = _locked(call, record, request.id)
+        _check(call, said)
+        before = _one(call, record, request.id, said["user_id"])
+        there = before is not None and not before.deleted
+        if there:
+            if (before.access, before.end_time) == (said["access"], said["end_time"]):
+                return _message(before)
+            if not request.etag:
+                raise errors.Conflict("etag_required")
+        if request.etag and (not there or request.etag != str(before.version)):
+            raise errors.Stale()
+        return _store(call, record, (request.id, version), before, "changed" if there else "added", said)
+
+    def RemoveTeamMember(self, call: Call, request: pb.RemoveTeamMemberRequest) -> pb.TeamMember:
+        record = _with_team(self._registry, request.record_type)
+        version = _locked(call, record, request.id)
+        if not request.etag:
+            raise errors.Conflict("etag_required")
+        before = _one(call, record, request.id, request.user_id) if kinds.is_id(request.user_id) else None
+        if before is None or before.deleted:
+            raise errors.NotFound()
+        if request.etag != str(before.version):
+            raise errors.Stale()
+        said = {"user_id": before.user_id, "access": before.access, "end_time": before.end_time}
+        return _store(call, record, (request.id, version), before, "removed", said)
+
+
+def _with_team(registry: Registry, record_type: str) -> Record:
+    record = registry.records.get(record_type)
+    if record is None:
+        raise errors.NotFound()
+    if record.parent is not None or "owner_id" not in record.fields:
+        raise errors.Conflict("no_team")
+    return record
+
+
+_user = organisation.user
+
+
+def _members(record: Record, record_id: str, *more: ColumnElement[bool]) -> Any:
+    of_record = and_(team_member.c.record_type == record.team_of, team_member.c.record_id == record_id)
+    joined = team_member.outerjoin(_user, _user.c.id == team_member.c.user_id)
+    return select(team_member, _user.c.name).select_from(joined).where(of_record, *more)
+
+
+def _one(call: Call, record: Record, record_id: str, user_id: str) -> Any:
+    """Somebody's place in a team, past ones too."""
+    return call.connection.execute(_members(record, record_id, team_member.c.user_id == user_id)).one_or_none()
+
+
+def _locked(call: Call, record: Record, record_id: str) -> int:
+    """The version of a record in whose team something changes; its row is held, so that changes come one by one."""
+    if not kinds.is_id(record_id):
+        raise errors.NotFound()
+    reach = record.reach(call).alone()
+    shape = scope.shape(reach)
+    if (record, shape) not in _statements:
+        table = record.table
+        query = select(table.c.version).where(table.c.id == bindparam("id", type_=table.c.id.type))
+        within = record.within(shape)
+        query = query.where(table.c.delete_time.is_(None), *(() if within is None else (within,)))
+        _statements[record, shape] = sql.prepare(query.with_for_update(key_share=True, of=table))
+    parameters = {"id": record_id, **scope.parameters(reach)}
+    found = _statements[record, shape].run(call.connection, parameters).fetchone()
+    if found is None:
+        raise reaching.refusal(call, record, record_id)
+    return int(found[0])
+
+
+def _check(call: Call, said: dict[str, Any]) -> None:
+    problems = []
+    known = select(_user.c.id).where(_user.c.id == said["user_id"], _user.c.active, ~_user.c.deleted, ~_user.c.client)
+    if call.connection.scalar(known) is None:
+        problems.append(Problem("userId", "unknown_reference", {"label": _FIELDS["user_id"].label}))
+    if said["end_time"] and said["end_time"] <= datetime.now(UTC):
+        problems.append(Problem("endTime", "end_passed", {"label": _FIELDS["end_time"].label}))
+    writing.refuse(problems)
+
+
+def _store(
+    call: Call, record: Record, place: tuple[str, int], before: Any, action: str, said: dict[str, Any]
+) -> pb.TeamMember:
+    """Keep somebody's place in the team of a record (id, version), note it in the record's change log, announce it."""
+    record_id, record_version = place
+    row = {
+        "record_type": record.team_of,
+        "record_id": record_id,
+        **said,
+        "deleted": action == "removed",
+        "version": before.version + 1 if before else 1,
+    }
+    statement = insert(team_member).values(row)
+    keys = ("record_type", "record_id", "user_id")
+    new = {n: statement.excluded[n] for n in row if n not in keys}
+    call.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new))
+    after = _one(call, record, record_id, said["user_id"])
+    difference = ("team", None if action == "added" else _plain(before), None if after.deleted else _plain(after))
+    now = datetime.now(UTC)
+    changes.note(call, record, record_id, record_version, "team_changed", [difference], now)
+    message = _message(after)
+    announced = Event(record_type="team_member", action=action, record_id=message.id, version=after.version, time=now)
+    announced.record.Pack(message)
+    call.announce(announced)
+    return message
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """A place in a team as the change log shows it."""
+    return {"userId": row.user_id, "name": row.name, "access": row.access, "endTime": rows.plain(row.end_time)}
+
+
+def _message(row: Any) -> pb.TeamMember:
+    return pb.TeamMember(
+        id=f"{row.record_type}:{row.record_id}:{row.user_id}",
+        etag=str(row.version),
+        record_type=row.record_type,
+        record_id=row.record_id,
+        user_id=row.user_id,
+        access=row.access,
+        end_time=row.end_time,
+        user_name=row.name or "",
+    )
+
+
+def _read_token(token: str) -> str:
+    try:
+        last = base64.urlsafe_b64decode(token).decode()
+    except ValueError:
+        last = ""
+    if not kinds.is_id(last):
+        raise errors.Invalid(key="bad_page_token")
+    return last
