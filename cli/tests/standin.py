@@ -31,6 +31,8 @@ def main(package: str) -> None:
             _is_migrated() or _migrate()
         case "bootstrap":
             _bootstrap()
+        case "audit-verify":
+            _verify(sys.argv[2])
         case "serve" if package == "gateway":
             _serve_web(done)
         case "serve":
@@ -60,6 +62,13 @@ def _bootstrap() -> None:
     with _database() as connection:
         statement = "INSERT INTO account VALUES ('admin') ON CONFLICT DO NOTHING RETURNING name"
         print("created" if connection.execute(statement).fetchone() else "exists")
+
+
+def _verify(start: str) -> None:
+    with _database() as connection:
+        rows = connection.execute("SELECT count(*) FROM alembic_version").fetchone()
+    print(f"checked from {start}: {rows[0]} row")
+    sys.exit(int(os.environ.get("STANDIN_VERDICT", "0")))
 
 
 def _serve(done: Event) -> None:

@@ -1,6 +1,7 @@
 """What a request must look like, and how a wrong one is answered."""
 
 import pytest
+from google.api.httpbody_pb2 import HttpBody
 
 from crm.customer.v1 import customers_pb2
 from crm.records.v1 import fields_pb2
@@ -155,6 +156,23 @@ def test_a_create_answers_201_with_the_address_of_the_record(http, services):
     assert (made.status_code, made.headers["Location"], made.headers["ETag"]) == (201, CUSTOMER, '"1"')
     assert made.json == {"id": ID, "etag": "1"}
     assert services.asked("CreateCustomer")[0].customer.name == "大华"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "place"),
+    [("text/csv; charset=utf-8", "attachment"), ("text/html; charset=utf-8", "inline")],
+)
+def test_a_file_is_answered_as_it_is_under_a_name_and_runs_nothing(http, services, content_type, place):
+    body = HttpBody(content_type=content_type, data=b"\xef\xbb\xbfa,b\n")
+    services.answers["ExportRecords"] = lambda *_: body
+    answer = http("GET", "/v1/records/customer:export?fields=name&format=csv")
+
+    assert answer.status_code == 200
+    assert answer.data == b"\xef\xbb\xbfa,b\n"
+    assert answer.headers["Content-Type"] == content_type
+    assert answer.headers["Content-Disposition"].startswith(f'{place}; filename="customer-')
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-modals; default-src 'none'")
+    assert services.asked("ExportRecords")[0].record_type == "customer"
 
 
 def test_a_custom_field_has_an_address_of_its_own(http, services):

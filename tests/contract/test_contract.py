@@ -8,6 +8,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from crm import rule_pb2
+from crm_kit import audit
 from gateway import create_app
 from gateway.comments import comments
 from gateway.contract import address, methods, operations, records
@@ -119,6 +120,11 @@ def test_what_is_announced_is_something_that_happened_to_a_record(method):
         kind, _, action = announced.partition(".")
         assert kind in RECORDS or kind in ANNOUNCED_PARTS
         assert re.fullmatch(r"[a-z][a-z_]*", action)
+
+
+@names([method for method in RPCS if rule(method).audited])
+def test_what_is_told_to_the_audit_trail_has_a_known_action(method):
+    assert audit.action_of(method, rule(method)) in ACTIONS
 
 
 @names([operation.method for operation in operations()])

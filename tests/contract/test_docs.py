@@ -17,9 +17,9 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 TITLE = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAIRS = [
-    ("README.md", "README.zh-CN.md"),
-    ("docs/guide/administrators.md", "docs/guide/administrators.zh-CN.md"),
-    ("docs/guide/field-rules.md", "docs/guide/field-rules.zh-CN.md"),
+    (str(page.relative_to(ROOT)), str(page.relative_to(ROOT)).replace(".md", ".zh-CN.md"))
+    for page in (ROOT / "README.md", *sorted((DOCS / "guide").glob("*.md")))
+    if not page.name.endswith(".zh-CN.md")
 ]
 STATUS = re.compile(r"^\| ([A-Z]{3}-\d\d) [^|]*\| (\w+) \|", re.MULTILINE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crm_docs.contract import personal, record_types, rpcs, service_of, table
+from crm_kit import audit
 
 PARTS = {
     "custom_field": "CustomField",
@@ -33,6 +34,26 @@ this: [decisions/0003](decisions/0003-events-carry-the-whole-record.md).
 """
 
 
+ACCESS = """## access
+
+Message: `crm.records.v1.Access` ([access.proto](../protos/crm/records/v1/access.proto)). Nothing was changed; it is
+told for the audit trail. The record id of such an event is its own.
+"""
+
+
+def _access() -> list[str]:
+    """What is told although nothing changed."""
+    by: dict[str, set[str]] = {}
+    for operation in rpcs():
+        if operation.rule.audited:
+            by.setdefault(audit.action_of(operation.method, operation.rule), set()).add(f"`{operation.name}`")
+    said = [(action, ", ".join(sorted(names))) for action, names in sorted(by.items())]
+    refused = f"every RPC that refuses somebody who is signed in with PERMISSION_DENIED; after {audit.TOLD} in a minute"
+    said.append((audit.REFUSED, f"{refused} the rest as one with their number"))
+    rows = [(f"`crm.<service>.{audit.RECORD_TYPE}.{action}`", names) for action, names in said]
+    return [ACCESS, *table(("subject", "announced by"), rows), ""]
+
+
 def document() -> str:
     by_type: dict[str, dict[str, set[str]]] = {}
     for operation in rpcs():
@@ -40,7 +61,7 @@ def document() -> str:
             kind, _, action = announced.partition(".")
             by_type.setdefault(kind, {}).setdefault(action, set()).add(f"`{operation.name}`")
     types = record_types()
-    lines = [HEAD]
+    lines = [HEAD, *_access()]
     for kind in sorted(by_type):
         message = types.get(kind)
         service = service_of(message) if message else "<service>"

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from crm_cli.audit import audit
 from crm_cli.demo.commands import demo
 from crm_cli.folder import Folder
 from crm_cli.importers.commands import import_
@@ -70,3 +71,4 @@ def doctor() -> None:
 
 main.add_command(import_)
 main.add_command(demo)
+main.add_command(audit)

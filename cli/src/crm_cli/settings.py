@@ -49,6 +49,7 @@ HELP = {
     "NATS_URL": "use this NATS server instead of the one that comes with the suite",
     "<SERVICE>_DATABASE_URL": "use this database for a service instead of the one that comes with the suite",
     "<SERVICE>_ADDRESS": "host:port a service listens on (127.0.0.1:9101 to 9106)",
+    "AUDIT_ANCHORS": "file for the anchors of the audit trail (audit/anchors.jsonl in the data folder)",
     "LOG_LEVEL": "how much the services say: debug, info, warning, error (info)",
 }
 SECRET = ("CRM_ADMIN_PASSWORD", "NATS_URL", *(f"{service.prefix}_DATABASE_URL" for service in SERVICES))

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 from google.api import annotations_pb2
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
@@ -60,6 +61,11 @@ class Operation:
     def template(self) -> str:
         """The path as readers see it: `{customer.id}` is `{id}`, `{record_type}` is `{recordType}`."""
         return PARAMETER.sub(lambda match: f"{{{camel(match[1].rpartition('.')[2])}}}", self.path)
+
+    @property
+    def is_file(self) -> bool:
+        """Answers a file instead of JSON."""
+        return self.response is HttpBody
 
     @property
     def bulk(self) -> bool:

@@ -161,10 +161,12 @@ def _body(operation: Operation, schemas: Schemas) -> Schema:
 
 def _responses(operation: Operation, schemas: Schemas) -> Schema:
     message = operation.response.DESCRIPTOR
-    answer: Schema = {
-        "description": "Done",
-        "content": {"application/json": {"schema": schemas.answer(message)}},
-    }
+    answer: Schema
+    if operation.is_file:
+        name = {"description": "Its name", "schema": {"type": "string"}}
+        answer = {"description": "The file", "content": {"*/*": {}}, "headers": {"Content-Disposition": name}}
+    else:
+        answer = {"description": "Done", "content": {"application/json": {"schema": schemas.answer(message)}}}
     if "etag" in message.fields_by_name:
         answer["headers"] = {"ETag": {"description": "The record's version", "schema": {"type": "string"}}}
     refused = {"400", "429", "503", "504"}

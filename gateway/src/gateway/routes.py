@@ -9,6 +9,7 @@ import orjson
 from crm_kit import errors
 from crm_kit.codec import encoder
 from crm_kit.contract import only_reads
+from gateway import files
 from gateway.auth import Guard
 from gateway.call import Call, Reply
 from gateway.channels import Backends
@@ -38,7 +39,7 @@ def rule(operation: Operation) -> str:
 
 def view(operation: Operation, settings: Settings, guard: Guard, backends: Backends, rate: Rate) -> View:
     """The function that answers the operation's route."""
-    read, write = reader(operation, settings), encoder(operation.response.DESCRIPTOR, whole=True)
+    read, write = reader(operation, settings), writer(operation)
     ask = _asker(operation, backends)
     public, getting = operation.rule.WhichOneof("who") == "public", operation.verb == "GET"
     reads = only_reads(operation.method)
@@ -66,11 +67,23 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
         headers = limit
         if has_etag and message.etag:
             headers = [*headers, ("ETag", f'"{message.etag}"')]
+        reply = write(message, args)
+        reply.headers = [*headers, *reply.headers]
         if made_at and message.id:
-            return Reply(orjson.dumps(write(message)), 201, [*headers, ("Location", f"{made_at}/{message.id}")])
-        return Reply(orjson.dumps(write(message)), 200, headers)
+            reply.status = 201
+            reply.headers.append(("Location", f"{made_at}/{message.id}"))
+        return reply
 
     return answer
+
+
+def writer(operation: Operation) -> Callable[[Any, dict[str, str]], Reply]:
+    """The function that makes the reply of (the RPC's answer, path parameters): JSON, or the file that it is."""
+    if operation.is_file:
+        what = operation.path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
+        return lambda message, args: files.reply(message, args.get("record_type", what))
+    write = encoder(operation.response.DESCRIPTOR, whole=True)
+    return lambda message, _args: Reply(orjson.dumps(write(message)))
 
 
 def _limited(rate: Rate, key: str) -> list[tuple[str, str]]:

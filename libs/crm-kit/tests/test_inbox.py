@@ -15,7 +15,7 @@ from crm_kit import inbox
 from crm_kit.inbox import Delivery, Inbox, Moved
 from crm_kit.service import Service
 from crm_kit.testing import database
-from crm_kit.testing.recorder import metadata, recorded, recorder, thing
+from crm_kit.testing.recorder import apply, metadata, recorded, recorder, thing
 
 
 class Reader:
@@ -277,3 +277,43 @@ def test_what_was_applied_long_ago_is_forgotten(reader: Reader) -> None:
         inbox.sweep(connection)
 
     assert len(reader.sql("SELECT 1 FROM inbox")) == 1
+
+
+def test_who_reads_everything_gets_it_in_the_order_of_the_stream_beside_the_handlers(reader: Reader) -> None:
+    seen: list[tuple[str, str, int]] = []
+
+    def every(_connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
+        seen.extend((service, e.record_id, e.version) for service, e in events)
+
+    everything = Inbox(reader.service.writer, "CRM", {"origin.thing": apply}, every)
+    told = [("origin.thing", "a", 1), ("elsewhere.other", "b", 1), ("origin.thing", "a", 2), ("origin.kind", "c", 1)]
+    batch = [
+        Delivery(i, f"mark {i}", f"crm.{source}.changed", thing(record_id, version).SerializeToString())
+        for i, (source, record_id, version) in enumerate(told, 1)
+    ]
+    everything.apply(batch)
+    everything.apply(batch)
+
+    assert everything.subjects == ["crm.>"]
+    assert seen == [(source.partition(".")[0], record_id, version) for source, record_id, version in told]
+    assert reader.applied == [("a", 1), ("a", 2)]
+    assert everything.position() == inbox.Position(4, "mark 4")
+
+
+def test_what_cannot_be_given_to_who_reads_everything_is_buried_and_given_when_it_is_mended(reader: Reader) -> None:
+    seen: list[str] = []
+
+    def every(_connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
+        if any(e.record_id == "b" for _, e in events) and not mended:
+            raise ValueError("b")
+        seen.extend(e.record_id for _, e in events)
+
+    mended = False
+    everything = Inbox(reader.service.writer, "CRM", {}, every)
+    everything.apply(
+        [Delivery(i, "", "crm.x.y.z", thing(name, 1).SerializeToString()) for i, name in enumerate("abc", 1)]
+    )
+    mended = True
+
+    assert everything.retry_dead_letters() == (1, 0)
+    assert seen == ["a", "c", "b"]

@@ -55,14 +55,36 @@ def _here() -> str:
     return Settings.read(os.environ).address
 
 
-def talks_to_suite(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of every command that signs in; the command gets them as one `Options`."""
+def _account(command: Callable[..., None]) -> Callable[..., None]:
+    """Where a command signs in, and as whom."""
+    for option in (
+        click.option(
+            "--password-file",
+            type=click.Path(path_type=Path),
+            help=f"File with its password; else {VARIABLE} or a prompt.",
+        ),
+        click.option("--user", "username", default="admin", show_default=True, help="Account to sign in with."),
+        click.option("--url", default=_here, help="Address of the suite; the one that CRM_HTTP_HOST and _PORT name."),
+    ):
+        command = option(command)
+    return command
 
-    @click.option("--url", default=_here, help="Address of the suite; the one that CRM_HTTP_HOST and _PORT name.")
-    @click.option("--user", "username", default="admin", show_default=True, help="Account to sign in with.")
-    @click.option(
-        "--password-file", type=click.Path(path_type=Path), help=f"File with its password; else {VARIABLE} or a prompt."
-    )
+
+def signs_in(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a command that signs in and asks; the command gets them as one `Options`."""
+
+    @_account
+    @functools.wraps(command)
+    def with_options(url: str, username: str, password_file: Path | None, **others: Any) -> None:
+        command(options=Options(url, username, password_file, None, False), **others)
+
+    return with_options
+
+
+def talks_to_suite(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for one that makes accounts and asks what it should do."""
+
+    @_account
     @click.option("--initial-password", help="First password of the accounts made; to be changed at the first login.")
     @click.option("--yes", is_flag=True, help="Accept every proposal without asking.")
     @functools.wraps(command)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -114,10 +114,20 @@ class Access:
             found = self._reaches[resource, right] = self._compute(resource, right, team_of or resource)
         return found
 
+    def limit(self, right: str, name: str, usual: int) -> int:
+        """A number of the roles' policies: of the roles that give the right the most generous counts.
+
+        A role that does not say allows the usual. A right given to the person alone is as with all their roles.
+        """
+        return max((int(r.policy.get(name, usual)) for r in self.giving(right)), default=usual)
+
+    def giving(self, right: str) -> Sequence[RoleAccess]:
+        """The roles that give a right; all of them where it is given to the person alone."""
+        return [r for r in self.roles if holds(r.rights, right)] or self.roles
+
     def scopes(self, resource: str, right: str) -> list[tuple[RoleAccess, dict[str, Any]]]:
         """The scopes in which a right holds on a resource, each with the role that brings it."""
-        roles = [r for r in self.roles if holds(r.rights, right)] or self.roles
-        return [(r, s) for r in roles for s in r.scopes_of(resource)]
+        return [(r, s) for r in self.giving(right) for s in r.scopes_of(resource)]
 
     def covers(self, scope: dict[str, Any]) -> Reach:
         """What one scope of a role reaches for this person."""

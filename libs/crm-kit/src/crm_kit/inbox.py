@@ -82,6 +82,9 @@ Index("ix_dead_letter_record_id", dead_letter.c.record_id)
 Handler = Callable[[Connection, Sequence[Event]], None]
 """Applies events of one record type, in order. May be called with one or with many."""
 
+Every = Callable[[Connection, Sequence[tuple[str, Event]]], None]
+"""Applies events of all services in the order of the stream, each with the name of its service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -112,14 +115,18 @@ class Moved(Exception):
 class Inbox:
     """Applies a stream's events to one service's database."""
 
-    def __init__(self, engine: Engine, stream: str, handlers: Mapping[str, Handler]) -> None:
-        self._engine, self._stream, self._handlers = engine, stream, handlers
+    def __init__(
+        self, engine: Engine, stream: str, handlers: Mapping[str, Handler], every: Every | None = None
+    ) -> None:
+        self._engine, self._stream, self._handlers, self._every = engine, stream, handlers, every
         self._at: int | None = None
         """The position this reader goes on from, once it asked; it moves on only while the database says the same."""
 
     @property
     def subjects(self) -> list[str]:
-        """Subjects to read: one for each `service.record_type` that has a handler."""
+        """Subjects to read: one for each `service.record_type` that has a handler, or all there are."""
+        if self._every:
+            return ["crm.>"]
         return [f"crm.{source}.*" for source in self._handlers]
 
     def position(self) -> Position:
@@ -181,14 +188,21 @@ class Inbox:
             if e.id in new:
                 new.discard(e.id)
                 fresh.append((d, e))
-        # Only events of one record have an order, so those of one record type are applied together.
-        by_source: dict[str, list[Event]] = {}
-        for d, e in fresh:
-            by_source.setdefault(_source(d.subject), []).append(e)
-        for source, together in by_source.items():
-            self._handlers[source](connection, together)
+        self._hand_over(connection, [(d.subject, e) for d, e in fresh])
         last, event = events[-1]
         self._move(connection, last.sequence, last.mark, event.time.ToDatetime(UTC))
+
+    def _hand_over(self, connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
+        """Give events, with their subjects, to whom they concern."""
+        if self._every and events:
+            self._every(connection, [(_source(subject).partition(".")[0], e) for subject, e in events])
+        # Only events of one record have an order, so those of one record type are applied together.
+        by_source: dict[str, list[Event]] = {}
+        for subject, e in events:
+            by_source.setdefault(_source(subject), []).append(e)
+        for source, together in by_source.items():
+            if source in self._handlers or not self._every:
+                self._handlers[source](connection, together)
 
     def _apply_alone(self, delivery: Delivery) -> None:
         try:
@@ -268,7 +282,7 @@ class Inbox:
                 return False
             mark = insert(inbox).values(event_id=row.event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
             if connection.scalar(mark):
-                self._handlers[_source(row.subject)](connection, [Event.FromString(row.payload)])
+                self._hand_over(connection, [(row.subject, Event.FromString(row.payload))])
             connection.execute(delete(dead_letter).where(dead_letter.c.id == dead_letter_id))
         metrics.DEAD_LETTERS.dec()
         return True

@@ -17,7 +17,6 @@ import grpc
 import psycopg
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2
@@ -28,8 +27,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from crm import rule_pb2
 from crm.records.v1.event_pb2 import Event
+from crm_kit import audit, contract, db, errors, idempotency, ids, logs, metrics, outbox
 from crm_kit import caller as callers
-from crm_kit import contract, db, errors, idempotency, ids, logs, metrics, outbox
 from crm_kit.access import Access, Organisation
 from crm_kit.caller import Caller, Metadata
 from crm_kit.tokens import Verifier
@@ -52,6 +51,7 @@ class Call:
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
     """What was looked up during this call and need not be asked again."""
+    noted: dict[str, Any] | None = None
 
     @property
     def access(self) -> Access:
@@ -79,6 +79,10 @@ class Call:
         if not event.HasField("time"):
             event.time.GetCurrentTime()
         self.events.append(event)
+
+    def note(self, **more: Any) -> None:
+        """Say more of an audited call to the trail than its request does: fields of `crm.records.v1.Access`."""
+        self.noted = {**(self.noted or {}), **more}
 
     def send_events(self) -> None:
         """Write the queued events to the outbox, in the order they were announced."""
@@ -120,6 +124,7 @@ class Rpcs:
         self._service, self._writer, self._reader = service, writer, reader
         self._organisation, self._wake, self._before_commit = organisation, wake, before_commit
         self._verifier = Verifier(organisation.key)
+        self.refusals = audit.Refusals(self._tell)
 
     def handlers(self, descriptor: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
         """The handlers of every RPC of a service of the contract."""
@@ -134,7 +139,7 @@ class Rpcs:
         if not rule.WhichOneof("who"):
             raise TypeError(f"{method.full_name} has no (crm.rule)")
         reads = contract.only_reads(method)
-        run = self._reading(body) if reads else self._writing(method.full_name, body)
+        run = self._reading(method, body) if reads else self._writing(method, body)
         name = method.full_name
         seconds = metrics.SECONDS.labels(name)
         counts = {n: metrics.RPCS.labels(name, _CODE_NAMES[n]) for n in _CODES if n in _CODE_NAMES}
@@ -144,7 +149,7 @@ class Rpcs:
             meta = callers.read(dict(context.invocation_metadata()))
             caller, code, refusal = Caller(None), 0, None
             try:
-                caller = self._authenticate(rule, meta)
+                self._authenticate(rule, meta, caller)
                 if caller.acting_id and not reads:
                     raise errors.Denied("view_only")
                 self._authorize(rule, caller, request)
@@ -173,6 +178,8 @@ class Rpcs:
                     "traceId": meta.trace_id,
                 }
                 logs.say(log, name, line)
+            if code == code_pb2.PERMISSION_DENIED and caller.user_id:
+                self.refusals.refused(method, rule, request, refusal, caller, meta)
             context.abort_with_status(_Status(refusal, meta.language, self._service))
             return None
 
@@ -180,17 +187,19 @@ class Rpcs:
             handle, GetMessageClass(method.input_type).FromString, GetMessageClass(method.output_type).SerializeToString
         )
 
-    def _authenticate(self, rule: rule_pb2.Rule, meta: Metadata) -> Caller:
+    def _authenticate(self, rule: rule_pb2.Rule, meta: Metadata, caller: Caller) -> None:
+        """Find out who calls; who is known before a refusal can be told with it."""
         if rule.public:
-            return Caller(None)
+            return
         scheme, _, token = meta.authorization.partition(" ")
         if not token or scheme.lower() != "bearer":
             raise errors.Unauthenticated("unauthenticated")
         claims = self._verifier.verify(token)
+        caller.session_id = claims.session_id
+        caller.acting_id = claims.acting_id
+        caller.access = self._organisation.access(claims.user_id, claims.session_id, claims.acting_id)
         if claims.must_change_password and not rule.before_password_change:
             raise errors.Denied("password_change_required")
-        access = self._organisation.access(claims.user_id, claims.session_id, claims.acting_id)
-        return Caller(access, claims.session_id, acting_id=claims.acting_id)
 
     def _authorize(self, rule: rule_pb2.Rule, caller: Caller, request: Any) -> None:
         if rule.right and caller.access:
@@ -201,15 +210,33 @@ class Rpcs:
                 raise errors.Denied("right_missing", right=right)
             caller.right = right
 
-    def _reading(self, body: Callable[[Call, Any], Message]) -> Callable[[Message, Caller, Metadata], Message]:
+    def _tell(self, caller: Caller, meta: Metadata, event: Event) -> None:
+        """Queue an event beside whatever became of the RPC."""
+        with self._writer.begin() as connection:
+            call = Call(connection, caller, meta, self._service)
+            call.announce(event)
+            call.send_events()
+        self._wake()
+
+    def _reading(
+        self, method: MethodDescriptor, body: Callable[[Call, Any], Message]
+    ) -> Callable[[Message, Caller, Metadata], Message]:
         def run(request: Message, caller: Caller, meta: Metadata) -> Message:
             with self._reader.connect() as connection:
                 return body(Call(connection, caller, meta, self._service), request)
 
-        return run
+        def run_audited(request: Message, caller: Caller, meta: Metadata) -> Message:
+            with self._reader.connect() as connection:
+                call = Call(connection, caller, meta, self._service)
+                response = body(call, request)
+            self._tell(caller, meta, audit.done(method, rule, request, call.noted))  # else there is no answer
+            return response
+
+        rule = contract.rule(method)
+        return run_audited if rule.audited else run
 
     def _writing(
-        self, name: str, body: Callable[[Call, Any], Message]
+        self, method: MethodDescriptor, body: Callable[[Call, Any], Message]
     ) -> Callable[[Message, Caller, Metadata], Message]:
         def run(request: Message, caller: Caller, meta: Metadata) -> Message:
             for again in (True, True, False):
@@ -230,8 +257,13 @@ class Rpcs:
                     sent = _without(secrets, request).SerializeToString(deterministic=True)
                     answer = idempotency.find(connection, caller.user_id, key, name, sent)
                     if answer is not None:
+                        if audited:  # it leaves the house once more
+                            call.announce(audit.done(method, rule, request, None))
+                            call.send_events()
                         return answers[0].FromString(answer)
                 response = body(call, request)
+                if audited:
+                    call.announce(audit.done(method, rule, request, call.noted))
                 call.send_events()
                 self._before_commit(call)
                 if key:
@@ -242,7 +274,8 @@ class Rpcs:
                 self._wake()
             return response
 
-        method = _method_named(name)
+        name, rule = method.full_name, contract.rule(method)
+        audited = rule.audited
         answers = [GetMessageClass(method.output_type)]
         # What is kept of a request and its answer must not help to guess a password, nor hold tokens.
         hidden = [f for f in method.input_type.fields if contract.field(f).sensitive]
@@ -258,10 +291,6 @@ def _without(names: Iterable[str], request: Message) -> Message:
     for name in names:
         copy.ClearField(name)
     return copy
-
-
-def _method_named(full_name: str) -> MethodDescriptor:
-    return Default().FindMethodByName(full_name)
 
 
 def translate(error: Exception) -> errors.Refusal:

@@ -24,7 +24,7 @@ from sqlalchemy import Engine, MetaData
 
 from crm_kit import db, idempotency, inbox, logs, organisation, outbox, rpc, team
 from crm_kit.access import Organisation
-from crm_kit.inbox import Handler, Inbox
+from crm_kit.inbox import Every, Handler, Inbox
 from crm_kit.settings import Settings, SettingsError
 from crm_kit.timers import Timer, Timers
 from crm_kit.work import STREAM, Work
@@ -48,6 +48,8 @@ class Service:
     """Package of the generated code, e.g. "crm.customer.v1"."""
     servicers: Callable[[Service], Mapping[str, object]]
     handlers: Mapping[str, Handler] = field(default_factory=dict)
+    every: Every | None = None
+    """Applies every event of every service, its own too, before the handlers."""
     metadata: Sequence[MetaData] = ()
     versions: Sequence[Path] = ()
     """Folders of migrations, besides the kit's."""
@@ -65,6 +67,7 @@ class Service:
     writer: Engine = field(init=False)
     reader: Engine = field(init=False)
     organisation: Organisation = field(init=False)
+    rpcs: rpc.Rpcs = field(init=False)
 
     def connect(self, settings: Settings) -> None:
         """Make the pools. Nothing is connected before the first use."""
@@ -77,7 +80,7 @@ class Service:
         """The reader of the other services' events; None if there is nothing to listen to."""
         copied = {**(organisation.HANDLERS if self.copies_organisation else {}), **team.HANDLERS}
         handlers = {**{name: self._forgetting(h) for name, h in copied.items()}, **self.handlers}
-        return Inbox(self.writer, STREAM, handlers) if handlers else None
+        return Inbox(self.writer, STREAM, handlers, self.every) if handlers or self.every else None
 
     def _forgetting(self, handler: Handler) -> Handler:
         """An event of the organisation or of a team ends what this process kept of it."""
@@ -100,7 +103,7 @@ class Service:
             ],
             maximum_concurrent_rpcs=self.settings.threads * 16,
         )
-        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit)
+        rpcs = self.rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit)
         own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
         servicers = self.servicers(self)
         missing = set(own) - set(servicers)
@@ -130,6 +133,7 @@ class Service:
         stop.wait()
         state.enter_graceful_shutdown()
         server.stop(GRACE).wait()
+        self.rpcs.refusals.flush()
         if work:
             clock.stop()
             worker.stop()

@@ -16,11 +16,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from crm.records.v1 import records_pb2 as pb
 from crm.records.v1.event_pb2 import Event
-from crm_kit import errors
+from crm_kit import codec, errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import custom_fields, dictionaries, numbers, validation
 from crm_records import fields as kinds
+from crm_records.changes import set_value
 from crm_records.record import Record
 
 _CUSTOM_FIELD = kinds.of(pb.CustomField.DESCRIPTOR)
@@ -57,7 +58,7 @@ def update_custom_field(call: Call, record: Record, request: pb.UpdateCustomFiel
     _check_definition(record, {**old, **values})
     row = _update(call, table, where, old, values)
     call.after_commit.append(custom_fields.KEPT.forget)
-    return announce(call, "custom_field", "updated", _field_message(row), row["version"])
+    return announce(call, "custom_field", "updated", _field_message(row), row["version"], _field_message(old))
 
 
 def create_entry(call: Call, record: Record, dictionary: str, message: pb.DictionaryEntry) -> pb.DictionaryEntry:
@@ -83,7 +84,7 @@ def update_entry(call: Call, record: Record, request: pb.UpdateDictionaryEntryRe
         raise errors.Invalid(Problem("code", "read_only", {"label": _ENTRY["code"].label}))
     row = _update(call, table, where, old, values)
     call.after_commit.append(dictionaries.KEPT.forget)
-    return announce(call, "dictionary_entry", "updated", entry_message(row), row["version"])
+    return announce(call, "dictionary_entry", "updated", entry_message(row), row["version"], entry_message(old))
 
 
 def number_format_of(call: Call, record: Record) -> pb.NumberFormat:
@@ -105,7 +106,7 @@ def update_number_format(call: Call, record: Record, request: pb.UpdateNumberFor
     numbers.save(call.connection, record.type, request.number_format.pattern, version)
     call.after_commit.append(numbers.PATTERNS.forget)
     answer = pb.NumberFormat(record_type=record.type, pattern=request.number_format.pattern, etag=str(version))
-    return announce(call, "number_format", "updated", answer, version)
+    return announce(call, "number_format", "updated", answer, version, now)
 
 
 def entry_message(row: Any) -> pb.DictionaryEntry:
@@ -176,12 +177,17 @@ def _taken(value: str) -> dict[str, Any]:
     return {"label": ("代码", "Code"), "value": value}
 
 
-def announce(call: Call, record_type: str, action: str, message: Any, version: int) -> Any:
-    """Definitions have no id of their own: their event is named by what they define."""
+def announce(call: Call, record_type: str, action: str, message: Any, version: int, before: Any = None) -> Any:
+    """Definitions have no id of their own: their event is named by what they define. It tells what differs."""
     name = ":".join(
         str(getattr(message, n)) for n in ("record_type", "dictionary", "key", "code") if hasattr(message, n)
     )
     event = Event(record_type=record_type, action=action, record_id=name, version=version, time=datetime.now(UTC))
     event.record.Pack(message)
+    old, new = codec.to_dict(before) if before else {}, codec.to_dict(message)
+    for field in [name for name in {**old, **new} if name != "etag" and old.get(name) != new.get(name)]:
+        change = event.changes.add(field=field)
+        set_value(change.before, old.get(field))
+        set_value(change.after, new.get(field))
     call.announce(event)
     return message

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 from typing import Any, ClassVar
 
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
+from crm.records.v1 import exports_pb2
 from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
@@ -23,6 +25,7 @@ from crm_records import (
     definitions,
     dictionaries,
     disclosure,
+    exports,
     given,
     listing,
     numbers,
@@ -109,8 +112,8 @@ _STANDARD = {
 }
 
 
-class RecordServicer:
-    """What every record type of a service can do: description, states, changes, fields, dictionaries, numbers."""
+class OfAllRecords:
+    """Answers for every record type of a service."""
 
     def __init__(self, registry: Registry) -> None:
         self._records = registry.records
@@ -119,6 +122,20 @@ class RecordServicer:
         if record_type not in self._records:
             raise errors.NotFound()
         return self._records[record_type]
+
+
+class ExportServicer(OfAllRecords):
+    """Records leaving the house."""
+
+    def ExportRecords(self, call: Call, request: exports_pb2.ExportRecordsRequest) -> HttpBody:
+        return exports.export(call, self._record(request.record_type), request)
+
+    def PrintRecords(self, call: Call, request: exports_pb2.PrintRecordsRequest) -> HttpBody:
+        return exports.to_print(call, self._record(request.record_type), request)
+
+
+class RecordServicer(OfAllRecords):
+    """What every record type of a service can do: description, states, changes, fields, dictionaries, numbers."""
 
     def DescribeRecord(self, call: Call, request: pb.DescribeRecordRequest) -> pb.RecordDescription:
         record = self._record(request.record_type)
@@ -228,22 +245,19 @@ class RecordServicer:
         return record
 
 
-class FieldServicer:
+class FieldServicer(OfAllRecords):
     """Single fields of a record: to see in full what is masked."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._records = registry.records
-
     def RevealField(self, call: Call, request: fields_pb.RevealFieldRequest) -> fields_pb.FieldValue:
-        if request.record_type not in self._records:
-            raise errors.NotFound()
-        return revealing.reveal(call, self._records[request.record_type], request)
+        return revealing.reveal(call, self._record(request.record_type), request)
 
 
 def servicers(registry: Registry) -> dict[str, object]:
     """What a service answers for all of its records, by the name of the contract's service."""
     return {
         "RecordService": RecordServicer(registry),
+        "FieldService": FieldServicer(registry),
+        "ExportService": ExportServicer(registry),
         "TeamService": TeamServicer(registry),
         "AccessService": AccessServicer(registry),
         "FieldService": FieldServicer(registry),

@@ -2,8 +2,12 @@ import sys
 
 from identity import bootstrap
 from identity.app import SERVICE
+from identity.audit import verify
 
-if sys.argv[1:] == ["bootstrap"]:
-    bootstrap.run(SERVICE)
-else:
-    SERVICE.run()
+match sys.argv[1:]:
+    case ["bootstrap"]:
+        bootstrap.run(SERVICE)
+    case ["audit-verify", *words]:
+        verify.run(SERVICE, words)
+    case _:
+        SERVICE.run()

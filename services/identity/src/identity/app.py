@@ -11,9 +11,11 @@ from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
 from identity import sessions, tables, transactions, tries
+from identity.audit import anchors, trail
 from identity.departments import DEPARTMENTS
 from identity.keys import Keys
 from identity.roles import ROLES
+from identity.rpc.audit import AuditServicer
 from identity.rpc.auth import AuthServicer
 from identity.rpc.departments import DepartmentServicer
 from identity.rpc.roles import RoleServicer
@@ -31,6 +33,7 @@ def servicers(service: Service) -> dict[str, object]:
         "UserService": UserServicer(keys),
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
+        "AuditService": AuditServicer(),
         **records.servicers(REGISTRY),
     }
 
@@ -49,5 +52,6 @@ SERVICE = Service(
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
     copies_organisation=False,
     before_commit=keep_copy,
-    timers=[Timer(3600, sessions.sweep), Timer(3600, tries.sweep)],
+    every=trail.append,
+    timers=[Timer(3600, sessions.sweep), Timer(3600, tries.sweep), Timer(anchors.SECONDS, anchors.Anchors().write)],
 )

@@ -1,0 +1,192 @@
+"""Records as a file or on paper: what a list shows, said in words, within the limit that the caller's roles set.
+
+Rows are read page by page through the list itself, so scope, filter and fields are those of the list. Every file
+says who made it and when; what it may hold at most is a matter of the roles' policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from google.api.httpbody_pb2 import HttpBody
+from sqlalchemy import select
+
+from crm.records.v1 import records_pb2 as pb
+from crm_kit import errors, organisation
+from crm_kit.db import one_of
+from crm_kit.rpc import Call
+from crm_records import custom_fields, dictionaries, listing, visibility
+from crm_records import fields as kinds
+from crm_records.export_formats import Cell, Table, to_csv, to_html, to_xlsx
+from crm_records.fields import Field
+from crm_records.record import Record
+from crm_records.visibility import View
+
+EXPORT_ROWS, PRINT_ROWS = 10_000, 1_000
+"""Rows at most, where no role says otherwise."""
+LARGEST = 15 * 1024 * 1024
+"""Bytes of one file: an answer is one message."""
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+errors.texts(
+    {
+        "rows_over_limit": (
+            "超过您一次可以取走的 {limit} 行，请缩小范围",
+            "That is more than the {limit} rows you may take at once; narrow the selection",
+        ),
+        "file_too_large": (
+            "文件超过 {limit} MB，请缩小范围或减少字段",
+            "The file is larger than {limit} MB; narrow the selection or ask for fewer fields",
+        ),
+    }
+)
+
+_WORDS = {
+    "yes": ("是", "yes"),
+    "no": ("否", "no"),
+    "about": ("导出说明", "About this file"),
+    "by": ("操作人", "Made by"),
+    "at": ("时间", "Time"),
+    "rows": ("行数", "Rows"),
+    "filter": ("过滤条件", "Filter"),
+    "search": ("搜索", "Search"),
+}
+
+
+def export(call: Call, record: Record, request: Any) -> HttpBody:
+    """The records that a request names, as CSV or XLSX."""
+    rows = _collect(call, record, request, "exportRows", EXPORT_ROWS)
+    table = _table(call, record, request, rows)
+    if request.format == "csv":
+        return _body(to_csv(table), "text/csv; charset=utf-8")
+    facts = {"by": table.mark, "rows": str(len(rows)), "filter": request.filter, "search": request.search}
+    said = [(_said(call, _WORDS[word]), value) for word, value in facts.items()]
+    return _body(to_xlsx(table, _said(call, _WORDS["about"]), said), XLSX)
+
+
+def to_print(call: Call, record: Record, request: Any) -> HttpBody:
+    """The records that a request names, as a page of HTML whose every sheet says who printed it and when."""
+    table = _table(call, record, request, _collect(call, record, request, "printRows", PRINT_ROWS))
+    return _body(to_html(table, call.language), "text/html; charset=utf-8")
+
+
+def _collect(call: Call, record: Record, request: Any, limit_name: str, usual: int) -> list[Any]:
+    """Every message of the selection; PERMISSION_DENIED if there are more than the caller's roles allow."""
+    limit = call.access.limit(call.caller.right, limit_name, usual)
+    found: list[Any] = []
+    for page in _pages(call, record, request):
+        found += page
+        if len(found) > limit:
+            raise errors.Denied("rows_over_limit", limit=limit)
+    call.note(rows=len(found))
+    return found
+
+
+def _pages(call: Call, record: Record, request: Any) -> Iterator[Sequence[Any]]:
+    asked = pb.ListRequest(
+        page_size=listing.LARGEST_PAGE,
+        filter=request.filter,
+        order_by=request.order_by,
+        search=request.search,
+        fields=request.fields,
+    )
+    while True:
+        page = listing.page(call, record, asked)
+        yield page.messages
+        if not page.next_page_token:
+            return
+        asked.page_token = page.next_page_token
+
+
+def _table(call: Call, record: Record, request: Any, messages: Sequence[Any]) -> Table:
+    chosen, view = listing.chosen_fields(record, request.fields, record.list_fields), visibility.of(call, record)
+    chosen = chosen if view is None else view.chosen(chosen, request.fields)
+    wanted = [record.fields[n] for n in chosen if n != "etag"]
+    names = _names(call, wanted, messages)
+    columns: list[tuple[str, Callable[[Any], Cell]]] = []
+    for f in wanted:
+        if f.kind == kinds.CUSTOM:
+            columns += _custom_columns(call, record, view)
+        elif f.kind != kinds.DATA:
+            columns.append((_said(call, f.label), _teller(call, f, names)))
+    now = datetime.now(UTC).astimezone(ZoneInfo(call.access.time_zone))
+    mark = f"{call.access.name} ({call.access.username}) {now:%Y-%m-%d %H:%M}"
+    rows = ([tell(message) for _, tell in columns] for message in messages)
+    return Table(_said(call, record.label), [label for label, _ in columns], rows, mark)
+
+
+def _names(call: Call, fields: Sequence[Field], messages: Sequence[Any]) -> Mapping[str, str]:
+    """Names of the people and of the departments that the messages point at."""
+    wanted: dict[str, set[str]] = {"user": set(), "department": set()}
+    for f in (f for f in fields if f.references in wanted):
+        for message in messages:
+            value = getattr(message, f.name)
+            wanted[f.references].update(value if f.kind == kinds.IDS else [value])
+    table = organisation.department
+    places = select(table.c.id, table.c.name).where(one_of(table.c.id, wanted["department"] - {""}))
+    found = {row.id: row.name for row in call.connection.execute(places)} if wanted["department"] - {""} else {}
+    return found | organisation.names(call.connection, wanted["user"])
+
+
+def _teller(call: Call, f: Field, names: Mapping[str, str]) -> Callable[[Any], Cell]:
+    """How a field is said in a cell."""
+    name = f.name
+
+    def one(value: Any) -> str:
+        if f.dictionary:
+            return dictionaries.label(call, f.dictionary, value)
+        return names.get(value, value)
+
+    match f.kind:
+        case kinds.DECIMAL:
+            return lambda message: Decimal(getattr(message, name)) if getattr(message, name) else ""
+        case kinds.INTEGER:
+            return lambda message: Decimal(getattr(message, name)) if _is_given(message, name) else ""
+        case kinds.BOOLEAN:
+            return lambda message: _said(call, _WORDS["yes" if getattr(message, name) else "no"])
+        case kinds.TIME:
+            zone = ZoneInfo(call.access.time_zone)
+            return lambda message: (
+                f"{getattr(message, name).ToDatetime(UTC).astimezone(zone):%Y-%m-%d %H:%M}"
+                if message.HasField(name)
+                else ""
+            )
+        case kinds.TEXTS | kinds.IDS:
+            return lambda message: ", ".join(one(value) for value in getattr(message, name))
+    return lambda message: one(getattr(message, name))
+
+
+def _is_given(message: Any, name: str) -> bool:
+    return not message.DESCRIPTOR.fields_by_name[name].has_presence or message.HasField(name)
+
+
+def _custom_columns(call: Call, record: Record, view: View | None) -> list[tuple[str, Callable[[Any], Cell]]]:
+    def tell(key: str, message: Any) -> Cell:
+        if key not in message.custom:
+            return ""
+        value = message.custom[key]
+        if isinstance(value, float):
+            return Decimal(repr(value)).normalize()
+        return value if isinstance(value, str) else ", ".join(str(v) for v in value)
+
+    defined = custom_fields.KEPT.read(call.connection).get(record.type, {})
+    return [
+        (_said(call, (row.label_zh, row.label_en)), partial(tell, key))
+        for key, row in defined.items()
+        if not row.retired and (view is None or not view.is_gone(f"custom.{key}"))
+    ]
+
+
+def _body(data: bytes, content_type: str) -> HttpBody:
+    if len(data) > LARGEST:
+        raise errors.Invalid(key="file_too_large", limit=LARGEST // 1024 // 1024)
+    return HttpBody(content_type=content_type, data=data)
+
+
+def _said(call: Call, words: tuple[str, str]) -> str:
+    return words[1 if call.language == errors.EN else 0]

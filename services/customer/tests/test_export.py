@@ -1,0 +1,173 @@
+"""Records leaving the house: rights of their own, limits of the roles, a mark on everything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crm_kit.testing import Client, Server, refused
+
+pytestmark = pytest.mark.feature("IDN-11")
+EN = {"accept-language": "en"}
+
+
+@pytest.fixture
+def customers(boss: Client) -> list[Any]:
+    made = [
+        {"name": "杭州云启科技有限公司", "phone": "+86 571 88886666", "type": "enterprise"},
+        {"name": '=HYPERLINK("http://x")', "remarks": "<script>"},
+        {"name": "上海远航贸易有限公司", "registered_capital": "1234567.89"},
+    ]
+    return [boss.CreateCustomer(customer=c) for c in made]
+
+
+@pytest.fixture
+def table(boss: Client) -> Callable[..., list[list[str]]]:
+    def read(client: Client | None = None, **asked: Any) -> list[list[str]]:
+        body = (client or boss).ExportRecords(record_type="customer", format="csv", **asked, metadata=EN)
+        assert body.content_type == "text/csv; charset=utf-8"
+        return list(csv.reader(io.StringIO(body.data.decode("utf-8-sig"), newline="")))
+
+    return read
+
+
+def with_limits(server: Server, client: Client, **policy: int) -> None:
+    server.sql(
+        "UPDATE org_role SET policy = CAST(:policy AS jsonb)"
+        " WHERE id IN (SELECT unnest(role_ids) FROM org_user WHERE id = :id)",
+        policy=json.dumps(policy),
+        id=client.user_id,
+    )
+    server.service.organisation.forget()
+
+
+def test_an_export_says_in_words_what_the_list_shows(table, boss, customers):
+    head, *rows = table(fields="name,type,owner_id,phone,registered_capital,create_time", order_by="name")
+
+    assert head[:2] == ["Name", "Type"]
+    assert sorted(row[0] for row in rows) == sorted(["'" + customers[1].name, customers[0].name, customers[2].name])
+    by_name = {row[0]: row for row in rows}
+    assert by_name[customers[0].name][1] == "Enterprise"
+    assert by_name[customers[0].name][2] == "总经理"
+    assert by_name[customers[0].name][3] == "'+86 571 88886666"
+    assert by_name[customers[2].name][4] == "1234567.89"
+
+
+def test_a_filter_chooses_what_is_exported_and_pages_are_put_together(table, boss, server):
+    boss.ImportCustomers(customers=[{"name": f"客户{n:03}", "external_id": f"e{n}"} for n in range(450)])
+
+    assert len(table(fields="name", order_by="name")) == 451
+    assert [row[0] for row in table(fields="name", filter='name = "客户007"')[1:]] == ["客户007"]
+
+
+def test_a_workbook_holds_texts_as_texts_and_says_who_made_it(boss, customers):
+    body = boss.ExportRecords(record_type="customer", fields="name,registered_capital")
+    book = zipfile.ZipFile(io.BytesIO(body.data))
+    sheet, about = (book.read(f"xl/worksheets/sheet{n}.xml").decode() for n in (1, 2))
+
+    assert body.content_type.endswith("spreadsheetml.sheet")
+    assert "<f>" not in sheet
+    assert "1234567.89" in sheet
+    assert "HYPERLINK" in sheet
+    assert "<oddHeader>&amp;C客户&amp;R总经理" in sheet
+    assert "总经理" in about
+
+
+def test_a_page_to_print_is_marked_and_shows_everything_as_text(boss, customers):
+    body = boss.PrintRecords(record_type="customer", fields="name,remarks")
+    page = body.data.decode()
+
+    assert body.content_type == "text/html; charset=utf-8"
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert "data:image/svg+xml" in page
+    assert "%E6%80%BB%E7%BB%8F%E7%90%86" in page  # the name in the watermark
+    assert "总经理" in page
+
+
+def test_only_what_the_caller_sees_leaves_the_house(server, boss, customers, table):
+    seller = server.person(["customer.read", "customer.create", "customer.export"], "self")
+    seller.CreateCustomer(customer={"name": "自己的客户"})
+
+    assert [row[0] for row in table(seller, fields="name")[1:]] == ["自己的客户"]
+
+
+def test_reading_exporting_and_printing_are_different_rights(server, customers):
+    reader = server.person(["customer.read"])
+    exporter = server.person(["customer.read", "customer.export"])
+
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        reader.ExportRecords(record_type="customer")
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        exporter.PrintRecords(record_type="customer")
+    exporter.ExportRecords(record_type="customer")
+
+
+def test_more_than_the_roles_allow_does_not_leave(server, customers):
+    person = server.person(["customer.*"])
+    with_limits(server, person, exportRows=2, printRows=3)
+
+    with refused("PERMISSION_DENIED", "ROWS_OVER_LIMIT"):
+        person.ExportRecords(record_type="customer")
+    person.ExportRecords(record_type="customer", filter='name:"公司"')
+    person.PrintRecords(record_type="customer")
+
+
+def test_of_several_roles_the_most_generous_that_gives_the_right_counts(server, customers):
+    more = server.role(["customer.export"])
+    person = server.person(["customer.*"], also=[more])
+    reads_only = server.person(["customer.export"], also=[server.role(["customer.read"])])
+    with_limits(server, person, exportRows=2)
+    with_limits(server, reads_only, exportRows=2)
+    server.sql("UPDATE org_role SET policy = CAST(:p AS jsonb) WHERE id = :id", p='{"exportRows": 3}', id=more)
+    server.sql("UPDATE org_role SET policy = '{}' WHERE rights = ARRAY['customer.read']")
+    server.service.organisation.forget()
+
+    person.ExportRecords(record_type="customer")
+    with refused("PERMISSION_DENIED", "ROWS_OVER_LIMIT"):
+        reads_only.ExportRecords(record_type="customer")
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [({"fields": "nonsense"}, "INVALID"), ({"filter": "name ="}, "BAD_FILTER"), ({"order_by": "x"}, "BAD_ORDER")],
+)
+def test_a_wrong_question_is_refused_as_the_list_refuses_it(boss, asked, reason):
+    with refused("INVALID_ARGUMENT", reason):
+        boss.ExportRecords(record_type="customer", **asked)
+
+
+def test_what_is_no_record_cannot_be_exported(boss):
+    with refused("NOT_FOUND"):
+        boss.ExportRecords(record_type="nothing")
+
+
+def test_custom_fields_are_exported_under_their_labels(boss, table):
+    field = {"key": "floor", "kind": "number", "label_zh": "楼层", "label_en": "Floor"}
+    boss.CreateCustomField(record_type="customer", custom_field=field)
+    boss.CreateCustomer(customer={"name": "有楼层的客户", "custom": {"floor": 12}})
+
+    assert table(fields="name,custom") == [["Name", "Floor"], ["有楼层的客户", "12"]]
+
+
+def test_a_file_holds_no_more_of_a_field_than_the_list_shows(server, customers, table):
+    rules = [
+        {"resource": "customer", "field": "phone", "rule": "masked"},
+        {"resource": "customer", "field": "registered_capital", "rule": "hidden"},
+    ]
+    person = server.person(["customer.*"], fields=rules)
+    head, *rows = table(person, fields="*")
+    page = person.PrintRecords(record_type="customer", fields="*").data.decode()
+
+    assert "Registered capital" not in head
+    assert not any("1234567.89" in cell or "88886666" in cell for row in rows for cell in row)
+    assert "1234567.89" not in page
+    assert "88886666" not in page
+    with refused("INVALID_ARGUMENT", "INVALID", "fields"):
+        person.ExportRecords(record_type="customer", fields="registered_capital")

@@ -1,0 +1,1 @@
+"""The audit trail: everything that every service announces, as a chain of hashes."""
