@@ -97,6 +97,8 @@ FORGED = {
     "subject a number": signed(HEADER, {**GOOD, "sub": 1}),
     "session missing": signed(HEADER, without("sid")),
     "session a list": signed(HEADER, {**GOOD, "sid": ["s-1"]}),
+    "pending a text of another": signed(HEADER, {**GOOD, "pending": "nothing"}),
+    "pending a flag": signed(HEADER, {**GOOD, "pending": False}),
     "flag a text": signed(HEADER, {**GOOD, "pwd": "no"}),
     "claims a list": signed(HEADER, [GOOD]),
     "claims no JSON": signed(HEADER, b"rubbish"),
@@ -114,10 +116,10 @@ def verifier():
 
 
 def test_a_signed_token_says_whose_it_is(verifier):
-    claims = Claims("u-1", "s-1", True, NOW, NOW + 60, client=True)
+    claims = Claims("u-1", "s-1", "second_factor", NOW, NOW + 60, client=True)
 
     assert verifier.verify(sign(claims, KEY, "k-1")) == claims
-    assert verifier.verify(RIGHT) == Claims("u-1", "s-1", False, NOW, NOW + 600, False)
+    assert verifier.verify(RIGHT) == Claims("u-1", "s-1", "", NOW, NOW + 600, False)
 
 
 @pytest.mark.figure("R46")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from jwt.utils import base64url_decode
 from sqlalchemy import Engine, select, text
 
 from crm_kit import errors
+from crm_kit import policy as policies
 from crm_kit.db import one_of
 from crm_kit.organisation import ended_session, role, signing_key, user
 
@@ -51,6 +52,8 @@ class RoleAccess:
     policy: dict[str, Any] = field(default_factory=dict)
     code: str = ""
     name: str = ""
+    use: policies.Use | None = None
+    """From where and when it may be used; None where always and everywhere."""
 
     def scopes_of(self, resource: str) -> list[dict[str, Any]]:
         """The scopes that the role names for a resource, else those for all it does not name."""
@@ -74,7 +77,37 @@ class Access:
     denials: frozenset[str]
     roles: tuple[RoleAccess, ...]
     _engine: Engine
+    granted: frozenset[str] = frozenset()
+    """Rights given to the person alone; `rights` holds them and those of the roles."""
+    restricted: bool = False
+    """Whether some role may be used only from some addresses or at some times."""
     _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict)
+    _narrowed: dict[tuple[str, ...], Access] = field(default_factory=dict)
+
+    def here(self, address: str) -> Access:
+        """What is left of it from this address at this moment: a role that may not be used gives nothing.
+
+        PERMISSION_DENIED if no role is left; whoever has no role at all is not asked.
+        """
+        usable = policies.usable(self.roles, address, self.time_zone)
+        if not usable:
+            raise errors.Denied("outside_policy")
+        return self if len(usable) == len(self.roles) else self.with_roles(usable)
+
+    def with_roles(self, roles: tuple[RoleAccess, ...]) -> Access:
+        """The access as if the person had only these of their roles."""
+        key = tuple(r.code for r in roles)
+        found = self._narrowed.get(key)
+        if found is None:
+            found = self._narrowed[key] = replace(
+                self,
+                roles=roles,
+                role_codes=tuple(sorted(r.code for r in roles)),
+                rights=frozenset(x for r in roles for x in r.rights) | self.granted,
+                _reaches={},
+                _narrowed={},
+            )
+        return found
 
     def may(self, right: str) -> bool:
         """Whether the person has `resource.action`; a denial wins over every grant."""
@@ -113,6 +146,11 @@ class Access:
 
 def _holds(rights: frozenset[str], right: str) -> bool:
     return right in rights or "*" in rights or f"{right.partition('.')[0]}.*" in rights
+
+
+def _role(row: Any) -> RoleAccess:
+    rules, use = tuple(row.field_rules), policies.stored_use(row.policy)
+    return RoleAccess(frozenset(row.rights), tuple(row.scopes), rules, row.policy, row.code, row.name, use)
 
 
 class Organisation:
@@ -192,6 +230,8 @@ class Organisation:
             roles = connection.execute(select(role).where(one_of(role.c.id, row.role_ids), ~role.c.deleted)).all()
         now = datetime.now(UTC)
         grants = [g for g in row.grants if "endTime" not in g or datetime.fromisoformat(g["endTime"]) > now]
+        granted = frozenset(g["right"] for g in grants if not g.get("denied"))
+        given = tuple(_role(r) for r in roles)
         return Access(
             user_id=row.id,
             name=row.name,
@@ -201,11 +241,10 @@ class Organisation:
             locale=row.locale or errors.ZH,
             time_zone=row.time_zone or "Asia/Shanghai",
             role_codes=tuple(sorted(r.code for r in roles)),
-            rights=frozenset(x for r in roles for x in r.rights) | {g["right"] for g in grants if not g.get("denied")},
+            rights=frozenset(x for r in roles for x in r.rights) | granted,
             denials=frozenset(g["right"] for g in grants if g.get("denied")),
-            roles=tuple(
-                RoleAccess(frozenset(r.rights), tuple(r.scopes), tuple(r.field_rules), r.policy, r.code, r.name)
-                for r in roles
-            ),
+            roles=given,
+            granted=granted,
+            restricted=any(r.use for r in given),
             _engine=self._reader,
         )

@@ -183,9 +183,10 @@ class Rpcs:
         if not token or scheme.lower() != "bearer":
             raise errors.Unauthenticated("unauthenticated")
         claims = self._verifier.verify(token)
-        if claims.must_change_password and not rule.before_password_change:
-            raise errors.Denied("password_change_required")
-        return Caller(self._organisation.access(claims.user_id, claims.session_id), claims.session_id)
+        if claims.pending and not rule.while_pending:
+            raise errors.Denied(f"{claims.pending}_required")
+        access = self._organisation.access(claims.user_id, claims.session_id)
+        return Caller(access.here(meta.address) if access.restricted else access, claims.session_id)
 
     def _authorize(self, rule: rule_pb2.Rule, caller: Caller, request: Any) -> None:
         if rule.right and caller.access:

@@ -10,16 +10,20 @@ from crm_kit.timers import Timer
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from identity import sessions, tables, transactions, tries
+from identity import devices, keys, sessions, tables, transactions, tries
 from identity.departments import DEPARTMENTS
+from identity.password_policies import PASSWORD_POLICIES
 from identity.roles import ROLES
 from identity.rpc.auth import AuthServicer
 from identity.rpc.departments import DepartmentServicer
+from identity.rpc.password_policies import PasswordPolicyServicer
 from identity.rpc.roles import RoleServicer
+from identity.rpc.second_factor import SecondFactorServicer
+from identity.rpc.sessions import SessionServicer
 from identity.rpc.users import UserServicer
 from identity.users import USERS
 
-REGISTRY = Registry([USERS, DEPARTMENTS, ROLES])
+REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, PASSWORD_POLICIES])
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -29,6 +33,9 @@ def servicers(service: Service) -> dict[str, object]:
         "UserService": UserServicer(),
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
+        "SessionService": SessionServicer(),
+        "SecondFactorService": SecondFactorServicer(service),
+        "PasswordPolicyService": PasswordPolicyServicer(),
         **records.servicers(REGISTRY),
     }
 
@@ -39,6 +46,12 @@ def keep_copy(call: Call) -> None:
     call.after_commit.append(SERVICE.organisation.forget)
 
 
+def retire_keys(call: Call) -> None:
+    """What signed before the last rotation and has no token left."""
+    keys.retire(call)
+    keep_copy(call)
+
+
 SERVICE = Service(
     name="identity",
     contract="crm.identity.v1",
@@ -47,5 +60,6 @@ SERVICE = Service(
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
     copies_organisation=False,
     before_commit=keep_copy,
-    timers=[Timer(3600, sessions.sweep), Timer(3600, tries.sweep)],
+    timers=[Timer(3600, sessions.sweep), Timer(3600, tries.sweep), Timer(3600, devices.sweep), Timer(60, retire_keys)],
+    commands={"rotate-signing-key": keys.rotate_command},
 )

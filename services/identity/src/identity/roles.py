@@ -10,8 +10,9 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
+from crm_records import writing
 from crm_records.record import Record, Row
-from identity import administrators, giving, rights
+from identity import administrators, giving, rights, role_policies
 from identity.tables import department, role, user
 
 errors.texts({"built_in_role": ("内置角色不能删除", "A built-in role cannot be deleted")})
@@ -31,6 +32,7 @@ class Roles(Record):
         new = [r for r in row["rights"] if r not in old]
         if not row["built_in"] or before is not None:
             _refuse_unknown(call, row, set(new))
+        writing.refuse(role_policies.problems(row))
         giving.refuse_stronger_role(call, row, before)
         administrators.refuse_weaker(row)
 

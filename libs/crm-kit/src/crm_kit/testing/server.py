@@ -96,13 +96,14 @@ class Server:
         manager: Client | None = None,
         department_id: str | None = None,
         also: Sequence[str] = (),
+        policy: dict[str, Any] | None = None,
     ) -> Client:
         """Somebody signed in with these rights, on everything of `scope` or on what a list of scopes says.
 
-        `also` are ids of further roles.
+        `also` are ids of further roles, `policy` says how the role may be used.
         """
         user_id, session_id = ids.uuid7(), ids.uuid7()
-        role_ids = [self.role(rights, scope), *also]
+        role_ids = [self.role(rights, scope, policy), *also]
         self._insert(
             organisation.user,
             {
@@ -118,13 +119,25 @@ class Server:
         )
         return self.client(token(user_id, session_id), user_id, session_id)
 
-    def role(self, rights: Sequence[str], scope: str | Sequence[dict[str, Any]] = "all") -> str:
+    def role(
+        self,
+        rights: Sequence[str],
+        scope: str | Sequence[dict[str, Any]] = "all",
+        policy: dict[str, Any] | None = None,
+    ) -> str:
         """A role; its id."""
         role_id = ids.uuid7()
         scopes = [{"resource": "*", "scope": scope}] if isinstance(scope, str) else list(scope)
         self._insert(
             organisation.role,
-            {"id": role_id, "code": f"role-{role_id}", "name": "角色", "rights": list(rights), "scopes": scopes},
+            {
+                "id": role_id,
+                "code": f"role-{role_id}",
+                "name": "角色",
+                "rights": list(rights),
+                "scopes": scopes,
+                "policy": policy or {},
+            },
         )
         return role_id
 
@@ -176,10 +189,10 @@ class Server:
         return found
 
 
-def token(user_id: str, session_id: str, *, must_change_password: bool = False, seconds: int = 900) -> str:
+def token(user_id: str, session_id: str, *, pending: str = "", seconds: int = 900) -> str:
     """An access token signed with the tests' key."""
     now = int(time.time())
-    return tokens.sign(tokens.Claims(user_id, session_id, must_change_password, now, now + seconds), _KEY, KID)
+    return tokens.sign(tokens.Claims(user_id, session_id, pending, now, now + seconds), _KEY, KID)
 
 
 def event(record: Message, action: str, version: int = 1) -> Event:
