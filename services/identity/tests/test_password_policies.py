@@ -50,7 +50,11 @@ def test_the_nearest_policy_up_the_tree_holds_and_it_is_said_why(admin, hire, ro
     told = sign_in("li").GetEffectivePasswordPolicy(user_id=li.id)
     above = admin.GetEffectivePasswordPolicy(user_id=admin.user_id)
 
-    assert (told.policy.min_length, told.department_name, list(told.department_path)) == (12, "华东", ["上海组", "华东"])
+    assert (told.policy.min_length, told.department_name, list(told.department_path)) == (
+        12,
+        "华东",
+        ["上海组", "华东"],
+    )
     assert told.reason == "上海组没有自己的密码策略，沿用上级“华东”的策略"
     assert (above.policy.min_length, above.reason) == (8, "公司自己的密码策略")
     with refused("INVALID_ARGUMENT", "INVALID", "newPassword") as refusal:
@@ -184,7 +188,9 @@ def test_common_passwords_rows_of_the_keyboard_and_repetitions_are_known(passwor
     assert known_bad.is_common(password) or known_bad.is_monotonous(password)
 
 
-@pytest.mark.parametrize("password", [PASSWORD, "Very-First-1", "the-administrators-own", "马到成功-骑自行车", "k7#Qm2xv"])
+@pytest.mark.parametrize(
+    "password", [PASSWORD, "Very-First-1", "the-administrators-own", "马到成功-骑自行车", "k7#Qm2xv"]
+)
 def test_others_are_not(password):
     assert not known_bad.is_common(password)
     assert not known_bad.is_monotonous(password)

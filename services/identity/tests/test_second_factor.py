@@ -159,7 +159,7 @@ def test_at_most_five_tries_in_five_minutes_are_answered(server, enrolled, chall
 
     most = max(sum(t <= u < t + timedelta(minutes=5) for u in answered) for t in answered)
     measured(f"{len(answered)} of 240 tries answered in 30 minutes, at most {most} in any 5 minutes")
-    assert 5 <= len(answered)
+    assert len(answered) >= 5
     assert most <= 5
     assert outcome(server, challenge(), li.code()) == "RESOURCE_EXHAUSTED"
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from crm_kit.testing import eventually, refused
+from crm_kit.testing import refused
+from crm_kit.testing.suite import eventually
 
 PASSWORD = "Right-Horse-7"  # of the administrator, see conftest.py
 

@@ -12,7 +12,8 @@ import pytest
 
 from crm.identity.v1.keys_pb2 import Session, SigningKey
 from crm_kit.rpc import system_call
-from crm_kit.testing import database, eventually, refused
+from crm_kit.testing import database, refused
+from crm_kit.testing.suite import eventually
 from identity import keys, sessions
 from identity.app import retire_keys
 from identity.keys import Keys, rotate
