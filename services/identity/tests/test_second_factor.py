@@ -60,7 +60,7 @@ def challenge(server):
     def first_step(username="li", **more):
         answer = server.nobody.Login(username=username, password=PASSWORD, **more)
         assert answer.second_factor_challenge
-        assert not (answer.access_token or answer.refresh_token or answer.device_token)
+        assert [answer.access_token, answer.refresh_token, answer.device_token] == ["", "", ""]
         return answer.second_factor_challenge
 
     return first_step
@@ -130,7 +130,7 @@ def test_login_then_asks_for_a_code_before_there_are_tokens(server, enrolled, ch
     assert server.nobody.Refresh(refresh_token=answer.refresh_token).access_token
     assert answer.device_token
     assert [e.action for e in server.events("session")][opened:] == ["opened"]
-    assert [s.device for s in li.ListSessions().sessions][0] == "phone"
+    assert li.ListSessions().sessions[0].device == "phone"
 
 
 @pytest.mark.figure("R43")

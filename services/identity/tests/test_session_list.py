@@ -37,7 +37,7 @@ def test_one_sees_ones_own_sessions_newest_first(sign_in):
 
 
 def test_the_list_has_pages(sign_in):
-    me = [sign_in("admin") for _ in range(5)][0]
+    me, *_ = [sign_in("admin") for _ in range(5)]
 
     page = me.ListSessions(page_size=3)
     rest = me.ListSessions(page_size=3, page_token=page.next_page_token)
