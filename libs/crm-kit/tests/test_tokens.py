@@ -17,7 +17,7 @@ from crm_kit.tokens import Claims, Verifier, sign
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 NOW = int(time.time())
-GOOD = {"iss": "crm-identity", "aud": "crm", "sub": "u-1", "sid": "s-1", "iat": NOW, "exp": NOW + 600}
+GOOD = {"iss": "crm-identity", "aud": "crm", "sub": "u-1", "sid": "s-1", "iat": NOW, "exp": NOW + 3600}
 HEADER = {"alg": "EdDSA", "typ": "JWT", "kid": "k-1"}
 
 
@@ -116,10 +116,10 @@ def verifier():
 
 
 def test_a_signed_token_says_whose_it_is(verifier):
-    claims = Claims("u-1", "s-1", "second_factor", NOW, NOW + 60, client=True)
+    claims = Claims("u-1", "s-1", "second_factor", NOW, NOW + 3600, client=True)
 
     assert verifier.verify(sign(claims, KEY, "k-1")) == claims
-    assert verifier.verify(RIGHT) == Claims("u-1", "s-1", "", NOW, NOW + 600, False)
+    assert verifier.verify(RIGHT) == Claims("u-1", "s-1", "", NOW, NOW + 3600, False)
 
 
 @pytest.mark.figure("R46")
@@ -141,7 +141,7 @@ def test_there_are_enough_forgeries(measured):
 
 def test_a_known_token_ends_too(verifier, monkeypatch):
     verifier.verify(RIGHT)
-    monkeypatch.setattr("crm_kit.tokens.time.time", lambda: NOW + 611)
+    monkeypatch.setattr("crm_kit.tokens.time.time", lambda: NOW + 3611)
 
     with pytest.raises(errors.Unauthenticated):
         verifier.verify(RIGHT)
