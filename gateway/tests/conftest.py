@@ -74,7 +74,7 @@ class Services:
 
     def token(self, user: str = "u-1", seconds: int = 600, kid: str = KID) -> str:
         now = int(time.time())
-        return sign(Claims(user, "s-1", False, now, now + seconds), self.key, kid)
+        return sign(Claims(user, "s-1", "", now, now + seconds), self.key, kid)
 
     def asked(self, name: str) -> list[Any]:
         return [request for rpc, request, *_ in self.seen if rpc == name]

@@ -17,7 +17,7 @@ KNOWN = {"authorization", "accept-language", "x-request-id", "traceparent", "x-f
 
 def forged() -> list[str]:
     now = int(time.time())
-    claims = Claims("u-1", "s-1", False, now, now + 600)
+    claims = Claims("u-1", "s-1", "", now, now + 600)
     return [
         "",
         "Bearer",
@@ -124,7 +124,7 @@ def test_while_identity_cannot_be_reached_nobody_is_told_that_their_token_is_wro
 def test_whoever_views_as_somebody_reads_and_changes_nothing(anonymous, services):
     services.answers["GetCustomer"] = lambda *_: customers_pb2.Customer(name="大华")
     now = int(time.time())
-    token = sign(Claims("u-1", "s-1", False, now, now + 600, acting_id="u-9"), services.key, "key-1")
+    token = sign(Claims("u-1", "s-1", "", now, now + 600, acting_id="u-9"), services.key, "key-1")
     headers = {"Authorization": f"Bearer {token}", "Accept-Language": "en"}
 
     assert anonymous.get(CUSTOMER, headers=headers).json == {"name": "大华"}

@@ -17,7 +17,7 @@ from crm_kit.tokens import Claims, Verifier, sign
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 NOW = int(time.time())
-GOOD = {"iss": "crm-identity", "aud": "crm", "sub": "u-1", "sid": "s-1", "iat": NOW, "exp": NOW + 600}
+GOOD = {"iss": "crm-identity", "aud": "crm", "sub": "u-1", "sid": "s-1", "iat": NOW, "exp": NOW + 3600}
 HEADER = {"alg": "EdDSA", "typ": "JWT", "kid": "k-1"}
 
 
@@ -97,6 +97,8 @@ FORGED = {
     "subject a number": signed(HEADER, {**GOOD, "sub": 1}),
     "session missing": signed(HEADER, without("sid")),
     "session a list": signed(HEADER, {**GOOD, "sid": ["s-1"]}),
+    "pending a text of another": signed(HEADER, {**GOOD, "pending": "nothing"}),
+    "pending a flag": signed(HEADER, {**GOOD, "pending": False}),
     "flag a text": signed(HEADER, {**GOOD, "pwd": "no"}),
     "acting a text": signed(HEADER, {**GOOD, "act": "u-2"}),
     "acting nobody": signed(HEADER, {**GOOD, "act": {}}),
@@ -118,10 +120,10 @@ def verifier():
 
 
 def test_a_signed_token_says_whose_it_is(verifier):
-    claims = Claims("u-1", "s-1", True, NOW, NOW + 60, client=True)
+    claims = Claims("u-1", "s-1", "second_factor", NOW, NOW + 3600, client=True)
 
     assert verifier.verify(sign(claims, KEY, "k-1")) == claims
-    assert verifier.verify(RIGHT) == Claims("u-1", "s-1", False, NOW, NOW + 600, False)
+    assert verifier.verify(RIGHT) == Claims("u-1", "s-1", "", NOW, NOW + 3600, False)
 
 
 @pytest.mark.figure("R46")
@@ -143,7 +145,7 @@ def test_there_are_enough_forgeries(measured):
 
 def test_a_known_token_ends_too(verifier, monkeypatch):
     verifier.verify(RIGHT)
-    monkeypatch.setattr("crm_kit.tokens.time.time", lambda: NOW + 611)
+    monkeypatch.setattr("crm_kit.tokens.time.time", lambda: NOW + 3611)
 
     with pytest.raises(errors.Unauthenticated):
         verifier.verify(RIGHT)
@@ -171,6 +173,6 @@ def test_what_is_remembered_is_bounded(verifier, monkeypatch):
 
 
 def test_who_really_looks_is_told_by_the_token():
-    claims = Claims("u-1", "s-1", False, NOW, NOW + 600, acting_id="u-2")
+    claims = Claims("u-1", "s-1", "", NOW, NOW + 600, acting_id="u-2")
 
     assert Verifier(lambda _kid: PUBLIC).verify(sign(claims, KEY, "k-1")) == claims

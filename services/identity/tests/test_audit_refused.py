@@ -72,7 +72,7 @@ def test_a_refusal_in_the_middle_of_a_write_is_told_and_the_write_is_not_there(s
 def test_who_must_change_the_password_first_is_told_when_refused(server, admin, hire):
     user = hire("new")
 
-    client = server.client(token(user.id, user.id, must_change_password=True))
+    client = server.client(token(user.id, user.id, pending="password_change"))
     with refused("PERMISSION_DENIED", "PASSWORD_CHANGE_REQUIRED"):
         client.ListRoles()
 

@@ -19,6 +19,7 @@ from jwt.utils import base64url_decode
 from sqlalchemy import Connection, Engine, select, text
 
 from crm_kit import errors, field_access, team
+from crm_kit import policy as policies
 from crm_kit.db import one_of
 from crm_kit.field_access import FieldRules
 from crm_kit.organisation import ended_session, role, signing_key, user
@@ -60,6 +61,8 @@ class RoleAccess:
     policy: dict[str, Any] = field(default_factory=dict)
     code: str = ""
     name: str = ""
+    use: policies.Use | None = None
+    """From where and when it may be used; None where always and everywhere."""
 
     def scopes_of(self, resource: str) -> list[dict[str, Any]]:
         """The scopes that the role names for a resource, else those for all it does not name."""
@@ -87,10 +90,44 @@ class Access:
     """Personal rights and denials that hold now, as the contract writes them."""
     active: bool = True
     """Whether the account is in use; whoever calls is."""
+    restricted: bool = False
+    """Whether some role may be used only from some addresses or at some times."""
     _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict)
     _fields: dict[str, FieldRules] = field(default_factory=dict)
     _covered: dict[tuple[str, ...], Reach] = field(default_factory=dict)
     _teams: dict[str, dict[str, str]] | None = None
+    _narrowed: dict[tuple[str, ...], Access] = field(default_factory=dict)
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """Rights given to the person alone; `rights` holds them and those of the roles."""
+        return frozenset(g["right"] for g in self.grants if not g.get("denied"))
+
+    def here(self, address: str) -> Access:
+        """What is left of it from this address at this moment: a role that may not be used gives nothing.
+
+        PERMISSION_DENIED if no role is left; whoever has no role at all is not asked.
+        """
+        usable = policies.usable(self.roles, address, self.time_zone)
+        if not usable:
+            raise errors.Denied("outside_policy")
+        return self if len(usable) == len(self.roles) else self.with_roles(usable)
+
+    def with_roles(self, roles: tuple[RoleAccess, ...]) -> Access:
+        """The access as if the person had only these of their roles."""
+        key = tuple(r.code for r in roles)
+        found = self._narrowed.get(key)
+        if found is None:
+            found = self._narrowed[key] = replace(
+                self,
+                roles=roles,
+                role_codes=tuple(sorted(r.code for r in roles)),
+                rights=frozenset(x for r in roles for x in r.rights) | self.granted,
+                _reaches={},
+                _fields={},
+                _narrowed={},
+            )
+        return found
 
     def may(self, right: str) -> bool:
         """Whether the person has `resource.action`; a denial wins over every grant."""
@@ -191,6 +228,11 @@ def holds(rights: Collection[str], right: str) -> bool:
     return right in rights or "*" in rights or f"{right.partition('.')[0]}.*" in rights
 
 
+def _role(row: Any) -> RoleAccess:
+    rules, use = tuple(row.field_rules), policies.stored_use(row.policy)
+    return RoleAccess(frozenset(row.rights), tuple(row.scopes), rules, row.policy, row.code, row.name, use)
+
+
 class Organisation:
     """Reads the copy; one for each process."""
 
@@ -278,6 +320,7 @@ def _read(connection: Connection, engine: Engine, row: Any) -> Access:
     roles = connection.execute(select(role).where(one_of(role.c.id, row.role_ids), ~role.c.deleted)).all()
     now = datetime.now(UTC)
     grants = [g for g in row.grants if "endTime" not in g or datetime.fromisoformat(g["endTime"]) > now]
+    given = tuple(_role(r) for r in roles)
     return Access(
         user_id=row.id,
         name=row.name,
@@ -289,10 +332,8 @@ def _read(connection: Connection, engine: Engine, row: Any) -> Access:
         role_codes=tuple(sorted(r.code for r in roles)),
         rights=frozenset(x for r in roles for x in r.rights) | {g["right"] for g in grants if not g.get("denied")},
         denials=frozenset(g["right"] for g in grants if g.get("denied")),
-        roles=tuple(
-            RoleAccess(frozenset(r.rights), tuple(r.scopes), tuple(r.field_rules), r.policy, r.code, r.name)
-            for r in roles
-        ),
+        roles=given,
+        restricted=any(r.use for r in given),
         grants=tuple(grants),
         active=row.active,
         _engine=engine,

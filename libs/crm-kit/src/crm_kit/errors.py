@@ -179,7 +179,15 @@ texts(
         "unauthenticated": ("请先登录", "Please log in"),
         "bad_token": ("登录凭证无效或已过期", "The access token is invalid or has ended"),
         "account_disabled": ("账号已停用", "The account is disabled"),
-        "password_change_required": ("请先修改初始密码", "Change the first password before anything else"),
+        "password_change_required": ("请先修改密码", "Change the password before anything else"),
+        "second_factor_required": (
+            "请先设置双重验证",
+            "Set up the second factor before anything else",
+        ),
+        "outside_policy": (
+            "当前地址或时段不允许使用您的角色",
+            "None of your roles may be used from this address or at this time",
+        ),
         "view_only": (
             "正以他人身份查看，不能做任何修改",
             "You are viewing as somebody else: nothing can be changed",

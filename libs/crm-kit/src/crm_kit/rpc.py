@@ -195,11 +195,13 @@ class Rpcs:
         if not token or scheme.lower() != "bearer":
             raise errors.Unauthenticated("unauthenticated")
         claims = self._verifier.verify(token)
-        caller.session_id = claims.session_id
-        caller.acting_id = claims.acting_id
-        caller.access = self._organisation.access(claims.user_id, claims.session_id, claims.acting_id)
-        if claims.must_change_password and not rule.before_password_change:
-            raise errors.Denied("password_change_required")
+        caller.session_id, caller.acting_id = claims.session_id, claims.acting_id
+        access = self._organisation.access(claims.user_id, claims.session_id, claims.acting_id)
+        caller.access = access
+        if claims.pending and not rule.while_pending:
+            raise errors.Denied(f"{claims.pending}_required")
+        if access.restricted:
+            caller.access = access.here(meta.address)
 
     def _authorize(self, rule: rule_pb2.Rule, caller: Caller, request: Any) -> None:
         if rule.right and caller.access:

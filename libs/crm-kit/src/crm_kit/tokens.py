@@ -22,6 +22,9 @@ TYPE, ALGORITHM = "JWT", "EdDSA"
 LONGEST = 4096
 LEEWAY = 10  # seconds that clocks may differ
 CACHED = 10_000
+PASSWORD_CHANGE, SECOND_FACTOR = "password_change", "second_factor"
+PENDING = ("", PASSWORD_CHANGE, SECOND_FACTOR)
+"""What a token may be good for only: changing the password, setting up the second factor."""
 
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "sid"]
@@ -33,7 +36,8 @@ class Claims:
 
     user_id: str
     session_id: str
-    must_change_password: bool
+    pending: str
+    """What its bearer must do before anything else (PENDING), or empty."""
     issued_at: int
     expires_at: int
     client: bool = False  # an API client, not a person
@@ -95,7 +99,7 @@ class Verifier:
         return Claims(
             user_id=_text(said["sub"]),
             session_id=_text(said["sid"]),
-            must_change_password=_yes_no(said.get("pwd", False)),
+            pending=_pending(said),
             issued_at=_whole(said["iat"]),
             expires_at=_whole(said["exp"]),
             client=_yes_no(said.get("client", False)),
@@ -113,8 +117,9 @@ def sign(claims: Claims, private_key: Ed25519PrivateKey, kid: str) -> str:
         "iat": claims.issued_at,
         "exp": claims.expires_at,
     }
-    if claims.must_change_password:
-        said["pwd"] = True
+    if claims.pending:
+        said["pwd"] = True  # a service of the release before knows only this and refuses all the more
+        said["pending"] = claims.pending
     if claims.client:
         said["client"] = True
     if claims.acting_id:
@@ -126,6 +131,14 @@ def _text(value: Any) -> str:
     if type(value) is not str or not 0 < len(value) <= 64:
         raise ValueError("no identifier")
     return value
+
+
+def _pending(said: dict[str, Any]) -> str:
+    first = PASSWORD_CHANGE if _yes_no(said.get("pwd", False)) else ""
+    pending = said.get("pending", first)
+    if pending not in PENDING:
+        raise ValueError("nothing that can be pending")
+    return str(pending)
 
 
 def _yes_no(value: Any) -> bool:

@@ -10,30 +10,37 @@ from crm_kit.timers import Timer
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from identity import sessions, tables, transactions, tries
+from identity import devices, keys, sessions, tables, transactions, tries
 from identity.audit import anchors, trail
 from identity.departments import DEPARTMENTS
 from identity.keys import Keys
+from identity.password_policies import PASSWORD_POLICIES
 from identity.roles import ROLES
 from identity.rpc.audit import AuditServicer
 from identity.rpc.auth import AuthServicer
 from identity.rpc.departments import DepartmentServicer
+from identity.rpc.password_policies import PasswordPolicyServicer
 from identity.rpc.roles import RoleServicer
+from identity.rpc.second_factor import SecondFactorServicer
+from identity.rpc.sessions import SessionServicer
 from identity.rpc.users import UserServicer
 from identity.users import USERS
 
-REGISTRY = Registry([USERS, DEPARTMENTS, ROLES])
+REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, PASSWORD_POLICIES])
 
 
 def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
-    keys = Keys(service)
+    signing = Keys(service)
     return {
-        "AuthService": AuthServicer(service, keys),
-        "UserService": UserServicer(keys),
+        "AuthService": AuthServicer(service, signing),
+        "UserService": UserServicer(signing),
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
         "AuditService": AuditServicer(),
+        "SessionService": SessionServicer(),
+        "SecondFactorService": SecondFactorServicer(service),
+        "PasswordPolicyService": PasswordPolicyServicer(),
         **records.servicers(REGISTRY),
     }
 
@@ -42,6 +49,12 @@ def keep_copy(call: Call) -> None:
     """People, roles and sessions act here as soon as they are stored."""
     transactions.keep_copy(call)
     call.after_commit.append(SERVICE.organisation.forget)
+
+
+def retire_keys(call: Call) -> None:
+    """What signed before the last rotation and has no token left."""
+    keys.retire(call)
+    keep_copy(call)
 
 
 SERVICE = Service(
@@ -53,5 +66,12 @@ SERVICE = Service(
     copies_organisation=False,
     before_commit=keep_copy,
     every=trail.append,
-    timers=[Timer(3600, sessions.sweep), Timer(3600, tries.sweep), Timer(anchors.SECONDS, anchors.Anchors().write)],
+    timers=[
+        Timer(3600, sessions.sweep),
+        Timer(3600, tries.sweep),
+        Timer(3600, devices.sweep),
+        Timer(60, retire_keys),
+        Timer(anchors.SECONDS, anchors.Anchors().write),
+    ],
+    commands={"rotate-signing-key": keys.rotate_command},
 )

@@ -32,6 +32,10 @@ FRAME = (*OFFER, "pipeline", "department")
 """What everybody in business looks things up in."""
 
 
+INHERITED = ("executive", "account_manager")
+"""Of each group, what a new account without roles starts with: nothing that administers the system."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
     """One role: its rights, and the scope of all it does not name."""

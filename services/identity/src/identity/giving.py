@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
 
-from crm_kit import errors
+from crm_kit import errors, policy
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records.record import Row
@@ -21,8 +22,8 @@ OWN = ("department_id", "manager_id", "role_ids", "grants")
 errors.texts(
     {
         "own_rights": (
-            "不能修改自己的部门、上级、角色或个人权限",
-            "You cannot change your own department, manager, roles or personal rights",
+            "不能修改自己的部门、上级、角色、个人权限，或限定时段所依据的时区",
+            "You cannot change your own department, manager, roles, personal rights or the time zone of allowed hours",
         ),
         "place_not_held": (
             "只能在自己的数据范围内调整人员和部门的归属（{resource}）",
@@ -34,18 +35,25 @@ errors.texts(
 
 def refuse_own(call: Call, row: Row, before: Row | None) -> None:
     """PERMISSION_DENIED if callers change what they may do themselves, unless they may do everything anyway."""
-    if before is None or row["id"] != call.caller.user_id or all(row[n] == before[n] for n in OWN):
+    hours = any(r.use and r.use.spans for r in call.access.roles)
+    names = (*OWN, "time_zone") if hours else OWN
+    if before is None or row["id"] != call.caller.user_id or all(row[n] == before[n] for n in names):
         return
     if not Giver(call.access).does_everything():
         raise errors.Denied("own_rights")
 
 
 def refuse_stronger_role(call: Call, row: Row, before: Row | None) -> None:
-    """PERMISSION_DENIED unless the caller holds what a role gains: rights, where they hold, which fields they show."""
+    """PERMISSION_DENIED unless the caller holds what a role gains: rights, where they hold, which fields they show.
+
+    A role whose use is limited lends only what is limited as much.
+    """
+    field_rules.refuse_opening_role(call.access, row, before)
+    if before and not policy.covers(before["policy"], row["policy"]):
+        before = None  # what may be used more freely is given anew
     old = before["rights"] if before else []
     rights.refuse_more_than_own(call, [r for r in row["rights"] if r not in old])
-    field_rules.refuse_opening_role(call.access, row, before)
-    giver, after = Giver(call.access), Power([scopes.role(row)])
+    giver, after = _giver(call, [row["policy"]]), Power([scopes.role(row)])
     if giver.does_everything():
         return
     known = Power([scopes.role(before)]) if before else Power()
@@ -60,14 +68,14 @@ def refuse_stronger(call: Call, row: Row, before: Row | None) -> None:
     granted = [g for g in row["grants"] if not g.get("denied") and _holds(g)]
     new_grants = [g for g in granted if g not in old_grants]
     lifted = [g for g in old_grants if _is_lifted(g, row["grants"])]
-    giver = Giver(call.access)
-    nothing_new = giver.does_everything() or not (new_roles or new_grants or lifted)
+    nothing_new = not (new_roles or new_grants or lifted) or Giver(call.access).does_everything()
     if nothing_new and not field_rules.restricts(call.access):
         return
-    query = select(role.c.id, role.c.rights, role.c.scopes, role.c.field_rules).where(
-        one_of(role.c.id, old_roles | set(row["role_ids"]))
-    )
-    roles = {r["id"]: scopes.role(r) for r in call.connection.execute(query).mappings()}
+    columns = (role.c.id, role.c.rights, role.c.scopes, role.c.field_rules, role.c.policy)
+    query = select(*columns).where(one_of(role.c.id, old_roles | set(row["role_ids"])))
+    found = {r["id"]: r for r in call.connection.execute(query).mappings()}
+    roles = {i: scopes.role(r) for i, r in found.items()}
+    giver = _giver(call, [*(found[i]["policy"] for i in new_roles), *([None] if new_grants or lifted else [])])
     brought = Power([roles[i] for i in new_roles])
     given = [g["right"] for g in (*new_grants, *lifted)]
     rights.refuse_more_than_own(call, [*given, *(right for r in brought.roles for right in r.rights)])
@@ -83,6 +91,18 @@ def refuse_stronger(call: Call, row: Row, before: Row | None) -> None:
         wanted = fresh | scopes.wider(after.parts(*pair), known.parts(*pair))
         giver.refuse_wider(pair, wanted)
         _refuse_elsewhere(call, giver, pair, {kind for kind, _ in wanted}, row)
+
+
+def _giver(call: Call, given: Iterable[Mapping[str, Any] | None]) -> Giver:
+    """The caller with those of their roles that may be used as freely as all of what is given with these policies.
+
+    A right of one person is not limited. Who administers the system decides about the limits themselves.
+    """
+    giver, policies = Giver(call.access), list(given)
+    lending = tuple(r for r in call.access.roles if all(policy.covers(r.policy, p) for p in policies))
+    if len(lending) == len(call.access.roles) or giver.does_everything():
+        return giver
+    return Giver(call.access.with_roles(lending))
 
 
 def refuse_move(call: Call, row: Row, before: Row | None) -> None:

@@ -1,4 +1,4 @@
-"""Passwords: argon2id hashes, and which passwords are good enough.
+"""Passwords: argon2id hashes. What makes a password good enough is said by `password_policies`.
 
 A hash takes 46 MiB and a core for tens of milliseconds, so only as many as there are cores are computed at once;
 who would wait too long is told to come back.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -16,9 +16,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from crm_kit import errors
-from crm_kit.errors import Problem
 
-SHORTEST, LONGEST = 8, 200
+LONGEST = 200
 MANY = 100
 """Hashes computed for one import; beyond it, people share them until they change their first password."""
 PATIENCE = 4.0
@@ -28,22 +27,8 @@ _CORES = os.cpu_count() or 1
 _free = threading.BoundedSemaphore(_CORES)
 _hasher = PasswordHasher(time_cost=1, memory_cost=46 * 1024, parallelism=1)
 _NOBODYS = _hasher.hash(os.urandom(16).hex())
-_KNOWN_BAD = frozenset(
-    """
-    password password1 passw0rd 12345678 123456789 1234567890
-    11111111 88888888 qwertyui qwerty123 abc12345 iloveyou
-    """.split()  # noqa: SIM905
-)
 
-errors.texts(
-    {
-        "password_too_short": ("{label}至少 {limit} 个字符", "{label} needs at least {limit} characters"),
-        "password_is_username": ("{label}不能与用户名相同", "{label} must not be the user name"),
-        "password_known_bad": ("{label}太常见，容易被猜到", "{label} is too common and easily guessed"),
-        "password_unchanged": ("{label}不能与原密码相同", "{label} must differ from the old one"),
-        "password_wrong": ("{label}不正确", "{label} is wrong"),
-    }
-)
+errors.texts({"password_wrong": ("{label}不正确", "{label} is wrong")})
 
 
 def hashed(password: str) -> str:
@@ -67,20 +52,6 @@ def fits(stored: str | None, password: str) -> bool:
         except (VerificationError, InvalidHashError):
             return False
     return stored is not None
-
-
-def problems(password: str, username: str, path: str, label: tuple[str, str]) -> Sequence[Problem]:
-    """Why this password is not good enough, if it is not."""
-    folded = password.casefold()
-    if len(password) < SHORTEST:
-        return [Problem(path, "password_too_short", {"label": label, "limit": SHORTEST})]
-    if len(password) > LONGEST:
-        return [Problem(path, "too_long", {"label": label, "limit": LONGEST})]
-    if folded == username.strip().casefold():
-        return [Problem(path, "password_is_username", {"label": label})]
-    if folded in _KNOWN_BAD:
-        return [Problem(path, "password_known_bad", {"label": label})]
-    return []
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
+from crm_records import writing
 from crm_records.record import Record, Row
-from identity import administrators, field_rules, giving, rights
+from identity import administrators, field_rules, giving, rights, role_policies
 from identity.tables import department, role, user
 
 errors.texts({"built_in_role": ("内置角色不能删除", "A built-in role cannot be deleted")})
@@ -32,6 +33,7 @@ class Roles(Record):
         if not row["built_in"] or before is not None:
             _refuse_unknown(call, row, set(new))
         field_rules.settle(row, before["field_rules"] if before else ())
+        writing.refuse(role_policies.problems(row))
         giving.refuse_stronger_role(call, row, before)
         administrators.refuse_weaker(row)
 

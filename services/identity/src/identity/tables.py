@@ -1,8 +1,25 @@
 """The service's tables. Columns of records come from the contract; what it cannot say stands here."""
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, func
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
 
 from crm.identity.v1.departments_pb2 import Department
+from crm.identity.v1.password_policies_pb2 import PasswordPolicy
 from crm.identity.v1.roles_pb2 import Role
 from crm.identity.v1.users_pb2 import User
 from crm_kit import db
@@ -15,7 +32,14 @@ def _time(name: str, *, optional: bool = False) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=optional)
 
 
-user = schema.table(metadata, User.DESCRIPTOR, "user_account", Column("password_hash", Text), searchable=True)
+user = schema.table(
+    metadata,
+    User.DESCRIPTOR,
+    "user_account",
+    Column("password_hash", Text),
+    _time("password_time", optional=True),
+    searchable=True,
+)
 """The hash is no field of the record, so it is never answered, logged or announced."""
 Index(
     "uq_user_account_username",
@@ -36,6 +60,20 @@ role = schema.table(metadata, Role.DESCRIPTOR, "role")
 schema.unique(role, "code")
 schema.tell_unique(role, Role.DESCRIPTOR)
 
+password_policy = schema.table(metadata, PasswordPolicy.DESCRIPTOR, "password_policy")
+schema.unique(password_policy, "department_id")
+schema.tell_unique(password_policy, PasswordPolicy.DESCRIPTOR)
+
+former_password = Table(
+    "former_password",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("user_id", Uuid(as_uuid=False), nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""Hashes that were replaced, as many as a policy may ask about; the present one stays with the account."""
+Index("ix_former_password_user_id", former_password.c.user_id, former_password.c.id)
+
 session = Table(
     "session",
     metadata,
@@ -45,8 +83,11 @@ session = Table(
     Column("address", Text, nullable=False),
     _time("create_time"),
     _time("last_use_time"),
+    _time("expire_time", optional=True),
     _time("end_time", optional=True),
+    Column("device_id", Uuid(as_uuid=False)),
 )
+"""`expire_time` follows from the roles and is reckoned anew at each refresh."""
 Index("ix_session_living", session.c.user_id, postgresql_where=session.c.end_time.is_(None))
 
 refresh_token = Table(
@@ -68,8 +109,52 @@ failed_login = Table(
     Column("tries", Integer, nullable=False),
     _time("last_time"),
     _time("locked_until", optional=True),
+    Column("answered", ARRAY(DateTime(timezone=True)), nullable=False, server_default=text("'{}'")),
 )
+"""`tries` makes locks grow; `answered` are the moments of those that got an answer within the window."""
 Index("ix_failed_login_last_time", failed_login.c.last_time)
+
+known_device = Table(
+    "known_device",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("user_id", Uuid(as_uuid=False), nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    _time("last_use_time"),
+    _time("expire_time"),
+)
+"""Where somebody has logged in before; the token itself is with the device."""
+Index("ix_known_device_user_id", known_device.c.user_id)
+
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("user_id", Uuid(as_uuid=False), primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+)
+"""The secret is sealed. `last_step` is the time of the last code that was taken: neither it nor an older one counts."""
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("user_id", Uuid(as_uuid=False), primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    _time("used_time", optional=True),
+)
+
+login_challenge = Table(
+    "login_challenge",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("user_id", Uuid(as_uuid=False), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    _time("expire_time"),
+)
+"""The first step of logins that wait for the second factor."""
+Index("ix_login_challenge_user_id", login_challenge.c.user_id)
 
 signing_key = Table(
     "signing_key",

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, select
 
 from crm.identity.v1 import users_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
+from crm_records import writing
 from crm_records.record import Dependent, Record, Row
-from identity import administrators, giving, passwords, rights, trees
+from identity import administrators, giving, password_policies, passwords, rights, trees
 from identity.tables import department, role, user
 
 INITIAL_PASSWORD = "initial password"  # noqa: S105 - the name under which a call remembers it
+FIRST = ("初始密码", "Initial password")
 
 
 class Users(Record):
@@ -58,11 +61,14 @@ class Users(Record):
         first = call.memo.get(INITIAL_PASSWORD)
         if first:
             for row, hashed in zip(rows, passwords.hashed_many(first, len(rows)), strict=True):
-                row["password_hash"], row["must_change_password"] = hashed, True
+                row.update(password_policies.first(hashed))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None:
             row["active"] = True
+            _inherit(call, row)
+            writing.refuse(_weak_first_password(call, row))
+        _refuse_unknown_zone(row, before)
         trees.hold(call, self, row, trees.unless_restored(before), "department_id", department)
         trees.hold(call, self, row, before, "role_ids", role)
         trees.refuse_cycle(call, self, row, before, "manager_id")
@@ -87,6 +93,37 @@ USERS = Users()
 def refuse_mightier(call: Call, row: Row) -> None:
     """Nobody keeps out, lets in or sets the password of a person who has more than they do."""
     giving.refuse_stronger(call, row, None)
+
+
+def _inherit(call: Call, row: Row) -> None:
+    """A new account of a group that names no roles gets those that its group starts with."""
+    if not row["group"] or row["role_ids"]:
+        return
+    known = call.memo.setdefault("inherited roles", {})
+    if row["group"] not in known:
+        living = select(role.c.id).where(role.c.inherited, role.c.delete_time.is_(None)).order_by(role.c.id)
+        known[row["group"]] = call.connection.scalars(living.where(role.c.group == row["group"])).all()
+    row["role_ids"] = list(known[row["group"]])
+
+
+def _weak_first_password(call: Call, row: Row) -> list[Problem]:
+    """Why the first password of an import will not do for this row."""
+    first = call.memo.get(INITIAL_PASSWORD)
+    if not first:
+        return []
+    policy = password_policies.of_department(call, row["department_id"])
+    owner = password_policies.Owner(row["username"], row["name"])
+    return password_policies.problems(call, policy, first, owner, "initialPassword", FIRST)
+
+
+def _refuse_unknown_zone(row: Row, before: Row | None) -> None:
+    zone = row["time_zone"]
+    if zone and (before is None or zone != before["time_zone"]):
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            label = USERS.fields["time_zone"].label
+            raise errors.Invalid(Problem("timeZone", "bad_format", {"label": label})) from None
 
 
 def _refuse_unknown(row: Row, new: Sequence[dict[str, Any]]) -> None:

@@ -41,7 +41,7 @@ def begin(call: Call, keys: Keys, user_id: str) -> pb.ViewToken:
         raise errors.Conflict("account_not_active")
     users.refuse_mightier(call, person)
     now = int(time.time())
-    claims = Claims(user_id, call.caller.session_id, False, now, now + SECONDS, acting_id=call.caller.user_id)
+    claims = Claims(user_id, call.caller.session_id, "", now, now + SECONDS, acting_id=call.caller.user_id)
     seen = Session(id=ids.uuid7(), user_id=user_id, address=call.metadata.address, etag="1")
     sessions.tell(call, "viewed_as", 1, seen)
     return pb.ViewToken(

@@ -97,13 +97,14 @@ class Server:
         department_id: str | None = None,
         also: Sequence[str] = (),
         fields: Sequence[dict[str, Any]] = (),
+        policy: dict[str, Any] | None = None,
     ) -> Client:
         """Somebody signed in with these rights, on everything of `scope` or on what a list of scopes says.
 
-        `also` are ids of further roles, `fields` the field rules of the first.
+        `also` are ids of further roles; `fields` are the field rules of the first, `policy` says how it may be used.
         """
         user_id, session_id = ids.uuid7(), ids.uuid7()
-        role_ids = [self.role(rights, scope, fields), *also]
+        role_ids = [self.role(rights, scope, fields, policy), *also]
         self._insert(
             organisation.user,
             {
@@ -129,6 +130,7 @@ class Server:
         rights: Sequence[str],
         scope: str | Sequence[dict[str, Any]] = "all",
         fields: Sequence[dict[str, Any]] = (),
+        policy: dict[str, Any] | None = None,
     ) -> str:
         """A role; its id."""
         role_id = ids.uuid7()
@@ -142,6 +144,7 @@ class Server:
                 "rights": list(rights),
                 "scopes": scopes,
                 "field_rules": list(fields),
+                "policy": policy or {},
             },
         )
         return role_id
@@ -194,12 +197,10 @@ class Server:
         return found
 
 
-def token(
-    user_id: str, session_id: str, *, must_change_password: bool = False, seconds: int = 900, acting_id: str = ""
-) -> str:
+def token(user_id: str, session_id: str, *, pending: str = "", seconds: int = 900, acting_id: str = "") -> str:
     """An access token signed with the tests' key."""
     now = int(time.time())
-    claims = tokens.Claims(user_id, session_id, must_change_password, now, now + seconds, acting_id=acting_id)
+    claims = tokens.Claims(user_id, session_id, pending, now, now + seconds, acting_id=acting_id)
     return tokens.sign(claims, _KEY, KID)
 
 

@@ -10,12 +10,12 @@ from crm.identity.v1 import users_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors
 from crm_kit.db import one_of
-from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import bulk, writing
+from crm_records import fields as kinds
 from crm_records.record import Row
 from crm_records.servicer import Servicer
-from identity import passwords, people, sessions, users, viewing
+from identity import devices, password_policies, passwords, people, sessions, users, viewing
 from identity.keys import Keys
 from identity.tables import user
 from identity.users import USERS
@@ -27,8 +27,6 @@ errors.texts(
         "own_account": ("不能停用或删除自己的账号", "You cannot disable or delete your own account"),
     }
 )
-
-_FIRST = ("初始密码", "Initial password")
 
 
 class UserServicer(Servicer):
@@ -42,18 +40,20 @@ class UserServicer(Servicer):
         first = request.initial_password
         if not first:
             return _user(writing.create(call, USERS, request.user))
-        problems = list(passwords.problems(first, request.user.username, "initialPassword", _FIRST))
+        department_id = request.user.department_id if kinds.is_id(request.user.department_id) else None
+        policy = password_policies.of_department(call, department_id)
+        owner = password_policies.Owner(request.user.username, request.user.name)
+        problems = password_policies.problems(call, policy, first, owner, "initialPassword", users.FIRST)
         if problems:
             writing.new_row(call, USERS, request.user, problems)  # names every other wrong field, too
             writing.refuse(problems)
-        hashed = passwords.hashed(first)
-        return _user(writing.create(call, USERS, request.user, password_hash=hashed, must_change_password=True))
+        return _user(writing.create(call, USERS, request.user, **password_policies.first(passwords.hashed(first))))
 
     def ImportUsers(self, call: Call, request: pb.ImportUsersRequest) -> records_pb.BulkResponse:
         first = request.initial_password
         if first:
-            problems: list[Problem] = list(passwords.problems(first, "", "initialPassword", _FIRST))
-            writing.refuse(problems)
+            departments = {u.department_id for u in request.users if kinds.is_id(u.department_id)}
+            password_policies.refuse_for_all(call, first, departments, "initialPassword", users.FIRST)
             call.memo[users.INITIAL_PASSWORD] = first
         _as_stored(call, request)
         return bulk.import_rows(call, USERS, request.users)
@@ -76,12 +76,15 @@ class UserServicer(Servicer):
     def SetPassword(self, call: Call, request: pb.SetPasswordRequest) -> pb.User:
         def give(before: Row) -> dict[str, Any]:
             users.refuse_mightier(call, before)
-            label = ("新密码", "New password")
-            writing.refuse(passwords.problems(request.new_password, before["username"], "newPassword", label))
-            return {"password_hash": passwords.hashed(request.new_password), "must_change_password": True}
+            policy = password_policies.of_department(call, before["department_id"])
+            owner, label = password_policies.Owner.of(before), ("新密码", "New password")
+            new = request.new_password
+            writing.refuse(password_policies.problems(call, policy, new, owner, "newPassword", label))
+            return password_policies.replacing(call, before, new, must_change=True)
 
         row = writing.write(call, USERS, request.id, None, "password_set", give)
         sessions.end_all(call, request.id)
+        devices.forget(call, request.id)
         return _user(writing.answer(call, USERS, row))
 
     def ViewAs(self, call: Call, request: pb.ViewAsRequest) -> pb.ViewToken:
