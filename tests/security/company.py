@@ -7,8 +7,8 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from security import world as worlds
+from security.facts import Member, Person, Record, Role
 from security.kinds import KINDS, Kind
-from security.oracle import Member, Person, Record, Role
 from security.services import Services
 from security.world import SIZES, World
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from security import company
+from security.facts import Person, Record
 from security.kinds import KINDS, Kind
-from security.oracle import ALLOWED, HIDDEN, MASKED, OPENNESS, REQUIRED, Answer, Person, Record
+from security.oracle import ALLOWED, HIDDEN, MASKED, OPENNESS, REQUIRED, Answer
 from security.reading import pages
 from security.run import LEAK, WRONG_REFUSAL, Run
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from security.facts import Person, Record
 from security.kinds import KINDS
-from security.oracle import ALLOWED, Person, Record
+from security.oracle import ALLOWED
 from security.run import Run
 
 CENT = Decimal("0.01")

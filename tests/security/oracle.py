@@ -1,14 +1,17 @@
 """Who may do what, on which records, with which fields: told a second time, from the written rules alone.
 
-Nothing of the product is imported here, and nothing is clever: every answer walks over all people and records. The
-product answers the same questions in SQL; where the two differ, one of them is wrong. Every answer has its reason.
+Nothing of the product is imported here or in `facts.py`, and nothing is clever: an answer walks over people and
+records. The product answers the same questions in SQL; where the two differ, one of them is wrong. Every answer has its
+reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from security.facts import Person, Record, Role, Scope
 
 HIDDEN, MASKED, READ_ONLY, REQUIRED, OPTIONAL = "hidden", "masked", "read_only", "required", "optional"
 OPENNESS = (HIDDEN, MASKED, READ_ONLY, REQUIRED, OPTIONAL)
@@ -26,84 +29,6 @@ SCOPE_ALONE = frozenset({"delete", "assign"})
 """What no team gives: that is for those in whose scope the record lies. A member who may write may do the rest."""
 
 ALLOWED, NO_RIGHT, NOT_THERE = "OK", "PERMISSION_DENIED", "NOT_FOUND"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """On which records a role's rights for a resource ("*": those not named) hold."""
-
-    resource: str
-    kind: str
-    departments: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class FieldRule:
-    """How a role treats a field, in some states or (none named) in all."""
-
-    resource: str
-    field: str
-    level: str
-    states: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class Role:
-    id: str
-    code: str
-    rights: frozenset[str]
-    scopes: tuple[Scope, ...]
-    field_rules: tuple[FieldRule, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A right given to one person, or denied; until a moment or without end."""
-
-    right: str
-    denied: bool = False
-    until: datetime | None = None
-
-
-@dataclass(slots=True)
-class Person:
-    id: str
-    name: str
-    department: str | None
-    manager: str | None
-    roles: tuple[Role, ...]
-    grants: tuple[Grant, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Somebody in the team of a record."""
-
-    person: str
-    access: str
-    until: datetime | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """A record as far as rights are concerned, and values that questions are asked about."""
-
-    type: str
-    id: str
-    owner: str | None = None
-    department: str | None = None
-    creator: str | None = None
-    parent: Record | None = None
-    state: str | None = None
-    deleted: bool = False
-    version: int = 1
-    team: tuple[Member, ...] = ()
-    values: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def top(self) -> Record:
-        """What a part belongs to in the end; the record itself where it is no part."""
-        return self if self.parent is None else self.parent.top
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from security.facts import Person, Record
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, NOT_THERE, Answer, Person, Record
+from security.oracle import ALLOWED, NOT_THERE, Answer
 from security.run import Run
 
 CAP = 1000

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from security.facts import Person, Record
 from security.kinds import Kind
-from security.oracle import ALLOWED, NOT_THERE, Answer, Person, Record
+from security.oracle import ALLOWED, NOT_THERE, Answer
 from security.services import GRPC, HTTP, Outcome, Services
 from security.world import World
 

@@ -16,8 +16,8 @@ import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.rpc import error_details_pb2, status_pb2
+from security.facts import Person
 from security.kinds import SERVICES
-from security.oracle import Person
 from werkzeug.test import Client as Http
 
 from crm.records.v1.event_pb2 import Event

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from security.facts import FieldRule, Grant, Member, Person, Record, Role, Scope
 from security.kinds import ACTIONS, KINDS, RESOURCES
-from security.oracle import OPENNESS, FieldRule, Grant, Member, Oracle, Person, Record, Role, Scope
+from security.oracle import OPENNESS, Oracle
 
 SCOPES = ("self", "subordinates", "department", "department_tree", "chosen", "all")
 PROVINCES = ("江苏", "浙江", "广东", "四川")
@@ -81,6 +82,8 @@ def _role(chance: random.Random, number: int, departments: list[str], fields: bo
         elif chance.random() < 0.85:
             rights.add(f"{resource}.read")
             rights |= {f"{resource}.{a}" for a in ACTIONS if chance.random() < 0.45}
+            if chance.random() < 0.06:
+                rights.discard(f"{resource}.read")
     if chance.random() < 0.08:
         rights.add("*")
     named = chance.sample(["customer", "opportunity", "service_request", "task", "customer_brief"], chance.randrange(4))

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from security import company
+from security.facts import Person, Record
 from security.fields import may_set
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, NOT_THERE, Answer, Person, Record
+from security.oracle import ALLOWED, NOT_THERE, Answer
 from security.run import Run
 from security.services import Outcome
 

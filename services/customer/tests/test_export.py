@@ -171,3 +171,17 @@ def test_a_file_holds_no_more_of_a_field_than_the_list_shows(server, customers, 
     assert "88886666" not in page
     with refused("INVALID_ARGUMENT", "INVALID", "fields"):
         person.ExportRecords(record_type="customer", fields="registered_capital")
+
+
+def test_nothing_leaves_that_its_taker_does_not_see(boss: Client, server: Server, table: Any) -> None:
+    """Rights hold on the records of the roles that give them: what is exported lies within both."""
+    sees_own = server.role(["customer.read"], "self")
+    taker = server.person(rights=["customer.export"], scope="all", also=[sees_own])
+    blind = server.person(rights=["customer.export"], scope="all")
+    boss.CreateCustomer(customer={"name": "别人的", "owner_id": boss.user_id})
+    boss.CreateCustomer(customer={"name": "自己的", "owner_id": taker.user_id})
+
+    assert [row[0] for row in table(taker, fields="name")[1:2]] == ["自己的"]
+    assert "别人的" not in str(table(taker, fields="name"))
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        table(blind, fields="name")

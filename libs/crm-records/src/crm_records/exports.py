@@ -20,7 +20,7 @@ from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import custom_fields, dictionaries, listing, visibility
+from crm_records import custom_fields, dictionaries, listing, reaching, visibility
 from crm_records import fields as kinds
 from crm_records.export_formats import Cell, Table, to_csv, to_html, to_xlsx
 from crm_records.fields import Field
@@ -88,6 +88,8 @@ def _collect(call: Call, record: Record, request: Any, limit_name: str, usual: i
 
 
 def _pages(call: Call, record: Record, request: Any) -> Iterator[Sequence[Any]]:
+    """What the caller sees, by the right to read, as far as the right to take it along reaches, too."""
+    call.need(f"{record.type}.read")
     asked = pb.ListRequest(
         page_size=listing.LARGEST_PAGE,
         filter=request.filter,
@@ -95,12 +97,22 @@ def _pages(call: Call, record: Record, request: Any) -> Iterator[Sequence[Any]]:
         search=request.search,
         fields=request.fields,
     )
-    while True:
-        page = listing.page(call, record, asked)
-        yield page.messages
-        if not page.next_page_token:
-            return
-        asked.page_token = page.next_page_token
+    right, leaving = call.caller.right, record.reach(call)
+    call.caller.right = f"{record.type}.read"
+    try:
+        everything = leaving.all or leaving == record.reach(call)
+        while True:
+            page = listing.page(call, record, asked)
+            if everything:
+                yield page.messages
+            else:
+                among = reaching.those(call, record, [m.id for m in page.messages], leaving)
+                yield [m for m in page.messages if m.id in among]
+            if not page.next_page_token:
+                return
+            asked.page_token = page.next_page_token
+    finally:
+        call.caller.right = right
 
 
 def _table(call: Call, record: Record, request: Any, messages: Sequence[Any]) -> Table:

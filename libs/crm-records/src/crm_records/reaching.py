@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, any_, bindparam, select
 
 from crm_kit import errors, scope
 from crm_kit.access import Reach
@@ -40,6 +41,19 @@ def holds(call: Call, record: Record, record_id: str, reach: Reach) -> bool:
         _statements[key] = sql.prepare(query if within is None else query.where(within))
     parameters = {"id": record_id, **scope.parameters(reach)}
     return _statements[key].run(call.connection, parameters).fetchone() is not None
+
+
+def those(call: Call, record: Record, ids: Sequence[str], reach: Reach) -> set[str]:
+    """Those of the ids whose records lie within a reach."""
+    shape = scope.shape(reach)
+    key = (record, shape, "several")
+    if key not in _statements:
+        table = record.table
+        query = select(table.c.id).where(table.c.id == any_(bindparam("ids", type_=ARRAY(table.c.id.type))))
+        within = record.within(shape)
+        _statements[key] = sql.prepare(query if within is None else query.where(within))
+    parameters = {"ids": list(ids), **scope.parameters(reach)}
+    return {row[0] for row in _statements[key].run(call.connection, parameters).fetchall()}
 
 
 def refusal(call: Call, record: Record, record_id: str) -> errors.Refusal:

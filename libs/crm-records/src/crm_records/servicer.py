@@ -260,7 +260,6 @@ def servicers(registry: Registry) -> dict[str, object]:
         "ExportService": ExportServicer(registry),
         "TeamService": TeamServicer(registry),
         "AccessService": AccessServicer(registry),
-        "FieldService": FieldServicer(registry),
     }
 
 

@@ -1,0 +1,84 @@
+"""What is the case, as plain data: people, roles, records. Who may do what with it, the oracle says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """On which records a role's rights for a resource ("*": those not named) hold."""
+
+    resource: str
+    kind: str
+    departments: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """How a role treats a field, in some states or (none named) in all."""
+
+    resource: str
+    field: str
+    level: str
+    states: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Role:
+    id: str
+    code: str
+    rights: frozenset[str]
+    scopes: tuple[Scope, ...]
+    field_rules: tuple[FieldRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right given to one person, or denied; until a moment or without end."""
+
+    right: str
+    denied: bool = False
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
+class Person:
+    id: str
+    name: str
+    department: str | None
+    manager: str | None
+    roles: tuple[Role, ...]
+    grants: tuple[Grant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in the team of a record."""
+
+    person: str
+    access: str
+    until: datetime | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """A record as far as rights are concerned, and values that questions are asked about."""
+
+    type: str
+    id: str
+    owner: str | None = None
+    department: str | None = None
+    creator: str | None = None
+    parent: Record | None = None
+    state: str | None = None
+    deleted: bool = False
+    version: int = 1
+    team: tuple[Member, ...] = ()
+    values: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def top(self) -> Record:
+        """What a part belongs to in the end; the record itself where it is no part."""
+        return self if self.parent is None else self.parent.top
