@@ -86,7 +86,7 @@ def search(run: Run) -> None:
     who = run.world.somebody()
     kind = KINDS[run.world.chance.choice([k for k in KINDS if KINDS[k].searched])]
     target = run.world.chance.choice(run.world.records[kind.type])
-    name = run.world.chance.choice(kind.searched)
+    name = run.world.chance.choice([n for n in kind.searched if target.values[n]])
     words = str(target.values[name])
     asked = f"List{kind.nouns} search={words} ({name})"
     oracle = run.world.oracle
