@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from test_import_client import Server
 
 from suites import Suite
-from test_import_client import Server
 
 pytestmark = pytest.mark.feature("IDN-09")
 
