@@ -17,6 +17,7 @@ from lark.exceptions import VisitError
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Connection,
     Date,
     DateTime,
     Integer,
@@ -34,8 +35,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_kit import errors
+from crm_records import blind, search, validation
 from crm_records import fields as kinds
-from crm_records import search, validation
+from crm_records.fields import Field
 from crm_records.record import Record
 
 _GRAMMAR = r"""
@@ -147,10 +149,21 @@ class Compiled:
     condition: ColumnElement[bool]
     readers: tuple[tuple[str, Callable[[Comparison], Any]], ...]
 
-    def parameters(self, tree: Any) -> dict[str, Any]:
+    def parameters(self, tree: Any, connection: Connection) -> dict[str, Any]:
         """The values of a tree of the same shape."""
         tests = list(_tests(tree))
-        return {name: read(tests[int(name.split("_")[1])]) for name, read in self.readers}
+        values = {name: read(tests[int(name.split("_")[1])]) for name, read in self.readers}
+        return {
+            name: blind.sought(connection, value.values) if isinstance(value, _Sought) else value
+            for name, value in values.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """Encrypted values that are asked for: what they are stored as depends on the keys of the moment."""
+
+    values: list[tuple[str, str]]
 
 
 def _tests(tree: Any) -> Any:
@@ -195,6 +208,9 @@ def _compile_test(
         return empty if test.operator == "=" else not_(empty)
     if None in test.values:
         raise errors.Invalid(key="bad_filter", what=("null 只能与 = 或 != 一起使用", "null goes with = and != only"))
+    field = _field(record, test.field)
+    if field is not None and field.encrypted:
+        return _compile_exact(record, field, test, name, readers)
     sql_type, read = _TYPES[kind]
 
     def one(value: str | None) -> Any:
@@ -238,6 +254,21 @@ def _compile_test(
     return column >= bound
 
 
+def _compile_exact(record: Record, field: Field, test: Comparison, name: str, readers: Readers) -> ColumnElement[bool]:
+    """An encrypted field is compared with whole values only, through the blind index."""
+    if test.operator not in ("=", "!=", "in"):
+        what = (
+            f"{field.label[0]}加密保存，只能用 =、!= 或 in 按完整的值查找",
+            f"{field.label[1]} is kept encrypted: only =, != and in with the whole value find it",
+        )
+        raise errors.Invalid(key="bad_filter", what=what)
+    index = blind.of(record.table)
+    readers.append((f"{name}_v", lambda t: _Sought(index.values(field.name, [str(v) for v in t.values]))))
+    stored = record.table.c[blind.COLUMN]
+    found = stored.op("&&", is_comparison=True)(bindparam(f"{name}_v", type_=ARRAY(Text)))
+    return not_(found) if test.operator == "!=" else found
+
+
 def _contains(
     record: Record,
     field: str,
@@ -267,10 +298,15 @@ def _column(
         if custom_kinds.get(key) not in (None, "multi_choice") and "custom" in record.table.c:
             return *custom_column(record, key, custom_kinds[key]), (key, key)
     else:
-        field = record.stored.get(name) or next((f for f in record.stored.values() if f.json_name == name), None)
+        field = _field(record, name)
         if field is not None and field.kind in _TYPES:
             return record.table.c[field.name], field.kind, field.label
     raise errors.Invalid(key="bad_filter", what=(f"没有字段 {name}", f"there is no field {name}"))
+
+
+def _field(record: Record, name: str) -> Field | None:
+    """The stored field of a name, as the contract or as JSON writes it."""
+    return record.stored.get(name) or next((f for f in record.stored.values() if f.json_name == name), None)
 
 
 def custom_column(record: Record, key: str, kind: str) -> tuple[ColumnElement[Any], str]:

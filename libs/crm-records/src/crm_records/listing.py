@@ -31,6 +31,10 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 200
 GROUPS = 1000
 """Values of a field that are counted at most."""
 
+errors.texts(
+    {"order_encrypted": ("{name}加密保存，不能用来排序", "{name} is kept encrypted: nothing can be sorted by it")}
+)
+
 _statements: dict[Any, Any] = {}
 
 
@@ -71,7 +75,7 @@ def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
     row = statement.run(call.connection, {"id": request.id, **scope.parameters(reach)}).fetchone()
     if row is None:
         raise errors.NotFound()
-    message = rows.filler(record, columns)(row)
+    message = rows.reader(call.connection, record, columns)(row)
     record.decorate_wanted(call, [message], names)
     return message
 
@@ -112,7 +116,7 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
 
     more = len(result) > size
     result = result[:size]
-    fill = rows.filler(record, columns)
+    fill = rows.reader(call.connection, record, columns)
     messages = [fill(row) for row in result]
     token = ""
     if more:
@@ -182,6 +186,8 @@ def parse_order(record: Record, text: str) -> tuple[Key, ...]:
         sortable = name and record.stored[name].kind not in (kinds.TEXTS, kinds.IDS, kinds.DATA, kinds.CUSTOM)
         if not sortable or direction not in ("", "asc", "desc") or len(keys) == 3:
             raise errors.Invalid(key="bad_order", name=part[:60])
+        if record.stored[name].encrypted:
+            raise errors.Invalid(key="order_encrypted", name=record.stored[name].label)
         keys.append(Key(name, direction == "desc"))
     if not any(k.name == "id" for k in keys):
         keys.append(Key("id", keys[-1].descending if keys else True))
@@ -208,9 +214,9 @@ def _selection(
     where, compiled = found
     parameters: dict[str, Any] = scope.parameters(reach)
     if compiled is not None:
-        parameters |= compiled.parameters(tree)
+        parameters |= compiled.parameters(tree, call.connection)
     if searching:
-        parameters |= search.parameters(words)
+        parameters |= record.search_parameters(call, words)
     return key, where, parameters
 
 

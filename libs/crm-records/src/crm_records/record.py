@@ -17,15 +17,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from google.protobuf.message import Message
-from sqlalchemy import Column, ColumnElement, Engine, Table, select
+from sqlalchemy import Column, ColumnElement, Engine, Table, or_, select
 
 from crm import rule_pb2
 from crm_kit import contract
 from crm_kit.access import Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
+from crm_records import blind, search
 from crm_records import fields as kinds
-from crm_records import search
 from crm_records.fields import Field
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Record:
         self.label: tuple[str, str] = (options.zh, options.en)
         self.fields: dict[str, Field] = kinds.of(self.message.DESCRIPTOR)
         self.stored: dict[str, Field] = {n: f for n, f in self.fields.items() if not f.computed}
+        if self.key in self.fields and self.fields[self.key].encrypted:
+            raise TypeError(f"{self.type}: an import cannot find a record by {self.key}, which is encrypted")
         self.dependents: list[Dependent] = []
         if self.parent is not None and not self.part_of_parent:
             column, parent = self.parent
@@ -123,12 +125,26 @@ class Record:
         """What the search box finds a row by."""
         for name in self.search:
             value = row.get(name)
-            if value:
+            if value and not self.fields[name].encrypted:
                 yield search.digits(value) if self.fields[name].format == rule_pb2.FORMAT_PHONE else value
 
     def search_condition(self) -> ColumnElement[bool]:
-        """Rows that a search finds; open parameters as in `crm_records.search`."""
-        return search.condition(self.table)
+        """Rows that a search finds; open parameters as in `search_parameters`."""
+        found = search.condition(self.table)
+        if any(self.fields[n].encrypted for n in self.search):
+            found = or_(found, search.exactly(self.table))
+        return found
+
+    def search_parameters(self, call: Call, words: str) -> dict[str, Any]:
+        """What to bind for a search."""
+        parameters = search.parameters(words)
+        if any(self.fields[n].encrypted for n in self.search):
+            parameters["search_tokens"] = blind.sought(call.connection, self.search_exactly(words))
+        return parameters
+
+    def search_exactly(self, words: str) -> list[tuple[str, str]]:
+        """Which encrypted values the words may be; only a whole one finds its record."""
+        return blind.of(self.table).searched(self.search, words)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         """Derive values and check rules that need more than one field. Raises `errors.Invalid`."""

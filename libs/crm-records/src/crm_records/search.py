@@ -48,6 +48,11 @@ def condition(table: Table) -> ColumnElement[bool]:
     return and_(pairs, table.c.search_text.like(bindparam("search_like", type_=Text)))
 
 
+def exactly(table: Table) -> ColumnElement[bool]:
+    """Rows with an encrypted value that the words may be; bind `search_tokens`."""
+    return table.c.blind_index.op("&&", is_comparison=True)(bindparam("search_tokens", type_=ARRAY(Text)))
+
+
 def parameters(words: str) -> dict[str, Any]:
     """What to bind for a search."""
     text = normal(words)[:LONGEST]

@@ -208,8 +208,9 @@ def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
         read_only=f.output_only or f.computed,
         dictionary=f.dictionary,
         references=f.references,
-        sortable=comparable and f.kind not in (kinds.TEXTS, kinds.IDS),
+        sortable=comparable and not f.encrypted and f.kind not in (kinds.TEXTS, kinds.IDS),
         filterable=comparable,
+        exact=comparable and f.encrypted,
         max_length=f.max_length if f.kind == kinds.TEXT else 0,
         choices=f.values,
     )

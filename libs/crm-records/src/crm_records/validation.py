@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date
 from decimal import Decimal
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 import phonenumbers
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from stdnum.cn import uscc
+from stdnum.cn import ric, uscc
 
 from crm import rule_pb2
 from crm_kit import codec
@@ -132,6 +133,9 @@ def _text(raw: str, field: Field, wrong: Any) -> Any:
         case rule_pb2.FORMAT_CREDIT_CODE:
             value = value.upper()
             return value if uscc.is_valid(value) else wrong("bad_format")
+        case rule_pb2.FORMAT_IDENTITY_NUMBER:
+            value = unicodedata.normalize("NFKC", value).upper()
+            return value if ric.is_valid(value) else wrong("bad_format")
     return value
 
 
