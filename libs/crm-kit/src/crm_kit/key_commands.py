@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import orjson
 from sqlalchemy import Engine, Table, select
 
-from crm_kit import rotation
+from crm_kit import key_file, rotation
 from crm_kit.sealing import Keyring, data_key
 
 
@@ -28,6 +28,11 @@ def show(engine: Engine, tables: Sequence[Table]) -> None:
             "values": {u.table: u.values for u in uses if u.key_id == key.id and u.purpose == key.purpose},
         }
         sys.stdout.write(orjson.dumps(line).decode() + "\n")
+
+
+def add_master(keys: Keyring) -> None:
+    """Put a new master key first into the key file; each service then wraps its keys again with `--rewrap`."""
+    sys.stdout.write(f"{key_file.add(keys.file)}\n")
 
 
 def rotate(keys: Keyring, engine: Engine, tables: Sequence[Table], *, rewrap: bool) -> None:

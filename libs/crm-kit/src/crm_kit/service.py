@@ -209,7 +209,7 @@ class Service:
             worker.wake()
 
     def run(self, arguments: Sequence[str] = ()) -> None:
-        """The command line of a service process: serve, work, migrate, retry-dead-letters, keys, rotate-keys."""
+        """The command line of a service process: serve, work, migrate, retry-dead-letters, keys and their change."""
         words = list(arguments or sys.argv[1:])
         try:
             settings = Settings.from_environment(self.name)
@@ -236,13 +236,16 @@ class Service:
                     sys.stdout.write(f"{applied} applied, {failing} still failing\n")
                 case ["rotate-keys", *how] if how in ([], ["--rewrap"]):
                     key_commands.rotate(self.keys, self.writer, self._sealed_tables(), rewrap=bool(how))
+                case ["add-master-key"]:
+                    key_commands.add_master(self.keys)
                 case ["keys"]:
                     key_commands.show(self.writer, self._sealed_tables())
                 case [name] if name in self.commands:
                     self.commands[name](self)
                 case _:
                     usual = "serve [--no-work]", "work [--only relay|reader]", "migrate [--check]", "retry-dead-letters"
-                    sys.exit(f"usage: {' | '.join([*usual, 'keys', 'rotate-keys [--rewrap]', *self.commands])}")
+                    of_keys = "keys", "rotate-keys [--rewrap]", "add-master-key"
+                    sys.exit(f"usage: {' | '.join([*usual, *of_keys, *self.commands])}")
         except SettingsError as error:
             sys.exit(f"{self.name}: {error}")
         finally:

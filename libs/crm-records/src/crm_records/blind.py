@@ -23,7 +23,7 @@ from crm_records.fields import Field
 COLUMN = "blind_index"
 _BETWEEN = re.compile(r"[\s\-.·]+")
 _NUMBER = re.compile(r"\d+x?")
-_FORMS = {
+_FORMS: dict[int, re.Pattern[str]] = {
     rule_pb2.FORMAT_PHONE: re.compile(r"[\d\s\-()+.]{5,40}"),
     rule_pb2.FORMAT_EMAIL: re.compile(r"[^\s@]+@[^\s@]+"),
     rule_pb2.FORMAT_IDENTITY_NUMBER: re.compile(r"[\dx\s\-]{15,30}"),

@@ -5,6 +5,7 @@ The SQL depends on the shape of a filter only, so `name:"上海"` and `name:"北
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -61,6 +62,8 @@ BARE: /[^\s()",=<>!:]+/
 STRING: /"(\\.|[^"\\])*"/
 %ignore /\s+/
 """
+_PERSONAL = re.compile(r"[\d\s+().-]{7,}|[^\s\"@]+@[^\s\"]*")
+"""What may be a number or an address of somebody: an answer that may be shown to others does not repeat it."""
 DEPTH = 20
 CONDITIONS = 50
 
@@ -120,7 +123,7 @@ def parse(text: str) -> Any:
         tree = _parser.parse(text)
         size = _size(tree)
     except UnexpectedInput as error:
-        place = text[max(0, (error.pos_in_stream or 0)) :][:30] or "…"
+        place = _PERSONAL.sub("…", text[max(0, (error.pos_in_stream or 0)) :])[:30] or "…"
         raise errors.Invalid(
             key="bad_filter", what=(f"“{place}”处无法理解", f"cannot be understood at “{place}”")
         ) from None

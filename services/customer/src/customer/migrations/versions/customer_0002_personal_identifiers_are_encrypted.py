@@ -42,7 +42,9 @@ def upgrade() -> None:
     connection = op.get_bind()
     for table, formats in (("customer", _CUSTOMER), ("contact", _CONTACT)):
         op.add_column(table, sa.Column("identity_number", sa.LargeBinary(), nullable=True))
-        tokens = sa.Column("blind_index", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False)
+        tokens: sa.Column[list[str]] = sa.Column(
+            "blind_index", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
+        )
         op.add_column(table, tokens)
         encrypting.to_bytes(connection, table, list(formats))
     op.execute(

@@ -17,7 +17,9 @@ depends_on = ("kit_0003",)
 
 
 def upgrade() -> None:
-    tokens = sa.Column("blind_index", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False)
+    tokens: sa.Column[list[str]] = sa.Column(
+        "blind_index", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
+    )
     op.add_column("user_account", tokens)
     formats = {"phone": rule_pb2.FORMAT_PHONE, "email": rule_pb2.FORMAT_EMAIL}
     encrypting.to_bytes(op.get_bind(), "user_account", list(formats))
