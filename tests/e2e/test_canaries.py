@@ -208,3 +208,26 @@ def in_tables(suite: Suite, service: str, words: list[str]) -> list[str]:
             if connection.execute(one, [[f"%{word}%" for word in words]]).fetchone():
                 found.append(f"{service}: {table}.{column}")
     return found
+
+
+@pytest.mark.long
+@pytest.mark.feature("IDN-10")
+def test_an_operator_changes_every_key_while_the_suite_runs(suite: Suite, admin: str) -> None:
+    birds = Canaries()
+    values = {"name": "换钥匙"} | birds.customer()
+    made = ok(suite, "POST", "/v1/customers", values, admin, {"Idempotency-Key": "keys-1-create"})
+
+    for words in (("keys", "rotate"), ("keys", "rotate", "--master"), ("keys", "status")):
+        assert suite.run(*words).wait(300) == 0, suite.said("keys")
+
+    lines = [line.split() for line in suite.said("keys").splitlines()]
+    states = {(line[0], line[1]): line[6] for line in lines if line and line[0] in SERVICES}
+    assert {states[name, key] for name in SERVICES for key in ("1", "2")} == {"retired"}
+    assert {states[name, key] for name in SERVICES for key in ("3", "4")} == {"in"}
+    here = f"/v1/customers/{made['id']}"
+    assert ok(suite, "GET", here, None, admin)["bankAccount"] == values["bankAccount"]
+    found = ok(suite, "GET", f"/v1/customers?search={values['mobile']}", None, admin)["customers"]
+    assert [one["id"] for one in found] == [made["id"]]
+    again = ok(suite, "POST", "/v1/customers", values, admin, {"Idempotency-Key": "keys-1-create"})
+    assert again["id"] == made["id"]
+    ok(suite, "PATCH", here, {"phone": birds.phone(), "etag": made["etag"]}, admin)

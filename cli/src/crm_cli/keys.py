@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 from rich.table import Table
@@ -17,8 +18,8 @@ def status(settings: Settings, say: Callable[[str], None]) -> None:
     """A table of all keys with how many values are under each."""
     topology = _reachable(settings)
     table = Table("service", "key", "purpose", "master key", "made", "state", "values", box=None, pad_edge=False)
-    for service in topology.installed:
-        keys = [json.loads(line) for line in _run(topology, service, "keys").splitlines()]
+    for service, said in _run_all(topology, "keys"):
+        keys = [json.loads(line) for line in said.splitlines()]
         newest = {key["purpose"]: key["key"] for key in keys}
         for key in keys:
             state = "retired" if key["retired"] else "in use" if newest[key["purpose"]] == key["key"] else "old"
@@ -31,12 +32,11 @@ def status(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def rotate(settings: Settings, say: Callable[[str], None], *, master: bool) -> None:
-    """Service by service; what is stopped is gone on with by the services, or by calling this again."""
+    """In all services at once; what is stopped is gone on with by the services, or by calling this again."""
     topology = _reachable(settings)
     if master:
         say(f"New master key {_run(topology, topology.installed[0], 'add-master-key').strip()}.")
-    for service in topology.installed:
-        said = _run(topology, service, "rotate-keys", *(["--rewrap"] if master else []))
+    for service, said in _run_all(topology, "rotate-keys", *(["--rewrap"] if master else [])):
         say(f"{service.name}: {'; '.join(said.splitlines())}.")
     if master:
         say(f"Save {settings.key_file} now. The old master key stays in it: backups made before need it.")
@@ -47,6 +47,12 @@ def _reachable(settings: Settings) -> Topology:
     if settings.embeds_postgres and not folder.running():
         raise Wrong(f"No suite runs on {settings.data}, so its databases cannot be asked. Start it with `crm up`.")
     return Topology(settings, folder)
+
+
+def _run_all(topology: Topology, *words: str) -> Iterator[tuple[Service, str]]:
+    with ThreadPoolExecutor() as pool:
+        answers = pool.map(lambda service: _run(topology, service, *words), topology.installed)
+        yield from zip(topology.installed, answers, strict=True)
 
 
 def _run(topology: Topology, service: Service, *words: str) -> str:

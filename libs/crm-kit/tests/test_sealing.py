@@ -242,14 +242,17 @@ def test_a_row_that_somebody_holds_is_not_waited_for_and_not_forgotten(engine: E
 ROUND = """
 import sys
 from pathlib import Path
+from sqlalchemy import Column, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from crm_kit import db, rotation, sealing
-import importlib.util
-spec = importlib.util.spec_from_file_location("test_sealing", sys.argv[3])
-tests = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tests)
+secret = Table(
+    "secret", MetaData(), Column("id", Text, primary_key=True),
+    Column("phone", LargeBinary, info=sealing.SEALED), Column("blind_index", ARRAY(Text)),
+)
+secret.info["tokens"] = lambda k, connection, row: k.tokens(connection, [("secret.phone", row["phone"].decode())])
 engine = db.engine(sys.argv[1], "rotating", size=2)
 keys = sealing.connect(engine, Path(sys.argv[2]))
-while not rotation.go_on(keys, engine, [tests.SECRET], rows=10):
+while not rotation.go_on(keys, engine, [secret], rows=10):
     pass
 """
 
@@ -277,24 +280,24 @@ def test_a_change_of_keys_under_load_survives_being_killed(
             done["read"] += 1
             done["written"] += 1
 
-    threads = [threading.Thread(target=load, args=(n,)) for n in (1,)]
-    for thread in threads:
-        thread.start()
+    loading = threading.Thread(target=load, args=(1,), daemon=True)
+    loading.start()
     rotation.begin(keys, engine)
     url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    command = [sys.executable, "-c", ROUND, url, str(keys.file), __file__]
+    command = [sys.executable, "-c", ROUND, url, str(keys.file)]
     ended: list[int] = []
     positions: list[Any] = []
-    for _ in range(kills):
-        before = position(engine)
-        process = subprocess.Popen(command)
-        assert eventually(lambda b=before, p=process: position(engine) != b or p.poll() is not None, 60)  # type: ignore[misc]
-        positions.append(position(engine))
-        process.send_signal(signal.SIGKILL)
-        ended.append(process.wait())
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for _ in range(kills):
+            before = position(engine)
+            process = subprocess.Popen(command)
+            assert eventually(lambda b=before, p=process: position(engine) != b or p.poll() is not None, 240)  # type: ignore[misc]
+            positions.append(position(engine))
+            process.send_signal(signal.SIGKILL)
+            ended.append(process.wait())
+    finally:
+        stop.set()
+        loading.join()
     assert eventually(lambda: rotation.go_on(keys, engine, [SECRET], rows=200), 60)
 
     assert ended[0] == -signal.SIGKILL

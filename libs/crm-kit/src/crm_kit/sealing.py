@@ -69,6 +69,9 @@ KEPT = 2.0
 SETTLED = 5.0
 """Seconds until a new index key is written with: by then every process also asks for it."""
 
+SHORTEST = 31
+"""Bytes of a sealed value at least."""
+
 _HEAD = struct.Struct(">BH")
 _VERSION = 1
 _ONE_MAKES_THEM = 0x43524D04
@@ -100,19 +103,20 @@ class Keyring:
 
     def open(self, connection: Connection, place: str, sealed: bytes) -> bytes:
         """The value again. Raises `Unreadable`."""
-        version, key_id = _HEAD.unpack_from(sealed) if len(sealed) > 30 else (0, 0)
-        if version != _VERSION:
+        if len(sealed) < SHORTEST or sealed[0] != _VERSION:
             raise Unreadable(f"{place} holds no sealed value")
-        key = self._data.get(key_id)
-        if key is None:
-            self.load(connection)
-            key = self._data.get(key_id)
-            if key is None:
-                raise Unreadable(f"{place} is sealed with data key {key_id}, which is not there")
+        key = self._data.get(sealed[1] << 8 | sealed[2]) or self._found(connection, place, key_of(sealed))
         try:
             return key.decrypt(sealed[3:15], sealed[15:], place.encode())
         except InvalidTag:
             raise Unreadable(f"{place} does not open: it was changed, or sealed for another place") from None
+
+    def _found(self, connection: Connection, place: str, key_id: int) -> AESGCM:
+        """A data key that this process does not know yet."""
+        self.load(connection)
+        if key_id not in self._data:
+            raise Unreadable(f"{place} is sealed with data key {key_id}, which is not there")
+        return self._data[key_id]
 
     def tokens(self, connection: Connection, values: Iterable[tuple[str, str]]) -> list[str]:
         """The blind index of (field, normal value), to be stored."""

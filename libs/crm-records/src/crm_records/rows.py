@@ -52,23 +52,33 @@ def to_message(record: Record, row: Row) -> Any:
 def reader(connection: Connection, record: Record, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Message]:
     """Makes a message of a row as the database holds it."""
     fill = filler(record, columns)
-    if not _sealed(record, columns):
-        return fill
-    return lambda values: fill(opened(connection, record, columns, values))
+    read = _opener(connection, record, columns)
+    return fill if read is None else lambda values: fill(read(values))
 
 
 def opened(connection: Connection, record: Record, columns: tuple[str, ...], values: Sequence[Any]) -> Sequence[Any]:
     """The values of a row with what is encrypted in them opened; `id` is one of the columns."""
+    read = _opener(connection, record, columns)
+    return values if read is None else read(values)
+
+
+def _opener(
+    connection: Connection, record: Record, columns: tuple[str, ...]
+) -> Callable[[Sequence[Any]], Sequence[Any]] | None:
+    """Opens what is encrypted in rows of these columns; None where nothing is."""
     plan = _sealed(record, columns)
     if not plan:
-        return values
-    keys = sealing.of(connection)
-    row_id = values[columns.index("id")]
-    plain = list(values)
-    for index, place, read, empty in plan:
-        sealed = values[index]
-        plain[index] = empty() if sealed is None else read(keys.open(connection, place + row_id, sealed))
-    return plain
+        return None
+    open_one, row_id = sealing.of(connection).open, columns.index("id")
+
+    def read(values: Sequence[Any]) -> Sequence[Any]:
+        plain = list(values)
+        for index, place, convert, none in plan:
+            sealed = plain[index]
+            plain[index] = none() if sealed is None else convert(open_one(connection, place + plain[row_id], sealed))
+        return plain
+
+    return read
 
 
 def driver(connection: Connection, record: Record, row: Row, columns: Sequence[str]) -> dict[str, Any]:
