@@ -50,6 +50,7 @@ HELP = {
     "<SERVICE>_DATABASE_URL": "use this database for a service instead of the one that comes with the suite",
     "<SERVICE>_ADDRESS": "host:port a service listens on (127.0.0.1:9101 to 9106)",
     "AUDIT_ANCHORS": "file for the anchors of the audit trail (audit/anchors.jsonl in the data folder)",
+    "KEY_FILE": "master keys, with which personal data are encrypted (keys/master.keys in the data folder)",
     "LOG_LEVEL": "how much the services say: debug, info, warning, error (info)",
 }
 SECRET = ("CRM_ADMIN_PASSWORD", "NATS_URL", *(f"{service.prefix}_DATABASE_URL" for service in SERVICES))
@@ -67,6 +68,7 @@ class Settings:
     nats_url: str | None
     admin_password: str | None
     log_level: str
+    key_file: Path
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -82,8 +84,9 @@ class Settings:
                 raise Wrong(f"{name} is {address!r}; it must be host:port, for example 127.0.0.1:{service.port}.")
             _port(number, name)
             addresses[service.name] = address
+        data = Path(environment.get("CRM_DATA") or ".data").expanduser().absolute()
         return cls(
-            data=Path(environment.get("CRM_DATA") or ".data").expanduser().absolute(),
+            data=data,
             http_host=environment.get("CRM_HTTP_HOST") or "127.0.0.1",
             http_port=port("CRM_HTTP_PORT", GATEWAY.port),
             postgres_port=port("POSTGRES_PORT", 54329),
@@ -95,6 +98,7 @@ class Settings:
             nats_url=environment.get("NATS_URL") or None,
             admin_password=environment.get("CRM_ADMIN_PASSWORD") or None,
             log_level=environment.get("LOG_LEVEL") or "info",
+            key_file=Path(environment.get("KEY_FILE") or data / "keys" / "master.keys").expanduser().absolute(),
         )
 
     @property

@@ -58,6 +58,7 @@ class Topology:
             "ADDRESS": settings.addresses[service.name],
             "DATABASE_URL": self.database_url(service),
             "NATS_URL": self.nats_url,
+            "KEY_FILE": str(settings.key_file),
         }
 
     def keeps_postgres(self) -> Child:

@@ -159,8 +159,7 @@ class Rpcs:
             except Exception as error:
                 refusal = translate(error)
                 if refusal.code == code_pb2.UNAVAILABLE:
-                    # The first line only: what follows it may hold values.
-                    log.warning("%s: %s: %s", name, type(error).__name__, str(error).partition("\n")[0])
+                    log.warning("%s: %s", name, logs.said(error))
                 if refusal.code == code_pb2.INTERNAL:
                     log.exception("%s failed", name, extra={"data": {"requestId": meta.request_id}})
             finally:

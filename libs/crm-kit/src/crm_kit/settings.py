@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 SERVICES = {
     "identity": "127.0.0.1:9101",
@@ -25,6 +26,11 @@ def peer_address(service: str) -> str:
     return os.environ.get(f"{service.upper().replace('-', '_')}_ADDRESS", SERVICES[service])
 
 
+def key_file() -> Path:
+    """KEY_FILE, or `keys/master.keys` in the data folder."""
+    return Path(os.environ.get("KEY_FILE") or Path(os.environ.get("CRM_DATA") or ".data") / "keys" / "master.keys")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What one service process is told. All times are seconds."""
@@ -36,10 +42,12 @@ class Settings:
     log_level: str
     threads: int
     metrics_address: str
+    key_file: Path = field(default_factory=key_file)
+    """Where the master keys lie, with which personal data in the database are encrypted."""
 
     @classmethod
     def from_environment(cls, service: str) -> Settings:
-        """Read DATABASE_URL, NATS_URL, ADDRESS, LOG_LEVEL, THREADS, METRICS_ADDRESS."""
+        """Read DATABASE_URL, NATS_URL, ADDRESS, LOG_LEVEL, THREADS, METRICS_ADDRESS, KEY_FILE."""
         database_url = os.environ.get("DATABASE_URL", "")
         if not database_url.startswith(("postgresql://", "postgres://")):
             raise SettingsError("DATABASE_URL must be set, in the form postgresql://user:password@host:port/database")

@@ -158,7 +158,7 @@ def _hang(call: Call, row: Row, before: Row | None) -> None:
         found = _ANY.run(call.connection, {"id": above_id}).fetchone()
         if found is None or len(above) == LEVELS:
             break
-        above.append(writing.as_row(TASKS, found))
+        above.append(writing.as_row(call, TASKS, found))
     if moved and len(above) + _levels(call, row, before) > LEVELS:
         raise errors.Invalid(Problem("parentId", "tasks_too_deep", {"limit": LEVELS}))
     parent = above[0]

@@ -20,7 +20,7 @@ from crm_kit.kept import Kept
 from crm_kit.service import Service, contract_modules
 from crm_kit.settings import Settings
 from crm_kit.testing.client import Client
-from crm_kit.testing.postgres import database
+from crm_kit.testing.postgres import database, key_file
 
 KID = "test"
 _KEY = Ed25519PrivateKey.generate()
@@ -52,6 +52,7 @@ def connect(service: Service, name: str, *, threads: int = 4) -> None:
             log_level="WARNING",
             threads=threads,
             metrics_address="",
+            key_file=key_file(),
         )
     )
 
