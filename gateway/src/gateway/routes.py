@@ -8,6 +8,7 @@ import orjson
 
 from crm_kit import errors
 from crm_kit.codec import encoder
+from gateway import oauth
 from gateway.auth import Guard
 from gateway.call import Call, Reply
 from gateway.channels import Backends
@@ -65,7 +66,7 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
             return Reply(orjson.dumps(write(message)), 201, [*headers, ("Location", f"{made_at}/{message.id}")])
         return Reply(orjson.dumps(write(message)), 200, headers)
 
-    return answer
+    return oauth.view(operation, answer, settings.body_limit) if operation.rule.oauth else answer
 
 
 def _limited(rate: Rate, key: str) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from jwt.utils import base64url_decode
 from sqlalchemy import Engine, select, text
 
 from crm_kit import errors
+from crm_kit.clients import Limits, limits
 from crm_kit.db import one_of
 from crm_kit.organisation import ended_session, role, signing_key, user
 
@@ -75,6 +76,8 @@ class Access:
     roles: tuple[RoleAccess, ...]
     _engine: Engine
     _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict)
+    client: Limits | None = None
+    """Of an API client, how it may call; None for people."""
 
     def may(self, right: str) -> bool:
         """Whether the person has `resource.action`; a denial wins over every grant."""
@@ -208,4 +211,5 @@ class Organisation:
                 for r in roles
             ),
             _engine=self._reader,
+            client=limits(row.policy) if row.client else None,
         )

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Boolean, Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, func
 
+from crm.identity.v1.api_clients_pb2 import ApiClient
 from crm.identity.v1.departments_pb2 import Department
 from crm.identity.v1.roles_pb2 import Role
 from crm.identity.v1.users_pb2 import User
@@ -35,6 +36,20 @@ Index("ix_department_manager_id", department.c.manager_id)
 role = schema.table(metadata, Role.DESCRIPTOR, "role")
 schema.unique(role, "code")
 schema.tell_unique(role, Role.DESCRIPTOR)
+
+api_client = schema.table(metadata, ApiClient.DESCRIPTOR, "api_client")
+Index("ix_api_client_department_id", api_client.c.department_id)
+
+client_secret = Table(
+    "client_secret",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("client_id", Uuid(as_uuid=False), nullable=False),
+    _time("create_time"),
+    _time("end_time", optional=True),
+)
+"""Of each client the one in use and, until it ends, the one before."""
+Index("ix_client_secret_client_id", client_secret.c.client_id)
 
 session = Table(
     "session",
