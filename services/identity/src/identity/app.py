@@ -10,18 +10,20 @@ from crm_kit.timers import Timer
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from identity import client_secrets, sessions, tables, transactions, tries
+from identity import client_secrets, sessions, single_sign_on, tables, transactions, tries
 from identity.api_clients import API_CLIENTS
 from identity.departments import DEPARTMENTS
+from identity.identity_providers import IDENTITY_PROVIDERS
 from identity.roles import ROLES
 from identity.rpc.api_clients import ApiClientServicer
 from identity.rpc.auth import AuthServicer
 from identity.rpc.departments import DepartmentServicer
+from identity.rpc.identity_providers import IdentityProviderServicer, SingleSignOnServicer
 from identity.rpc.roles import RoleServicer
 from identity.rpc.users import UserServicer
 from identity.users import USERS
 
-REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, API_CLIENTS])
+REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, API_CLIENTS, IDENTITY_PROVIDERS])
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -32,6 +34,8 @@ def servicers(service: Service) -> dict[str, object]:
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
         "ApiClientService": ApiClientServicer(service),
+        "IdentityProviderService": IdentityProviderServicer(),
+        "SingleSignOnService": SingleSignOnServicer(service),
         **records.servicers(REGISTRY),
     }
 
@@ -50,5 +54,10 @@ SERVICE = Service(
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
     copies_organisation=False,
     before_commit=keep_copy,
-    timers=[Timer(3600, sessions.sweep), Timer(3600, tries.sweep), Timer(3600, client_secrets.sweep)],
+    timers=[
+        Timer(3600, sessions.sweep),
+        Timer(3600, tries.sweep),
+        Timer(3600, client_secrets.sweep),
+        Timer(3600, single_sign_on.sweep),
+    ],
 )

@@ -51,7 +51,7 @@ class Keys:
             return self._signing
 
     def _find_or_make(self) -> tuple[str, Ed25519PrivateKey]:
-        secret = Fernet(_secret(key_file()))
+        secret = sealer()
         with as_system(self._service) as call:
             call.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_MAKES_IT})
             return _newest(call.connection, secret) or _make(call, secret)
@@ -60,6 +60,11 @@ class Keys:
 def key_file() -> Path:
     """IDENTITY_KEY_FILE, or `identity.key` in the data folder."""
     return Path(os.environ.get("IDENTITY_KEY_FILE") or Path(os.environ.get("CRM_DATA") or ".data") / "identity.key")
+
+
+def sealer() -> Fernet:
+    """Encrypts what this service must read again with the key file, which is not in the database."""
+    return Fernet(_secret(key_file()))
 
 
 def _newest(connection: Connection, secret: Fernet) -> tuple[str, Ed25519PrivateKey] | None:

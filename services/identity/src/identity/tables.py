@@ -4,6 +4,7 @@ from sqlalchemy import Boolean, Column, DateTime, Index, Integer, LargeBinary, M
 
 from crm.identity.v1.api_clients_pb2 import ApiClient
 from crm.identity.v1.departments_pb2 import Department
+from crm.identity.v1.identity_providers_pb2 import IdentityProvider
 from crm.identity.v1.roles_pb2 import Role
 from crm.identity.v1.users_pb2 import User
 from crm_kit import db
@@ -50,6 +51,24 @@ client_secret = Table(
 )
 """Of each client the one in use and, until it ends, the one before."""
 Index("ix_client_secret_client_id", client_secret.c.client_id)
+
+identity_provider = schema.table(
+    metadata, IdentityProvider.DESCRIPTOR, "identity_provider", Column("sealed_secret", LargeBinary)
+)
+"""The client secret is encrypted with the key file, and is no field: it is never answered, logged or announced."""
+
+single_sign_on = Table(
+    "single_sign_on",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("provider_id", Uuid(as_uuid=False), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("verifier", LargeBinary, nullable=False),
+    Column("nonce", Text, nullable=False),
+    _time("expire_time"),
+)
+"""Who was sent to a provider and is not back yet, by the hash of the state; the PKCE verifier is encrypted."""
+Index("ix_single_sign_on_expire_time", single_sign_on.c.expire_time)
 
 session = Table(
     "session",
