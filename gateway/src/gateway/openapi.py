@@ -124,6 +124,10 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
         schema = _body(operation, schemas)
         required = "required" in schemas.components.get(schema.get("$ref", "").rpartition("/")[2], {})
         said["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+        if operation.rule.oauth:
+            fields = {field.name: {"type": "string"} for field in operation.request.DESCRIPTOR.fields}
+            form = {"schema": {"type": "object", "properties": fields}}
+            said["requestBody"]["content"]["application/x-www-form-urlencoded"] = form
     return said
 
 

@@ -9,7 +9,7 @@ import orjson
 from crm_kit import errors
 from crm_kit.codec import encoder
 from crm_kit.contract import only_reads
-from gateway import files
+from gateway import files, oauth
 from gateway.auth import Guard
 from gateway.call import Call, Reply
 from gateway.channels import Backends
@@ -74,7 +74,7 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
             reply.headers.append(("Location", f"{made_at}/{message.id}"))
         return reply
 
-    return answer
+    return oauth.view(operation, answer, settings.body_limit) if operation.rule.oauth else answer
 
 
 def writer(operation: Operation) -> Callable[[Any, dict[str, str]], Reply]:

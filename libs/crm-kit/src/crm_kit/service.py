@@ -25,6 +25,7 @@ from sqlalchemy import Engine, MetaData, Table
 from crm_kit import db, idempotency, inbox, key_commands, logs, organisation, outbox, rotation, rpc, sealing, team
 from crm_kit.access import Organisation
 from crm_kit.inbox import Every, Handler, Inbox
+from crm_kit.peers import Peers
 from crm_kit.settings import Settings, SettingsError
 from crm_kit.timers import Timer, Timers
 from crm_kit.work import STREAM, Work
@@ -115,7 +116,10 @@ class Service:
             ],
             maximum_concurrent_rpcs=self.settings.threads * 16,
         )
-        rpcs = self.rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit)
+        tls = self.settings.tls
+        peers = Peers(self.settings.trusted_peers, tls=tls is not None)
+        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit, peers)
+        self.rpcs = rpcs
         own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
         servicers = self.servicers(self)
         missing = set(own) - set(servicers)
@@ -125,7 +129,24 @@ class Service:
         state = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         server.add_generic_rpc_handlers(handlers)
+        if tls:
+            from crm_kit.tls import describe
+
+            describe(server, [(own | shared)[name].full_name for name in servicers])
         return server, state
+
+    def listen(self, server: grpc.Server) -> tuple[int, int]:
+        """Open the plaintext port and, where it is set, the TLS port; 0 for none. SettingsError if one is taken."""
+        plain, secure = server.add_insecure_port(self.settings.address), 0
+        if not plain:
+            raise SettingsError(f"{self.name} cannot listen on {self.settings.address}: the port is taken")
+        if tls := self.settings.tls:
+            from crm_kit.tls import Certificates
+
+            secure = server.add_secure_port(tls.address, Certificates(tls).credentials())
+            if not secure:
+                raise SettingsError(f"{self.name} cannot listen on {tls.address}: the port is taken")
+        return plain, secure
 
     def serve(self, *, work: bool = True) -> None:
         """Answer RPCs until SIGTERM, and do the background work in the same process."""
@@ -133,8 +154,7 @@ class Service:
         worker = Work(self.writer, self.settings.nats_url, self.inbox(), tells_freshness=self.tells_freshness)
         clock = self._clock(worker)
         server, state = self.server(worker.wake if work else lambda: None)
-        if not server.add_insecure_port(self.settings.address):
-            raise SettingsError(f"{self.name} cannot listen on {self.settings.address}: the port is taken")
+        self.listen(server)
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)
         server.start()

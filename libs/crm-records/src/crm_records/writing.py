@@ -229,8 +229,9 @@ def new_row(
 
 
 def _place(call: Call, record: Record) -> tuple[str | None, str | None]:
-    """(owner, department) of a new record if nobody says whose it is."""
-    return (call.caller.user_id or None, None) if record.owned_by_creator else (None, call.access.department_id)
+    """(owner, department) of a new record if nobody says whose it is. A program owns nothing: its department does."""
+    own = record.owned_by_creator and not call.access.client
+    return (call.caller.user_id or None, None) if own else (None, call.access.department_id)
 
 
 def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
@@ -250,7 +251,8 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
     owner, department = row["owner_id"], row["department_id"]
     if before is not None and (owner, department) == (before["owner_id"], before["department_id"]):
         return
-    if before is None and (owner == call.caller.user_id or (owner, department) == _place(call, record)):
+    own = owner == call.caller.user_id and not call.access.client
+    if before is None and (own or (owner, department) == _place(call, record)):
         return
     call.need(f"{record.type}.assign")
     reach = record.reach(call)

@@ -10,15 +10,19 @@ from crm_kit.timers import Timer
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from identity import devices, keys, sessions, tables, transactions, tries
+from identity import client_secrets, devices, keys, sessions, single_sign_on, tables, transactions, tries
+from identity.api_clients import API_CLIENTS
 from identity.audit import anchors, trail
 from identity.departments import DEPARTMENTS
+from identity.identity_providers import IDENTITY_PROVIDERS
 from identity.keys import Keys
 from identity.password_policies import PASSWORD_POLICIES
 from identity.roles import ROLES
+from identity.rpc.api_clients import ApiClientServicer
 from identity.rpc.audit import AuditServicer
 from identity.rpc.auth import AuthServicer
 from identity.rpc.departments import DepartmentServicer
+from identity.rpc.identity_providers import IdentityProviderServicer, SingleSignOnServicer
 from identity.rpc.password_policies import PasswordPolicyServicer
 from identity.rpc.roles import RoleServicer
 from identity.rpc.second_factor import SecondFactorServicer
@@ -26,7 +30,7 @@ from identity.rpc.sessions import SessionServicer
 from identity.rpc.users import UserServicer
 from identity.users import USERS
 
-REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, PASSWORD_POLICIES])
+REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, PASSWORD_POLICIES, API_CLIENTS, IDENTITY_PROVIDERS])
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -41,6 +45,9 @@ def servicers(service: Service) -> dict[str, object]:
         "SessionService": SessionServicer(),
         "SecondFactorService": SecondFactorServicer(service),
         "PasswordPolicyService": PasswordPolicyServicer(),
+        "ApiClientService": ApiClientServicer(service),
+        "IdentityProviderService": IdentityProviderServicer(),
+        "SingleSignOnService": SingleSignOnServicer(service),
         **records.servicers(REGISTRY),
     }
 
@@ -70,6 +77,8 @@ SERVICE = Service(
         Timer(3600, sessions.sweep),
         Timer(3600, tries.sweep),
         Timer(3600, devices.sweep),
+        Timer(3600, client_secrets.sweep),
+        Timer(3600, single_sign_on.sweep),
         Timer(60, retire_keys),
         Timer(anchors.SECONDS, anchors.Anchors().write),
     ],

@@ -18,7 +18,9 @@ from sqlalchemy import (
     text,
 )
 
+from crm.identity.v1.api_clients_pb2 import ApiClient
 from crm.identity.v1.departments_pb2 import Department
+from crm.identity.v1.identity_providers_pb2 import IdentityProvider
 from crm.identity.v1.password_policies_pb2 import PasswordPolicy
 from crm.identity.v1.roles_pb2 import Role
 from crm.identity.v1.users_pb2 import User
@@ -73,6 +75,37 @@ former_password = Table(
 )
 """Hashes that were replaced, as many as a policy may ask about; the present one stays with the account."""
 Index("ix_former_password_user_id", former_password.c.user_id, former_password.c.id)
+api_client = schema.table(metadata, ApiClient.DESCRIPTOR, "api_client")
+Index("ix_api_client_department_id", api_client.c.department_id)
+
+client_secret = Table(
+    "client_secret",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("client_id", Uuid(as_uuid=False), nullable=False),
+    _time("create_time"),
+    _time("end_time", optional=True),
+)
+"""Of each client the one in use and, until it ends, the one before."""
+Index("ix_client_secret_client_id", client_secret.c.client_id)
+
+identity_provider = schema.table(
+    metadata, IdentityProvider.DESCRIPTOR, "identity_provider", Column("sealed_secret", LargeBinary)
+)
+"""The client secret is encrypted with the key file, and is no field: it is never answered, logged or announced."""
+
+single_sign_on = Table(
+    "single_sign_on",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("provider_id", Uuid(as_uuid=False), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("verifier", LargeBinary, nullable=False),
+    Column("nonce", Text, nullable=False),
+    _time("expire_time"),
+)
+"""Who was sent to a provider and is not back yet, by the hash of the state; the PKCE verifier is encrypted."""
+Index("ix_single_sign_on_expire_time", single_sign_on.c.expire_time)
 
 session = Table(
     "session",
