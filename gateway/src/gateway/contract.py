@@ -28,7 +28,7 @@ SERVICES = {
     "crm.reporting.v1": "reporting",
 }
 SHARED = "crm.records.v1"
-"""Served by every service: a call goes to the owner of the request's record type."""
+"""Served by every service with records: a call goes to the owner of the request's record type, or to all of them."""
 
 PARAMETER = re.compile(r"\{([a-z_.]+)\}")
 VERBS = ("get", "put", "post", "delete", "patch")
@@ -40,7 +40,7 @@ class Operation:
 
     method: MethodDescriptor
     service: str
-    """The service that answers; empty where the record type decides."""
+    """The service that answers; empty where the record type decides, or all are asked."""
     verb: str
     path: str
     body: str
@@ -60,6 +60,11 @@ class Operation:
     def template(self) -> str:
         """The path as readers see it: `{customer.id}` is `{id}`, `{record_type}` is `{recordType}`."""
         return PARAMETER.sub(lambda match: f"{{{camel(match[1].rpartition('.')[2])}}}", self.path)
+
+    @property
+    def everywhere(self) -> bool:
+        """Asked of every service with records; what they answer is put together."""
+        return bool(self.rule.everywhere)
 
     @property
     def bulk(self) -> bool:
