@@ -73,6 +73,10 @@ class Record:
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Computed field → the stored ones that `decorate` makes it of; they are read where it is asked for."""
     states: ClassVar[States | None] = None
+    closed_states: ClassVar[Sequence[str]] = ()
+    """States in which nothing is to be done any more."""
+    kept_together_by: ClassVar[str] = "id"
+    """Where what one person has is shared out, records with the same value of this field go to the same taker."""
     plural: ClassVar[str] = ""
     """The name of the field that lists it in answers: "customers"."""
 
@@ -94,6 +98,11 @@ class Record:
     def writable(self) -> frozenset[str]:
         """Fields that a caller may give."""
         return frozenset(n for n, f in self.stored.items() if not f.output_only)
+
+    @property
+    def title_field(self) -> str:
+        """What people call a record by: the first field that the search box looks into."""
+        return self.search[0] if self.search else "id"
 
     def reach(self, call: Call) -> Reach:
         """On which rows the right of the call holds; where it is one of another record, the right to read.

@@ -14,9 +14,22 @@ from google.protobuf.message_factory import GetMessageClass
 
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
+from crm_kit.inbox import Handler
 from crm_kit.rpc import Call
-from crm_records import bulk, changes, custom_fields, definitions, dictionaries, listing, numbers, states, writing
+from crm_records import (
+    bulk,
+    changes,
+    custom_fields,
+    definitions,
+    dictionaries,
+    handover,
+    listing,
+    numbers,
+    states,
+    writing,
+)
 from crm_records import fields as kinds
+from crm_records.belongings import BelongingServicer
 from crm_records.record import Record, Registry
 
 
@@ -194,7 +207,12 @@ class RecordServicer:
 
 def servicers(registry: Registry) -> dict[str, object]:
     """What a service answers for all of its records, by the name of the contract's service."""
-    return {"RecordService": RecordServicer(registry)}
+    return {"RecordService": RecordServicer(registry), "BelongingService": BelongingServicer(registry)}
+
+
+def handlers(service: str, registry: Registry) -> dict[str, Handler]:
+    """What a service listens to for all of its records: what was decided elsewhere and everybody does a part of."""
+    return handover.handlers(service, registry)
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:

@@ -7,19 +7,22 @@ from pathlib import Path
 from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_kit.timers import Timer
+from crm_records import acting
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from identity import sessions, tables, transactions, tries
+from identity import handover_steps, sessions, tables, transactions, tries
 from identity.departments import DEPARTMENTS
+from identity.handovers import HANDOVERS
 from identity.roles import ROLES
 from identity.rpc.auth import AuthServicer
 from identity.rpc.departments import DepartmentServicer
+from identity.rpc.handovers import HandoverServicer
 from identity.rpc.roles import RoleServicer
 from identity.rpc.users import UserServicer
 from identity.users import USERS
 
-REGISTRY = Registry([USERS, DEPARTMENTS, ROLES])
+REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, HANDOVERS])
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -29,6 +32,7 @@ def servicers(service: Service) -> dict[str, object]:
         "UserService": UserServicer(),
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
+        "HandoverService": HandoverServicer(),
         **records.servicers(REGISTRY),
     }
 
@@ -43,6 +47,7 @@ SERVICE = Service(
     name="identity",
     contract="crm.identity.v1",
     servicers=servicers,
+    handlers=acting.merged(handover_steps.handlers("identity"), records.handlers("identity", REGISTRY)),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
     copies_organisation=False,

@@ -1,8 +1,10 @@
 """The service's tables. Columns of records come from the contract; what it cannot say stands here."""
 
 from sqlalchemy import Boolean, Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, func
+from sqlalchemy.dialects.postgresql import JSONB
 
 from crm.identity.v1.departments_pb2 import Department
+from crm.identity.v1.handovers_pb2 import Handover
 from crm.identity.v1.roles_pb2 import Role
 from crm.identity.v1.users_pb2 import User
 from crm_kit import db
@@ -82,3 +84,19 @@ signing_key = Table(
     _time("create_time"),
 )
 """Private keys are encrypted with the key file, which is not in the database."""
+
+handover = schema.table(metadata, Handover.DESCRIPTOR, "handover", searchable=True)
+Index("ix_handover_from_user_id", handover.c.from_user_id, handover.c.id)
+Index("ix_handover_taker_ids", handover.c.taker_ids, postgresql_using="gin")
+
+handover_part = Table(
+    "handover_part",
+    metadata,
+    Column("handover_id", Uuid(as_uuid=False), primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("record_type", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("part", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+"""What each service said last of its part, as the JSON of the message."""
