@@ -10,7 +10,7 @@ import pytest
 from crm.records.v1.handover_pb2 import HandoverPart, Taken
 from crm_kit.testing import Client, Server, event, refused
 from crm_records.handover_tables import part_id
-from identity.handovers import owned_types
+from identity.contract import owned_types
 
 pytestmark = pytest.mark.feature("IDN-05")
 

@@ -40,7 +40,7 @@ def move(call: Call, registry: Registry, job: Row) -> tuple[Done, str | None]:
         key = str(record.get("key") or place["record_id"])
         to_id = chosen(job["takers"][place["record_type"]], key)
         taker_version = _take_over(call, place, to_id)
-        left = _put(call, {**place, "deleted": True}, place, "removed")
+        left = put(call, {**place, "deleted": True}, place, "removed")
         row = {
             "handover_id": job["handover_id"],
             "record_type": place["record_type"],
@@ -73,9 +73,9 @@ def give_back(call: Call, _registry: Registry, job: Row) -> tuple[Done, str | No
         if one["taker_version"] is not None:
             unchanged = unchanged and taker is not None and taker["version"] == one["taker_version"]
         if unchanged and before is not None:
-            _put(call, {**before, "deleted": False}, before, "added")
+            put(call, {**before, "deleted": False}, before, "added")
             if one["taker_version"] is not None and taker is not None:
-                _put(call, {**taker, "deleted": True}, taker, "removed")
+                put(call, {**taker, "deleted": True}, taker, "removed")
         outcome = "undone" if unchanged else "kept"
         done[outcome] += 1
         this = (*mine, item.c.record_type == one["record_type"], item.c.record_id == one["record_id"])
@@ -103,7 +103,7 @@ def _take_over(call: Call, place: Row, to_id: str) -> int | None:
     there = _place(call, place["record_type"], place["record_id"], to_id)
     if there is not None and not there["deleted"]:
         return None
-    return _put(call, {**place, "user_id": to_id}, there, "added")
+    return put(call, {**place, "user_id": to_id}, there, "added")
 
 
 def _place(call: Call, record_type: str, record_id: str, user_id: str) -> Row | None:
@@ -112,7 +112,7 @@ def _place(call: Call, record_type: str, record_id: str, user_id: str) -> Row | 
     return dict(row) if row is not None else None
 
 
-def _put(call: Call, after: Row, before: Row | None, action: str) -> int:
+def put(call: Call, after: Row, before: Row | None, action: str) -> int:
     """Store somebody's place and announce it; its version."""
     after["version"] = before["version"] + 1 if before is not None else 1
     new = insert(team_member).values(after)

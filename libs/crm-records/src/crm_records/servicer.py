@@ -17,11 +17,13 @@ from crm_kit import errors
 from crm_kit.inbox import Handler
 from crm_kit.rpc import Call
 from crm_records import (
+    acting,
     bulk,
     changes,
     custom_fields,
     definitions,
     dictionaries,
+    erasing,
     handover,
     listing,
     numbers,
@@ -30,6 +32,7 @@ from crm_records import (
 )
 from crm_records import fields as kinds
 from crm_records.belongings import BelongingServicer
+from crm_records.exporting import PrivacyServicer
 from crm_records.record import Record, Registry
 
 
@@ -207,12 +210,16 @@ class RecordServicer:
 
 def servicers(registry: Registry) -> dict[str, object]:
     """What a service answers for all of its records, by the name of the contract's service."""
-    return {"RecordService": RecordServicer(registry), "BelongingService": BelongingServicer(registry)}
+    return {
+        "RecordService": RecordServicer(registry),
+        "BelongingService": BelongingServicer(registry),
+        "PrivacyService": PrivacyServicer(registry),
+    }
 
 
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:
     """What a service listens to for all of its records: what was decided elsewhere and everybody does a part of."""
-    return handover.handlers(service, registry)
+    return acting.merged(handover.handlers(service, registry), erasing.handlers(service, registry))
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:

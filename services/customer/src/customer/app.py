@@ -17,7 +17,8 @@ from customer.interactions import INTERACTIONS
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
 
-REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS])
+_ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
+REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS], names=[_ACTOR])
 
 
 def servicers(service: Service) -> dict[str, object]:

@@ -11,18 +11,20 @@ from crm_records import acting
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from identity import handover_steps, sessions, tables, transactions, tries
+from identity import handover_steps, privacy_requests, sessions, tables, transactions, tries
 from identity.departments import DEPARTMENTS
 from identity.handovers import HANDOVERS
+from identity.privacy_requests import REQUESTS
 from identity.roles import ROLES
 from identity.rpc.auth import AuthServicer
 from identity.rpc.departments import DepartmentServicer
 from identity.rpc.handovers import HandoverServicer
+from identity.rpc.privacy import PrivacyRequestServicer
 from identity.rpc.roles import RoleServicer
 from identity.rpc.users import UserServicer
 from identity.users import USERS
 
-REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, HANDOVERS])
+REGISTRY = Registry([USERS, DEPARTMENTS, ROLES, HANDOVERS, REQUESTS])
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -33,6 +35,7 @@ def servicers(service: Service) -> dict[str, object]:
         "DepartmentService": DepartmentServicer(),
         "RoleService": RoleServicer(),
         "HandoverService": HandoverServicer(),
+        "PrivacyRequestService": PrivacyRequestServicer(),
         **records.servicers(REGISTRY),
     }
 
@@ -47,7 +50,11 @@ SERVICE = Service(
     name="identity",
     contract="crm.identity.v1",
     servicers=servicers,
-    handlers=acting.merged(handover_steps.handlers("identity"), records.handlers("identity", REGISTRY)),
+    handlers=acting.merged(
+        handover_steps.handlers("identity"),
+        privacy_requests.handlers("identity"),
+        records.handlers("identity", REGISTRY),
+    ),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
     copies_organisation=False,

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from functools import cache
-from typing import Any, cast
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from sqlalchemy import ColumnElement, Uuid, any_, bindparam, or_, select
 
-from crm import rule_pb2
 from crm.identity.v1 import handovers_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.access import Reach
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_kit.settings import SERVICES
-from crm_protos import DESCRIPTORS
 from crm_records import fields as kinds
 from crm_records.handover_tables import TEAM
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
 from identity import handover_parts, reporting_line
+from identity.contract import owned_types
 from identity.tables import handover, user
 
 errors.texts(
@@ -116,19 +111,6 @@ class Handovers(Record):
 
 
 HANDOVERS = Handovers()
-
-
-@cache
-def owned_types() -> dict[str, str]:
-    """Record types that belong to somebody → the service that owns them, as the contract says."""
-    by_package = {f"crm.{name.replace('-', '_')}.v1": name for name in SERVICES}
-    found: dict[str, str] = {}
-    for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
-        for message in file.message_type:
-            kind = cast(rule_pb2.Record, message.options.Extensions[cast(Any, rule_pb2.record)]).type
-            if kind and file.package in by_package and any(f.name == "owner_id" for f in message.field):
-                found[kind] = by_package[file.package]
-    return found
 
 
 def expected(teams: bool) -> set[tuple[str, str]]:

@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from crm.identity.v1.departments_pb2 import Department
 from crm.identity.v1.handovers_pb2 import Handover
+from crm.identity.v1.privacy_pb2 import PrivacyRequest
 from crm.identity.v1.roles_pb2 import Role
 from crm.identity.v1.users_pb2 import User
 from crm_kit import db
@@ -100,3 +101,16 @@ handover_part = Table(
     Column("version", Integer, nullable=False),
 )
 """What each service said last of its part, as the JSON of the message."""
+
+privacy_request = schema.table(metadata, PrivacyRequest.DESCRIPTOR, "privacy_request", searchable=True)
+Index("ix_privacy_request_subject_id", privacy_request.c.subject_id)
+
+privacy_part = Table(
+    "privacy_part",
+    metadata,
+    Column("request_id", Uuid(as_uuid=False), primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("part", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+)

@@ -18,7 +18,8 @@ from workspace.rpc.notifications import NotificationServicer
 from workspace.rpc.tasks import TaskCommentServicer, TaskServicer
 from workspace.tasks import TASKS
 
-REGISTRY = Registry([TASKS, COMMENTS, NOTIFICATIONS])
+_SENDER = (tables.notification.c.actor_id, tables.notification.c.actor_name)
+REGISTRY = Registry([TASKS, COMMENTS, NOTIFICATIONS], names=[_SENDER])
 
 
 def servicers(service: Service) -> dict[str, object]:

@@ -79,6 +79,7 @@ class Notifications(Record):
     message = pb.Notification
     table = notification
     plural = "notifications"
+    own_of = "user_id"
     made_of = {  # noqa: RUF012
         "title": ("kind", "record_type", "record_title", "actor_name"),
         "body": ("kind", "record_type", "record_title", "actor_name", "records"),

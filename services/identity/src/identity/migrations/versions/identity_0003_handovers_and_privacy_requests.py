@@ -1,4 +1,4 @@
-"""handovers"""
+"""handovers and privacy requests"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -56,4 +56,43 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("handover_id", "service", "record_type"),
     )
+    op.create_table(
+        "privacy_part",
+        sa.Column("request_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("part", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("request_id", "service"),
+    )
+    op.create_table(
+        "privacy_request",
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("number", sa.Text(), nullable=True),
+        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("update_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("creator_id", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("updater_id", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("delete_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject_type", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("start_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finish_time", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("parts", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'"), nullable=False),
+        sa.Column("report_hash", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("deleter_id", sa.Uuid(as_uuid=False), nullable=True),
+        sa.Column("search_text", sa.Text(), nullable=True),
+        sa.Column("search_grams", postgresql.ARRAY(sa.Text()), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_privacy_request_search_grams", "privacy_request", ["search_grams"], unique=False, postgresql_using="gin"
+    )
+    op.create_index("ix_privacy_request_subject_id", "privacy_request", ["subject_id"], unique=False)
+    op.create_index("uq_privacy_request_number", "privacy_request", ["number"], unique=True)
     # ### end Alembic commands ###

@@ -1,4 +1,4 @@
-"""handovers"""
+"""handovers and erasure"""
 
 import sqlalchemy as sa
 from alembic import op
