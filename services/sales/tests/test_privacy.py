@@ -39,4 +39,4 @@ def test_the_copied_name_of_an_erased_customer_is_forgotten(server: Server, boss
     server.deliver("customer", event(person, "erased", 2))
 
     assert boss.GetOpportunity(id=made.id).customer_name == "已抹除 (erased)"
-    assert everywhere_in(server, "慕容") == []
+    assert everywhere_in(server.sql, "慕容") == []

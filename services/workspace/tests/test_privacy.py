@@ -36,7 +36,7 @@ def test_titles_that_name_the_person_are_emptied(server: Server, boss: Client, t
         ("task", "about", 1, 1),
         ("notification", "about", 1, 1),
     }
-    assert everywhere_in(server, "慕容") == []
+    assert everywhere_in(server.sql, "慕容") == []
     left = boss.GetTask(id=made.id)
     assert (left.title, left.record_id, left.record_title) == (made.title, person.id, "")
 

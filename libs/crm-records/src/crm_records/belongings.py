@@ -12,7 +12,7 @@ from crm_kit import errors, organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import handover, listing
-from crm_records.handover_tables import item
+from crm_records.handover_tables import item, job
 from crm_records.record import Registry
 
 errors.texts(
@@ -55,7 +55,8 @@ class BelongingServicer:
                 query = query.where(i.from_user_id.in_(reach.owner_ids) | (i.to_user_id == caller))
         else:
             query = query.where((i.from_user_id == caller) | (i.to_user_id == caller))
-            if call.connection.scalar(query.with_only_columns(i.handover_id).limit(1)) is None:
+            some = call.connection.scalar(query.with_only_columns(i.handover_id).limit(1))
+            if some is None and not _concerned(call, request.handover_id):
                 raise errors.NotFound()
         if request.outcome:
             query = query.where(i.outcome == request.outcome)
@@ -68,6 +69,15 @@ class BelongingServicer:
         if len(found) > size:
             answer.next_page_token = base64.urlsafe_b64encode(f"{rows[-1].record_id} {rows[-1].kind}".encode()).decode()
         return answer
+
+
+def _concerned(call: Call, handover_id: str) -> bool:
+    """Whether the caller gives or takes something by the handover, though nothing of the type asked for."""
+    query = select(job.c.from_user_id, job.c.takers).where(job.c.handover_id == handover_id)
+    people: set[str] = set()
+    for row in call.connection.execute(query):
+        people.update([row.from_user_id], *row.takers.values())
+    return call.access.user_id in people
 
 
 def _message(call: Call, row: Any, names: dict[str, str]) -> pb.HandoverItem:

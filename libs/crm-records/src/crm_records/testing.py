@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from crm.identity.v1.handovers_pb2 import Handover
@@ -44,9 +45,12 @@ class Handing:
         return [p for p in said if p.record_type == record_type][-1]
 
 
-def everywhere_in(server: Server, word: str) -> list[str]:
-    """Where a word stands in the service's database: every column of every table, bytes too, as `table.column`."""
-    columns = server.sql(
+def everywhere_in(ask: Callable[..., list[Any]], word: str) -> list[str]:
+    """Where a word stands in a database: every column of every table, bytes too, as `table.column`.
+
+    `ask` runs a statement with named parameters: `server.sql` of a service's tests.
+    """
+    columns = ask(
         "SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c"
         " JOIN pg_tables t ON t.tablename = c.table_name AND t.schemaname = c.table_schema"
         " WHERE c.table_schema = 'public' ORDER BY 1, 2"
@@ -56,6 +60,6 @@ def everywhere_in(server: Server, word: str) -> list[str]:
         value = f"encode(\"{column}\", 'hex')" if kind == "bytea" else f'"{column}"::text'
         sought = word.encode().hex() if kind == "bytea" else word
         query = f'SELECT 1 FROM "{table}" WHERE position(:word in {value}) > 0 LIMIT 1'  # noqa: S608
-        if server.sql(query, word=sought):
+        if ask(query, word=sought):
             found.append(f"{table}.{column}")
     return found
