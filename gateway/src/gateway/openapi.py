@@ -118,7 +118,7 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
         "security": [] if who == "public" else [{"bearer": []}],
         "x-right": operation.rule.right if who == "right" else who,
         "x-announces": list(operation.rule.announces),
-        "x-service": operation.service or "the owner of the record type",
+        "x-service": _who_answers(operation),
     }
     if operation.body:
         schema = _body(operation, schemas)
@@ -129,6 +129,12 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
             form = {"schema": {"type": "object", "properties": fields}}
             said["requestBody"]["content"]["application/x-www-form-urlencoded"] = form
     return said
+
+
+def _who_answers(operation: Operation) -> str:
+    if operation.everywhere:
+        return "every service with records"
+    return operation.service or "the owner of the record type"
 
 
 def _parameters(operation: Operation, schemas: Schemas) -> list[Schema]:

@@ -14,6 +14,7 @@ from gateway.auth import Guard
 from gateway.call import Call, Reply
 from gateway.channels import Backends
 from gateway.contract import PARAMETER, Operation, operations, records
+from gateway.everywhere import everywhere
 from gateway.limits import Rate
 from gateway.reading import reader
 from gateway.settings import Settings
@@ -119,17 +120,20 @@ def _asker(operation: Operation, backends: Backends) -> Callable[[Any, float, An
     repeatable = operation.verb == "GET"
     owners = {kind: service for kind, (service, _) in records().items()}
 
-    def ask(request: Any, timeout: float, metadata: Any) -> Any:
-        service = operation.service or owners.get(request.record_type)
-        if not service:
-            raise errors.NotFound
+    def one(service: str, request: Any, timeout: float, metadata: Any) -> Any:
         backend = backends[service]
         stub = stubs.get(service)
         if stub is None:
             stub = stubs[service] = backend.stub(operation.rpc, operation.request, operation.response)
         return backend.ask(stub, request, timeout, metadata, repeatable)
 
-    return ask
+    def ask(request: Any, timeout: float, metadata: Any) -> Any:
+        service = operation.service or owners.get(request.record_type)
+        if not service:
+            raise errors.NotFound
+        return one(service, request, timeout, metadata)
+
+    return everywhere(operation, sorted(set(owners.values())), one) if operation.everywhere else ask
 
 
 def location(operation: Operation) -> str:

@@ -44,6 +44,7 @@ class Field:
     scale: int
     dictionary: str
     references: str
+    mentions: str
     values: tuple[str, ...]
     nested: Descriptor | None
     repeated: bool
@@ -79,6 +80,7 @@ def _field(f: FieldDescriptor) -> Field:
         scale=rule.scale or 2,
         dictionary=rule.dictionary,
         references=rule.references,
+        mentions=rule.mentions,
         values=tuple(rule.values),
         nested=f.message_type,
         repeated=f.is_repeated,

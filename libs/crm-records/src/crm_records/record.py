@@ -83,8 +83,17 @@ class Record:
     ruled_by: ClassVar[str] = ""
     """The record type whose field rules hold, where it is not its own."""
     states: ClassVar[States | None] = None
+    closed_states: ClassVar[Sequence[str]] = ()
+    """States in which nothing is to be done any more."""
+    kept_together_by: ClassVar[str] = "id"
+    """Where what one person has is shared out, records with the same value of this field go to the same taker."""
     plural: ClassVar[str] = ""
     """The name of the field that lists it in answers: "customers"."""
+
+    own_of: ClassVar[str] = ""
+    """A column that names whose own a row is, like an entry of an inbox: it goes when that person is erased."""
+    kept_by_law: ClassVar[tuple[str, str] | None] = None
+    """Why a record of this kind stays as it is when a person is erased: which law makes one keep it."""
 
     registry: Registry
     """The service's records, set by the registry itself."""
@@ -108,6 +117,23 @@ class Record:
     def writable(self) -> frozenset[str]:
         """Fields that a caller may give."""
         return frozenset(n for n, f in self.stored.items() if not f.output_only)
+
+    @cached_property
+    def personal(self) -> tuple[str, ...]:
+        """Stored fields that tell of a natural person: an erasure empties them."""
+        named = {*contract.record(self.message.DESCRIPTOR).personal}
+        return tuple(n for n, f in self.stored.items() if f.sensitive or n in named)
+
+    def is_person(self, row: Row) -> bool:
+        """Whether a record is a natural person, as the contract says."""
+        person = contract.record(self.message.DESCRIPTOR).person
+        field, _, value = person.partition("=")
+        return person == "*" or bool(field and row[field] == value)
+
+    @property
+    def title_field(self) -> str:
+        """What people call a record by: the first field that the search box looks into."""
+        return self.search[0] if self.search else "id"
 
     def reach(self, call: Call) -> Reach:
         """On which rows the right of the call holds; where it is one of another record, the right to read.
@@ -206,6 +232,13 @@ class Record:
     def may_delete(self, call: Call, row: Row) -> None:
         """Refuse a deletion for reasons beyond dependents."""
 
+    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
+        """What is known of a person beside records, as (kind, what): part of an export."""
+        return ()
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        """Something to erase beside the columns of the contract. `after` is stored already."""
+
 
 Existence = Callable[[Call, Sequence[str]], set[str]]
 """Which of these ids exist and may be pointed at by the caller."""
@@ -214,9 +247,16 @@ Existence = Callable[[Call, Sequence[str]], set[str]]
 class Registry:
     """The records of a service, and how references to others' records are checked."""
 
-    def __init__(self, records: Sequence[Record], foreign: Mapping[str, Existence] | None = None) -> None:
+    def __init__(
+        self,
+        records: Sequence[Record],
+        foreign: Mapping[str, Existence] | None = None,
+        names: Sequence[tuple[Column[Any], Column[Any]]] = (),
+    ) -> None:
+        """`names` are places beside records where people's names stand: (column of the id, column of the name)."""
         self.records = {r.type: r for r in records}
         self.foreign = dict(foreign or {})
+        self.names = tuple(names)
         self.numbers: Numbers | None = None
         for record in records:
             record.registry = self

@@ -105,6 +105,8 @@ class ServiceRequests(Record):
     number = "FW{yyyyMMdd}-{seq:4}"
     search = ("summary", "number")
     states = STATES
+    closed_states = ("feedback", "archived")
+    kept_together_by = "customer_id"
     also_sees = ("creator_id",)
     owned_by_creator = False
     made_of = {"customer_name": ("customer_id",), "owner_name": ("owner_id",)}  # noqa: RUF012

@@ -49,7 +49,7 @@ def escalate(call: Call) -> None:
         told = managers.get(owner) or owner or before["creator_id"]
         if told:
             about = (TASKS.type, before["id"], before["title"])
-            notices.append(notice(ids.uuid7(), told, TASK_OVERDUE, now, about, owners.get(owner, "")))
+            notices.append(notice(ids.uuid7(), told, TASK_OVERDUE, now, about, (owner or "", owners.get(owner, ""))))
     put(call.connection, notices)
 
 

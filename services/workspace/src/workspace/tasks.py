@@ -60,6 +60,8 @@ class Tasks(Record):
     number = "RW{yyyyMMdd}-{seq:4}"
     search = ("title", "number")
     states = STATES
+    closed_states = ("done", "cancelled")
+    kept_together_by = "record_id"
     also_sees = ("creator_id",)
     given_within_reach = False
     made_of = {"overdue": ("state", "due_time"), "owner_name": ("owner_id",)}  # noqa: RUF012
