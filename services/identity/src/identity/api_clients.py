@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from crm.identity.v1 import api_clients_pb2 as pb
-from crm_kit import errors
+from crm_kit import errors, policy
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records.record import Dependent, Record, Row
@@ -31,7 +30,6 @@ errors.texts(
             "部门范围要求填写客户端的部门",
             "A scope by department needs the department of the client",
         ),
-        "bad_network": ("“{value}”不是网络地址", "“{value}” is no network address"),
         "bad_fingerprint": (
             "证书指纹应为 64 位十六进制 SHA-256",
             "The fingerprint is the SHA-256 of the certificate, 64 hexadecimal digits",
@@ -105,9 +103,9 @@ def _problems(row: Row) -> Iterator[Problem]:
             yield Problem("departmentId", "scope_needs_department")
     for i, address in enumerate(row["allowed_addresses"]):
         try:
-            ipaddress.ip_network(address)
+            policy.network(address)
         except ValueError:
-            yield Problem(f"allowedAddresses[{i}]", "bad_network", {"value": address})
+            yield Problem(f"allowedAddresses[{i}]", "bad_network", {"value": address[:60]})
     if row["certificate_sha256"] and not re.fullmatch(r"[0-9a-f]{64}", row["certificate_sha256"]):
         yield Problem("certificateSha256", "bad_fingerprint")
 
