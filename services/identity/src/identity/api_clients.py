@@ -79,6 +79,10 @@ class ApiClients(Record):
 API_CLIENTS = ApiClients()
 
 
+UNLIMITED: Row = {"field_rules": [], "policy": None}
+"""A client is as a role that hides no field and may be used at any time."""
+
+
 def refuse_mightier(call: Call, row: Row) -> None:
     """PERMISSION_DENIED for a client that has more than the caller: whoever makes its secret has all of it.
 
@@ -86,7 +90,7 @@ def refuse_mightier(call: Call, row: Row) -> None:
     """
     if call.access.client:
         raise errors.Denied("client_manages_client")
-    giving.refuse_stronger_role(call, row, None)
+    giving.refuse_stronger_role(call, {**row, **UNLIMITED}, None)
     if row["department_id"]:
         tree = any(s["scope"] == "department_tree" for s in row["scopes"])
         here = row["department_id"]
