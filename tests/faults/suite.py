@@ -127,6 +127,7 @@ class Suite:
         log = (self.folder / f"{name}-{words[-1].strip('-')}.log").open("ab")
         self.logs.append(log)
         told = {f"{other.upper()}_ADDRESS": address for other, address in self.addresses.items()}
+        told |= {"KEY_FILE": str(self.folder / "master.keys")}
         told |= {"DATABASE_URL": self.postgres.url(name), "NATS_URL": self.nats.url(), "LOG_LEVEL": "WARNING"}
         told |= {"ADDRESS": self.addresses.get(name, "127.0.0.1:0"), "THREADS": "8", "RECORDER_SOURCES": self._recorded}
         return spawn([sys.executable, "-m", module, *words], {"PATH": os.defpath, **told}, log)

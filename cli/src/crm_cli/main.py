@@ -69,6 +69,28 @@ def doctor() -> None:
     sys.exit(show(check(Settings.read(os.environ))))
 
 
+@main.group()
+def keys() -> None:
+    """The keys with which personal data are encrypted: look at them, change them."""
+
+
+@keys.command("status")
+def keys_status() -> None:
+    """Say how many values are under which key."""
+    from crm_cli.keys import status as look
+
+    look(Settings.read(os.environ), click.echo)
+
+
+@keys.command("rotate")
+@click.option("--master", is_flag=True, help="Add a new master key and wrap the others with it, instead.")
+def keys_rotate(master: bool) -> None:
+    """Make new keys for every service and encrypt again, while the suite runs."""
+    from crm_cli.keys import rotate
+
+    rotate(Settings.read(os.environ), click.echo, master=master)
+
+
 main.add_command(import_)
 main.add_command(demo)
 main.add_command(audit)

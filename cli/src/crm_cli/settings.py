@@ -50,8 +50,13 @@ HELP = {
     "<SERVICE>_DATABASE_URL": "use this database for a service instead of the one that comes with the suite",
     "<SERVICE>_ADDRESS": "host:port a service listens on (127.0.0.1:9101 to 9106)",
     "AUDIT_ANCHORS": "file for the anchors of the audit trail (audit/anchors.jsonl in the data folder)",
+    "KEY_FILE": "master keys, with which personal data are encrypted (keys/master.keys in the data folder)",
+    "<SERVICE>_TLS_ADDRESS": "host:port on which a service also answers gRPC over TLS; needs the two files below",
+    "TLS_CERT_FILE, TLS_KEY_FILE": "certificate chain and key of the TLS ports; <SERVICE>_TLS_CERT_FILE … for one",
+    "TLS_CLIENT_CA_FILE": "callers of the TLS ports must show a certificate of these authorities",
     "LOG_LEVEL": "how much the services say: debug, info, warning, error (info)",
 }
+TLS = ("TLS_ADDRESS", "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE")
 SECRET = ("CRM_ADMIN_PASSWORD", "NATS_URL", *(f"{service.prefix}_DATABASE_URL" for service in SERVICES))
 
 
@@ -63,10 +68,12 @@ class Settings:
     postgres_port: int
     nats_port: int
     addresses: Mapping[str, str]  # service name -> host:port
+    tls: Mapping[str, Mapping[str, str]]  # service name -> TLS_… as its process is told; only those with a TLS port
     database_urls: Mapping[str, str]  # only those given; the others are embedded
     nats_url: str | None
     admin_password: str | None
     log_level: str
+    key_file: Path
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -76,25 +83,23 @@ class Settings:
         addresses = {}
         for service in SERVICES:
             name = f"{service.prefix}_ADDRESS"
-            address = environment.get(name) or f"127.0.0.1:{service.port}"
-            host, colon, number = address.rpartition(":")
-            if not (colon and host):
-                raise Wrong(f"{name} is {address!r}; it must be host:port, for example 127.0.0.1:{service.port}.")
-            _port(number, name)
-            addresses[service.name] = address
+            addresses[service.name] = _address(environment.get(name) or f"127.0.0.1:{service.port}", name)
+        data = Path(environment.get("CRM_DATA") or ".data").expanduser().absolute()
         return cls(
-            data=Path(environment.get("CRM_DATA") or ".data").expanduser().absolute(),
+            data=data,
             http_host=environment.get("CRM_HTTP_HOST") or "127.0.0.1",
             http_port=port("CRM_HTTP_PORT", GATEWAY.port),
             postgres_port=port("POSTGRES_PORT", 54329),
             nats_port=port("NATS_PORT", 42229),
             addresses=addresses,
+            tls={service.name: tls for service in SERVICES if (tls := _tls(environment, service.prefix))},
             database_urls={
                 service.name: url for service in SERVICES if (url := environment.get(f"{service.prefix}_DATABASE_URL"))
             },
             nats_url=environment.get("NATS_URL") or None,
             admin_password=environment.get("CRM_ADMIN_PASSWORD") or None,
             log_level=environment.get("LOG_LEVEL") or "info",
+            key_file=Path(environment.get("KEY_FILE") or data / "keys" / "master.keys").expanduser().absolute(),
         )
 
     @property
@@ -121,6 +126,10 @@ class Settings:
         for service in SERVICES:
             host, _, port = self.addresses[service.name].rpartition(":")
             wanted.append((host.strip("[]"), int(port), f"the {service.name} service", f"{service.prefix}_ADDRESS"))
+            if tls := self.tls.get(service.name):
+                host, _, port = tls["TLS_ADDRESS"].rpartition(":")
+                what = f"the TLS port of the {service.name} service"
+                wanted.append((host.strip("[]"), int(port), what, f"{service.prefix}_TLS_ADDRESS"))
         return wanted
 
 
@@ -128,6 +137,30 @@ def server_of(url: str) -> str:
     """An address without the password in it, for people to read."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port}{parts.path}"
+
+
+def _address(text: str, name: str) -> str:
+    host, colon, number = text.rpartition(":")
+    if not (colon and host):
+        raise Wrong(f"{name} is {text!r}; it must be host:port, for example 127.0.0.1:9102.")
+    _port(number, name)
+    return text
+
+
+def _tls(environment: Mapping[str, str], prefix: str) -> Mapping[str, str]:
+    """What a service is told of its TLS port; nothing where it has none. Files may be the same for all services."""
+    name = f"{prefix}_TLS_ADDRESS"
+    address = environment.get(name)
+    if not address:
+        return {}
+    found = {"TLS_ADDRESS": _address(address, name)}
+    for file in TLS[1:]:
+        path = environment.get(f"{prefix}_{file}") or environment.get(file)
+        if path:
+            found[file] = str(Path(path).expanduser().absolute())
+        elif file != "TLS_CLIENT_CA_FILE":
+            raise Wrong(f"{name} needs {file}.")
+    return found
 
 
 def _port(text: str, name: str) -> int:

@@ -12,7 +12,7 @@ from crm_cli.log import Log
 from crm_cli.nats import Nats
 from crm_cli.postgres import Postgres
 from crm_cli.process import spawn
-from crm_cli.settings import GATEWAY, SECRET, SERVICES, Service, Settings, Wrong
+from crm_cli.settings import GATEWAY, SECRET, SERVICES, TLS, Service, Settings, Wrong
 from crm_cli.supervisor import Child
 
 
@@ -47,7 +47,7 @@ class Topology:
     def environment(self, service: Service) -> dict[str, str]:
         """What a process is told: never the passwords of another one."""
         settings = self.settings
-        told = {name: value for name, value in os.environ.items() if name not in SECRET}
+        told = {name: value for name, value in os.environ.items() if name not in SECRET and not name.endswith(TLS)}
         told |= {f"{other.prefix}_ADDRESS": settings.addresses[other.name] for other in SERVICES}
         told |= {"LOG_LEVEL": settings.log_level, "CRM_DATA": str(settings.data)}
         told.setdefault("MALLOC_ARENA_MAX", "2")  # threads of one small process need no heap each
@@ -58,6 +58,8 @@ class Topology:
             "ADDRESS": settings.addresses[service.name],
             "DATABASE_URL": self.database_url(service),
             "NATS_URL": self.nats_url,
+            "KEY_FILE": str(settings.key_file),
+            **settings.tls.get(service.name, {}),
         }
 
     def keeps_postgres(self) -> Child:

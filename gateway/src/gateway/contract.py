@@ -29,7 +29,7 @@ SERVICES = {
     "crm.reporting.v1": "reporting",
 }
 SHARED = "crm.records.v1"
-"""Served by every service: a call goes to the owner of the request's record type."""
+"""Served by every service with records: a call goes to the owner of the request's record type, or to all of them."""
 
 PARAMETER = re.compile(r"\{([a-z_.]+)\}")
 VERBS = ("get", "put", "post", "delete", "patch")
@@ -41,7 +41,7 @@ class Operation:
 
     method: MethodDescriptor
     service: str
-    """The service that answers; empty where the record type decides."""
+    """The service that answers; empty where the record type decides, or all are asked."""
     verb: str
     path: str
     body: str
@@ -66,6 +66,11 @@ class Operation:
     def is_file(self) -> bool:
         """Answers a file instead of JSON."""
         return self.response is HttpBody
+
+    @property
+    def everywhere(self) -> bool:
+        """Asked of every service with records; what they answer is put together."""
+        return bool(self.rule.everywhere)
 
     @property
     def bulk(self) -> bool:

@@ -118,13 +118,23 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
         "security": [] if who == "public" else [{"bearer": []}],
         "x-right": operation.rule.right if who == "right" else who,
         "x-announces": list(operation.rule.announces),
-        "x-service": operation.service or "the owner of the record type",
+        "x-service": _who_answers(operation),
     }
     if operation.body:
         schema = _body(operation, schemas)
         required = "required" in schemas.components.get(schema.get("$ref", "").rpartition("/")[2], {})
         said["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+        if operation.rule.oauth:
+            fields = {field.name: {"type": "string"} for field in operation.request.DESCRIPTOR.fields}
+            form = {"schema": {"type": "object", "properties": fields}}
+            said["requestBody"]["content"]["application/x-www-form-urlencoded"] = form
     return said
+
+
+def _who_answers(operation: Operation) -> str:
+    if operation.everywhere:
+        return "every service with records"
+    return operation.service or "the owner of the record type"
 
 
 def _parameters(operation: Operation, schemas: Schemas) -> list[Schema]:

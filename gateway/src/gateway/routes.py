@@ -9,11 +9,12 @@ import orjson
 from crm_kit import errors
 from crm_kit.codec import encoder
 from crm_kit.contract import only_reads
-from gateway import files
+from gateway import files, oauth
 from gateway.auth import Guard
 from gateway.call import Call, Reply
 from gateway.channels import Backends
 from gateway.contract import PARAMETER, Operation, operations, records
+from gateway.everywhere import everywhere
 from gateway.limits import Rate
 from gateway.reading import reader
 from gateway.settings import Settings
@@ -74,7 +75,7 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
             reply.headers.append(("Location", f"{made_at}/{message.id}"))
         return reply
 
-    return answer
+    return oauth.view(operation, answer, settings.body_limit) if operation.rule.oauth else answer
 
 
 def writer(operation: Operation) -> Callable[[Any, dict[str, str]], Reply]:
@@ -119,17 +120,20 @@ def _asker(operation: Operation, backends: Backends) -> Callable[[Any, float, An
     repeatable = operation.verb == "GET"
     owners = {kind: service for kind, (service, _) in records().items()}
 
-    def ask(request: Any, timeout: float, metadata: Any) -> Any:
-        service = operation.service or owners.get(request.record_type)
-        if not service:
-            raise errors.NotFound
+    def one(service: str, request: Any, timeout: float, metadata: Any) -> Any:
         backend = backends[service]
         stub = stubs.get(service)
         if stub is None:
             stub = stubs[service] = backend.stub(operation.rpc, operation.request, operation.response)
         return backend.ask(stub, request, timeout, metadata, repeatable)
 
-    return ask
+    def ask(request: Any, timeout: float, metadata: Any) -> Any:
+        service = operation.service or owners.get(request.record_type)
+        if not service:
+            raise errors.NotFound
+        return one(service, request, timeout, metadata)
+
+    return everywhere(operation, sorted(set(owners.values())), one) if operation.everywhere else ask
 
 
 def location(operation: Operation) -> str:

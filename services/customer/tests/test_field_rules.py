@@ -91,12 +91,12 @@ def test_nobody_asks_for_what_they_do_not_see(server: Server, steel: Any) -> Non
 
 
 def test_a_page_token_of_somebody_else_opens_nothing(server: Server, boss: Client, steel: Any) -> None:
-    boss.CreateCustomer(customer={"name": "乙", "phone": "13912345678"})
-    token = boss.ListCustomers(page_size=1, order_by="phone").next_page_token
-    clerk = server.person(READ, fields=[MASKED_PHONE])
+    boss.CreateCustomer(customer={"name": "乙", "industry": "retail"})
+    token = boss.ListCustomers(page_size=1, order_by="industry").next_page_token
+    clerk = server.person(READ, fields=[rule("industry", "masked")])
 
     with refused("INVALID_ARGUMENT", "BAD_ORDER"):
-        clerk.ListCustomers(page_size=1, order_by="phone", page_token=token)
+        clerk.ListCustomers(page_size=1, order_by="industry", page_token=token)
     with refused("INVALID_ARGUMENT", "BAD_PAGE_TOKEN"):
         clerk.ListCustomers(page_size=1, page_token=token)
 
@@ -109,7 +109,7 @@ def test_the_search_box_does_not_find_by_it(server: Server, boss: Client, steel:
     def found(words: str, who: Client = clerk) -> list[str]:
         return [c.id for c in who.ListCustomers(search=words).customers]
 
-    for words in ("13812345678", "1381", "13700001111", "0000 1111"):
+    for words in ("13812345678", "138 1234 5678", "13700001111"):
         assert found(words, boss) == [steel.id]
         assert found(words) == []
     for words in ("宝山", "bsgt", "baoshan", steel.number, "王芳", "wangfang"):

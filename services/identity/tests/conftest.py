@@ -12,8 +12,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
 
 from crm_kit.testing import Client, Server, running
+from crm_kit.testing.certificates import Authority
+from identity import outgoing
 from identity.app import SERVICE
 from identity.bootstrap import bootstrap
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
 
 PASSWORD = "Right-Horse-7"
 
@@ -101,3 +105,45 @@ def change(admin: Client) -> Callable[..., Any]:
         return client.UpdateUser(user={"id": user_id, **fields}, update_mask={"paths": list(fields)}, etag=etag)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def real_provider() -> Iterator[Any]:
+    """A real OpenID provider."""
+    from openid_providers import real
+
+    with real() as provider:
+        yield provider
+
+
+@pytest.fixture
+def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An OpenID provider over HTTPS that says what a test wants it to."""
+    from openid_providers import Scripted
+
+    authority = Authority()
+    (tmp_path / "ca.crt").write_bytes(authority.certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+    outgoing._context.cache_clear()
+    provider = Scripted(tmp_path, authority)
+    yield provider
+    provider.stop()
+    outgoing._context.cache_clear()
+
+
+@pytest.fixture
+def configure(admin: Client) -> Callable[..., Any]:
+    """A provider that the administrator set up."""
+
+    def made(provider: Any, client_secret: str = "the-client-secret", **fields: Any) -> Any:
+        insecure = provider.issuer.startswith("http:")
+        usual = {
+            "name": "公司账号",
+            "issuer": provider.issuer,
+            "client_id": "crm",
+            "redirect_uris": ["https://crm.example.com/back"],
+        }
+        usual |= {"enabled": True, "allow_insecure": insecure}
+        return admin.CreateIdentityProvider(identity_provider={**usual, **fields}, client_secret=client_secret)
+
+    return made

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from crm_kit.testing import refused
+from crm_kit.sealing import place
+from crm_kit.testing import Server, refused
 from identity import tries
 
 PASSWORD = "Right-Horse-7"  # of the administrator, see conftest.py
@@ -95,12 +96,20 @@ def test_passwords_and_tokens_are_stored_as_hashes_only_and_announced_nowhere(se
     assert not [s for s in secrets if s in told or s in kept]
 
 
+def fingerprints(server: Server) -> list[bytes]:
+    """Of the requests whose answers are kept; they are sealed, each time anew."""
+    rows = server.sql("SELECT user_id, key, request_hash FROM idempotency_key")
+    with server.service.writer.connect() as connection:
+        places = [(place("idempotency_key", "request_hash", user, key), sealed) for user, key, sealed in rows]
+        return [server.service.keys.open(connection, where, sealed) for where, sealed in places]
+
+
 def test_a_repeated_key_gives_the_first_answer_but_keeps_no_password(server, admin, root_id):
     made = {"username": "li", "name": "李雷", "department_id": root_id}
     key = {"idempotency-key": "create-li-1"}
     first = admin.CreateUser(user=made, initial_password="Very-First-1", metadata=key)
     again = admin.CreateUser(user=made, initial_password="Very-First-1", metadata=key)
-    kept = server.sql("SELECT request_hash FROM idempotency_key")
+    kept = fingerprints(server)
     server.sql("DELETE FROM idempotency_key")
     server.sql("DELETE FROM user_account WHERE username = 'li'")
 
@@ -110,4 +119,4 @@ def test_a_repeated_key_gives_the_first_answer_but_keeps_no_password(server, adm
     )
 
     assert first == again
-    assert server.sql("SELECT request_hash FROM idempotency_key") == kept
+    assert fingerprints(server) == kept

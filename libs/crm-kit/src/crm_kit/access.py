@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from crm_kit import errors, field_access, team
 from crm_kit import policy as policies
+from crm_kit.clients import Limits, limits
 from crm_kit.db import one_of
 from crm_kit.field_access import FieldRules
 from crm_kit.organisation import ended_session, role, signing_key, user
@@ -92,6 +93,8 @@ class Access:
     """Whether the account is in use; whoever calls is."""
     restricted: bool = False
     """Whether some role may be used only from some addresses or at some times."""
+    client: Limits | None = None
+    """Of an API client, how it may call; None for people."""
     _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict)
     _fields: dict[str, FieldRules] = field(default_factory=dict)
     _covered: dict[tuple[str, ...], Reach] = field(default_factory=dict)
@@ -334,6 +337,7 @@ def _read(connection: Connection, engine: Engine, row: Any) -> Access:
         denials=frozenset(g["right"] for g in grants if g.get("denied")),
         roles=given,
         restricted=any(r.use for r in given),
+        client=limits(row.policy) if row.client else None,
         grants=tuple(grants),
         active=row.active,
         _engine=engine,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from crm_kit import errors
 from crm_kit.access import Access
 
+_CERTIFICATE = "x-client-certificate-sha256"
 _TRACE = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
@@ -22,14 +23,28 @@ class Metadata:
     request_id: str
     trace_parent: str
     address: str
+    certificate: str = ""
+    """SHA-256 of the certificate that the caller's connection showed, in hexadecimal; empty without one."""
 
     @property
     def trace_id(self) -> str:
         return self.trace_parent[3:35]
 
+    def passed_on(self) -> tuple[tuple[str, str], ...]:
+        """What goes along when a service asks another in the caller's name."""
+        return (
+            ("authorization", self.authorization),
+            ("x-request-id", self.request_id),
+            ("x-forwarded-for", self.address),
+            (_CERTIFICATE, self.certificate),
+        )
 
-def read(pairs: dict[str, str | bytes]) -> Metadata:
-    """Take from the metadata what we know; anything else, identity claims above all, is ignored."""
+
+def read(pairs: dict[str, str | bytes], address: str | None = None, certificate: str = "") -> Metadata:
+    """Take from the metadata what we know; anything else, identity claims above all, is ignored.
+
+    Given an `address`, what the metadata says of address and certificate is not believed: these count.
+    """
 
     def word(key: str) -> str:
         value = pairs.get(key, "")
@@ -44,7 +59,8 @@ def read(pairs: dict[str, str | bytes]) -> Metadata:
         idempotency_key=word("idempotency-key"),
         request_id=word("x-request-id")[:64],
         trace_parent=trace,
-        address=word("x-forwarded-for")[:64],
+        address=word("x-forwarded-for")[:64] if address is None else address,
+        certificate=word(_CERTIFICATE)[:64] if address is None else certificate,
     )
 
 

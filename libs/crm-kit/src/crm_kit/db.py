@@ -41,6 +41,7 @@ def engine(url: str, service: str, *, size: int, read_only: bool = False) -> Eng
         pool_size=size,
         max_overflow=2,
         pool_timeout=5,
+        hide_parameters=True,
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         pool_reset_on_return=None if read_only else "rollback",
         connect_args={"application_name": service, "connect_timeout": 3, "options": options},

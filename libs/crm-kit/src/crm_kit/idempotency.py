@@ -1,4 +1,8 @@
-"""A repeated key gives the first answer: key, effect and answer commit in one transaction."""
+"""A repeated key gives the first answer: key, effect and answer commit in one transaction.
+
+An answer holds what the record holds, personal values too, so it is kept sealed; so is the fingerprint of the request,
+by which a telephone number could be guessed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from crm_kit import errors
+from crm_kit import errors, sealing
 
 metadata = MetaData()
 
@@ -31,8 +35,8 @@ answered = Table(
     metadata,
     Column("user_id", Uuid(as_uuid=False), primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("request_hash", LargeBinary, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
+    Column("request_hash", LargeBinary, nullable=False, info=sealing.SEALED),
+    Column("answer", LargeBinary, nullable=False, info=sealing.SEALED),
     Column("time", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 Index("ix_idempotency_key_time", answered.c.time)
@@ -52,16 +56,22 @@ def find(connection: Connection, user_id: str, key: str, method: str, request: b
     ).one_or_none()
     if row is None:
         return None
-    if row.request_hash != fingerprint(method, request):
+    keys = sealing.of(connection)
+    if keys.open(connection, _place("request_hash", user_id, key), row.request_hash) != fingerprint(method, request):
         raise errors.Conflict("idempotency_key_reused")
-    return bytes(row.answer)
+    return keys.open(connection, _place("answer", user_id, key), row.answer)
 
 
 def keep(connection: Connection, user_id: str, key: str, method: str, request: bytes, answer: bytes) -> None:
     """Store the answer beside its effect."""
-    connection.execute(
-        insert(answered).values(user_id=user_id, key=key, request_hash=fingerprint(method, request), answer=answer)
-    )
+    keys = sealing.of(connection)
+    plain = {"request_hash": fingerprint(method, request), "answer": answer}
+    sealed = {n: keys.seal(connection, _place(n, user_id, key), value) for n, value in plain.items()}
+    connection.execute(insert(answered).values(user_id=user_id, key=key, **sealed))
+
+
+def _place(column: str, user_id: str, key: str) -> str:
+    return sealing.place(answered.name, column, user_id, key)
 
 
 def fingerprint(method: str, request: bytes) -> bytes:

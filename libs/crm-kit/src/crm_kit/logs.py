@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,8 +31,32 @@ class JsonFormatter(logging.Formatter):
         if data:
             line.update(data)
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = traced(record.exc_info[1])
         return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def said(error: BaseException) -> str:
+    """An error in one line without what it says of a row: the database's words may hold the values themselves."""
+    cause = getattr(error, "orig", None) or error
+    words = str(cause).partition("\n")[0]
+    state = getattr(cause, "sqlstate", None) or ""
+    if state[:2] in _OF_VALUES:
+        place = [getattr(cause.diag, n) for n in ("table_name", "column_name", "constraint_name")]  # type: ignore[union-attr]
+        words = " ".join([state, *(word for word in place if word)])
+    return f"{type(cause).__name__}: {words}"
+
+
+_OF_VALUES = ("22", "23")
+"""Classes of SQLSTATE (data, integrity) whose messages repeat what was to be stored."""
+
+
+def traced(error: BaseException | None) -> str:
+    """Where an error came from, with those behind it, each in the words of `said`."""
+    parts: list[str] = []
+    while error is not None and len(parts) < 10:
+        parts.append("".join(traceback.format_tb(error.__traceback__)) + said(error))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(reversed(parts))
 
 
 _service = ""

@@ -7,6 +7,7 @@ service works while identity is away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from crm.identity.v1.api_clients_pb2 import ApiClient
 from crm.identity.v1.departments_pb2 import Department
 from crm.identity.v1.keys_pb2 import Session, SigningKey
 from crm.identity.v1.roles_pb2 import Role
@@ -35,7 +37,7 @@ from crm.records.v1.event_pb2 import Event
 from crm_kit import codec
 
 metadata = MetaData()
-_R = TypeVar("_R", User, Department, Role, SigningKey, Session)
+_R = TypeVar("_R", User, Department, Role, SigningKey, Session, ApiClient)
 
 
 def _id() -> Column[str]:
@@ -206,6 +208,37 @@ def apply_roles(connection: Connection, events: Sequence[Event]) -> None:
     _upsert(connection, role, rows)
 
 
+def apply_api_clients(connection: Connection, events: Sequence[Event]) -> None:
+    """Keep each client as somebody with a role of its own, so that rights, scopes and names need no special case."""
+    users, roles = [], []
+    for event in _last(events):
+        c = _unpack(ApiClient, event)
+        code, deleted = f"client:{c.id}", c.HasField("delete_time")
+        policy = {
+            "addresses": list(c.allowed_addresses),
+            "rate": c.rate_per_minute,
+            "endTime": c.end_time.ToDatetime(UTC).isoformat() if c.HasField("end_time") else None,
+            "certificate": c.certificate_sha256,
+        }
+        shared = {"id": c.id, "name": c.name, "deleted": deleted, "version": event.version}
+        scopes = [codec.to_dict(s) for s in c.scopes]
+        roles.append({**shared, "code": code, "rights": list(c.rights), "scopes": scopes})
+        users.append(
+            {
+                **shared,
+                "username": code,
+                "department_id": c.department_id or None,
+                "role_ids": [c.id],
+                "grants": [],
+                "active": c.active,
+                "client": True,
+                "policy": policy,
+            }
+        )
+    _upsert(connection, role, roles)
+    _upsert(connection, user, users)
+
+
 def apply_signing_keys(connection: Connection, events: Sequence[Event]) -> None:
     """Keep the keys that tokens are verified with. One that retired stays so, though its first event comes again."""
     for event in events:
@@ -226,6 +259,7 @@ HANDLERS = {
     "identity.user": apply_users,
     "identity.department": apply_departments,
     "identity.role": apply_roles,
+    "identity.api_client": apply_api_clients,
     "identity.signing_key": apply_signing_keys,
     "identity.session": apply_sessions,
 }

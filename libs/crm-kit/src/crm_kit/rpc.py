@@ -27,10 +27,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from crm import rule_pb2
 from crm.records.v1.event_pb2 import Event
-from crm_kit import audit, contract, db, errors, idempotency, ids, logs, metrics, outbox
+from crm_kit import audit, clients, contract, db, errors, idempotency, ids, logs, metrics, outbox
 from crm_kit import caller as callers
 from crm_kit.access import Access, Organisation
 from crm_kit.caller import Caller, Metadata
+from crm_kit.peers import Peers
 from crm_kit.tokens import Verifier
 
 log = logging.getLogger("rpc")
@@ -120,11 +121,13 @@ class Rpcs:
         organisation: Organisation,
         wake: Callable[[], None] = lambda: None,
         before_commit: Callable[[Call], None] = lambda call: None,
+        peers: Peers | None = None,
     ) -> None:
         self._service, self._writer, self._reader = service, writer, reader
         self._organisation, self._wake, self._before_commit = organisation, wake, before_commit
         self._verifier = Verifier(organisation.key)
         self.refusals = audit.Refusals(self._tell)
+        self._peers, self._pace = peers or Peers(), clients.Pace()
 
     def handlers(self, descriptor: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
         """The handlers of every RPC of a service of the contract."""
@@ -146,7 +149,7 @@ class Rpcs:
 
         def handle(request: Message, context: grpc.ServicerContext) -> Message | None:
             started = time.perf_counter()
-            meta = callers.read(dict(context.invocation_metadata()))
+            meta = self._peers.read(context)
             caller, code, refusal = Caller(None), 0, None
             try:
                 self._authenticate(rule, meta, caller)
@@ -159,8 +162,7 @@ class Rpcs:
             except Exception as error:
                 refusal = translate(error)
                 if refusal.code == code_pb2.UNAVAILABLE:
-                    # The first line only: what follows it may hold values.
-                    log.warning("%s: %s: %s", name, type(error).__name__, str(error).partition("\n")[0])
+                    log.warning("%s: %s", name, logs.said(error))
                 if refusal.code == code_pb2.INTERNAL:
                     log.exception("%s failed", name, extra={"data": {"requestId": meta.request_id}})
             finally:
@@ -200,6 +202,10 @@ class Rpcs:
         caller.access = access
         if claims.pending and not rule.while_pending:
             raise errors.Denied(f"{claims.pending}_required")
+        if access.client:
+            clients.refuse_outside(access.client, meta)
+            if access.client.per_minute:
+                self._pace.take(access.user_id, access.client.per_minute)
         if access.restricted:
             caller.access = access.here(meta.address)
 
@@ -269,7 +275,8 @@ class Rpcs:
                 call.send_events()
                 self._before_commit(call)
                 if key:
-                    idempotency.keep(connection, caller.user_id, key, name, sent, response.SerializeToString())
+                    kept = _without(told, response).SerializeToString() if told else response.SerializeToString()
+                    idempotency.keep(connection, caller.user_id, key, name, sent, kept)
             for then in call.after_commit:
                 then()
             if call.events:
@@ -283,6 +290,9 @@ class Rpcs:
         hidden = [f for f in method.input_type.fields if contract.field(f).sensitive]
         secrets = [f.name for f in hidden]
         secret_needed = any(field_behavior_pb2.REQUIRED in contract.behaviour(f) for f in hidden)
+        # A secret that is told once, beside a record: a repeat of the request does not tell it again.
+        answer = method.output_type
+        told = [] if contract.record(answer).type else [f.name for f in answer.fields if contract.field(f).sensitive]
         return run
 
 

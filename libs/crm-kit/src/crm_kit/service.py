@@ -20,21 +20,32 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from sqlalchemy import Engine, MetaData
+from sqlalchemy import Engine, MetaData, Table
 
-from crm_kit import db, idempotency, inbox, logs, organisation, outbox, rpc, team
+from crm_kit import db, idempotency, inbox, key_commands, logs, organisation, outbox, rotation, rpc, sealing, team
 from crm_kit.access import Organisation
 from crm_kit.inbox import Every, Handler, Inbox
+from crm_kit.peers import Peers
 from crm_kit.settings import Settings, SettingsError
 from crm_kit.timers import Timer, Timers
 from crm_kit.work import STREAM, Work
 
 log = logging.getLogger("service")
 
-KIT_METADATA = (outbox.metadata, inbox.metadata, organisation.metadata, idempotency.metadata, team.metadata)
+KIT_METADATA = (
+    outbox.metadata,
+    inbox.metadata,
+    organisation.metadata,
+    idempotency.metadata,
+    team.metadata,
+    sealing.metadata,
+    rotation.metadata,
+)
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
 MAX_MESSAGE = 16 * 1024 * 1024
+ROTATING = 5.0
+"""Seconds between looks whether keys were changed and values wait to be sealed again."""
 GRACE = 10.0
 """Seconds that requests under way are given to finish after SIGTERM."""
 
@@ -68,6 +79,7 @@ class Service:
     reader: Engine = field(init=False)
     organisation: Organisation = field(init=False)
     rpcs: rpc.Rpcs = field(init=False)
+    keys: sealing.Keyring = field(init=False)
 
     def connect(self, settings: Settings) -> None:
         """Make the pools. Nothing is connected before the first use."""
@@ -75,6 +87,7 @@ class Service:
         self.writer = db.engine(settings.database_url, self.name, size=settings.threads)
         self.reader = db.engine(settings.database_url, self.name, size=settings.threads, read_only=True)
         self.organisation = Organisation(self.reader)
+        self.keys = sealing.connect(self.writer, settings.key_file)
 
     def inbox(self) -> Inbox | None:
         """The reader of the other services' events; None if there is nothing to listen to."""
@@ -103,7 +116,10 @@ class Service:
             ],
             maximum_concurrent_rpcs=self.settings.threads * 16,
         )
-        rpcs = self.rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit)
+        tls = self.settings.tls
+        peers = Peers(self.settings.trusted_peers, tls=tls is not None)
+        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit, peers)
+        self.rpcs = rpcs
         own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
         servicers = self.servicers(self)
         missing = set(own) - set(servicers)
@@ -113,15 +129,32 @@ class Service:
         state = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         server.add_generic_rpc_handlers(handlers)
+        if tls:
+            from crm_kit.tls import describe
+
+            describe(server, [(own | shared)[name].full_name for name in servicers])
         return server, state
+
+    def listen(self, server: grpc.Server) -> tuple[int, int]:
+        """Open the plaintext port and, where it is set, the TLS port; 0 for none. SettingsError if one is taken."""
+        plain, secure = server.add_insecure_port(self.settings.address), 0
+        if not plain:
+            raise SettingsError(f"{self.name} cannot listen on {self.settings.address}: the port is taken")
+        if tls := self.settings.tls:
+            from crm_kit.tls import Certificates
+
+            secure = server.add_secure_port(tls.address, Certificates(tls).credentials())
+            if not secure:
+                raise SettingsError(f"{self.name} cannot listen on {tls.address}: the port is taken")
+        return plain, secure
 
     def serve(self, *, work: bool = True) -> None:
         """Answer RPCs until SIGTERM, and do the background work in the same process."""
+        self.keys.check()
         worker = Work(self.writer, self.settings.nats_url, self.inbox(), tells_freshness=self.tells_freshness)
-        clock = Timers(self.writer, self.timers, lambda act: self._by_the_clock(act, worker))
+        clock = self._clock(worker)
         server, state = self.server(worker.wake if work else lambda: None)
-        if not server.add_insecure_port(self.settings.address):
-            raise SettingsError(f"{self.name} cannot listen on {self.settings.address}: the port is taken")
+        self.listen(server)
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)
         server.start()
@@ -141,6 +174,7 @@ class Service:
 
     def work(self, *, relay: bool = True, read: bool = True) -> None:
         """Do only the background work, until SIGTERM."""
+        self.keys.check()
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)
         worker = Work(
@@ -150,7 +184,7 @@ class Service:
             relay=relay,
             tells_freshness=self.tells_freshness,
         )
-        clock = Timers(self.writer, self.timers, lambda act: self._by_the_clock(act, worker))
+        clock = self._clock(worker)
         worker.start()
         clock.start()
         log.info("working")
@@ -168,6 +202,7 @@ class Service:
             return migrate.is_current(alembic)
         if not migrate.is_current(alembic):
             migrate.upgrade(alembic)
+        self.keys.ensure()
         if self.seed is not None:
             self.act(self.seed)
         return True
@@ -182,12 +217,23 @@ class Service:
             then()
         return bool(call.events)
 
+    def _clock(self, worker: Work) -> Timers:
+        """What is done by the clock: the service's own, and sealing again what old keys sealed."""
+        timers = [*self.timers, Timer(ROTATING, lambda _call: self._rotate())]
+        return Timers(self.writer, timers, lambda act: self._by_the_clock(act, worker))
+
+    def _rotate(self) -> None:
+        rotation.go_on(self.keys, self.writer, self._sealed_tables())
+
+    def _sealed_tables(self) -> Sequence[Table]:
+        return rotation.tables([*KIT_METADATA, *self.metadata])
+
     def _by_the_clock(self, what: Callable[[rpc.Call], None], worker: Work) -> None:
         if self.act(what):
             worker.wake()
 
     def run(self, arguments: Sequence[str] = ()) -> None:
-        """The command line of a service process: serve, work, migrate, retry-dead-letters."""
+        """The command line of a service process: serve, work, migrate, retry-dead-letters, keys and their change."""
         words = list(arguments or sys.argv[1:])
         try:
             settings = Settings.from_environment(self.name)
@@ -212,11 +258,18 @@ class Service:
                     reader = self.inbox()
                     applied, failing = reader.retry_dead_letters() if reader else (0, 0)
                     sys.stdout.write(f"{applied} applied, {failing} still failing\n")
+                case ["rotate-keys", *how] if how in ([], ["--rewrap"]):
+                    key_commands.rotate(self.keys, self.writer, self._sealed_tables(), rewrap=bool(how))
+                case ["add-master-key"]:
+                    key_commands.add_master(self.keys)
+                case ["keys"]:
+                    key_commands.show(self.writer, self._sealed_tables())
                 case [name] if name in self.commands:
                     self.commands[name](self)
                 case _:
                     usual = "serve [--no-work]", "work [--only relay|reader]", "migrate [--check]", "retry-dead-letters"
-                    sys.exit(f"usage: {' | '.join([*usual, *self.commands])}")
+                    of_keys = "keys", "rotate-keys [--rewrap]", "add-master-key"
+                    sys.exit(f"usage: {' | '.join([*usual, *of_keys, *self.commands])}")
         except SettingsError as error:
             sys.exit(f"{self.name}: {error}")
         finally:

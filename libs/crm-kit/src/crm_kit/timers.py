@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from crm_kit import logs
 from crm_kit.rpc import Call
 from crm_kit.work import Leader
 
@@ -63,7 +64,7 @@ class Timers:
                         self._run_one(timer.act)
                     said = ""
             except Exception as error:
-                what = f"{type(error).__name__}: {error}"
+                what = logs.said(error)
                 if what != said:
                     log.warning("%s", what)
                     said = what

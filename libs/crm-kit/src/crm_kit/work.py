@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from sqlalchemy import Connection, Engine, text
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import idempotency, inbox, metrics, organisation, outbox
+from crm_kit import idempotency, inbox, logs, metrics, organisation, outbox
 from crm_kit.inbox import Inbox
 from crm_kit.stream import BATCH, STREAM, Stream
 
@@ -135,7 +135,7 @@ class Work:
                 else:
                     await self._pause(0.5)
             except Exception as error:
-                what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+                what = logs.said(error)
                 if what != said:
                     log.warning("%s: %s", name, what)
                     said = what
@@ -241,7 +241,7 @@ class Work:
                 try:
                     await asyncio.to_thread(sweep)
                 except Exception as error:
-                    log.warning("sweep: %s", error)
+                    log.warning("sweep: %s", logs.said(error))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -186,5 +186,5 @@ def _locked(call: Call, record: Record, ids: Sequence[str]) -> dict[str, Row]:
     within = record.within(scope.shape(reach))
     query = query if within is None else query.where(within)
     found = sql.prepare(query.with_for_update(of=table)).run(call.connection, scope.parameters(reach)).fetchall()
-    rows = [writing.as_row(record, values) for values in found]
+    rows = [writing.as_row(call, record, values) for values in found]
     return {row["id"]: row for row in rows}

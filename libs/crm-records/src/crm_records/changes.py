@@ -139,7 +139,9 @@ def event(record: Record, action: str, after: Row, differences: list[tuple[str, 
 
 
 def _sensitive(record: Record, name: str) -> bool:
-    return name in ("search_text", "search_grams") or (name in record.fields and record.fields[name].sensitive)
+    return name in ("search_text", "search_grams", "blind_index") or (
+        name in record.fields and record.fields[name].sensitive
+    )
 
 
 def set_value(target: Value, plain: Any) -> None:

@@ -124,11 +124,7 @@ class Copy:
             request_serializer=pb.GetRequest.SerializeToString,
             response_deserializer=self.message.FromString,
         )
-        metadata = (
-            ("authorization", call.metadata.authorization),
-            ("x-request-id", call.metadata.request_id),
-            ("x-forwarded-for", call.metadata.address),  # the caller's roles may hold for some addresses only
-        )
+        metadata = call.metadata.passed_on()
         try:
             record = get(pb.GetRequest(id=record_id), timeout=self.PATIENCE, metadata=metadata)
         except grpc.RpcError as error:

@@ -35,6 +35,7 @@ class Field:
     output_only: bool
     immutable: bool
     sensitive: bool
+    encrypted: bool
     computed: bool
     max_length: int
     format: int
@@ -43,6 +44,7 @@ class Field:
     scale: int
     dictionary: str
     references: str
+    mentions: str
     values: tuple[str, ...]
     nested: Descriptor | None
     repeated: bool
@@ -57,15 +59,19 @@ def of(descriptor: Descriptor) -> dict[str, Field]:
 def _field(f: FieldDescriptor) -> Field:
     rule = contract.field(f)
     behaviour = contract.behaviour(f)
+    kind = _kind(f, rule)
+    if rule.encrypted and (not rule.sensitive or kind not in (TEXT, DATA)):
+        raise TypeError(f"{f.full_name}: only what is sensitive is encrypted, and only texts and messages are")
     return Field(
         name=f.name,
         json_name=f.json_name,
-        kind=_kind(f, rule),
+        kind=kind,
         label=codec.labels(f),
         required=field_behavior_pb2.REQUIRED in behaviour,
         output_only=field_behavior_pb2.OUTPUT_ONLY in behaviour,
         immutable=field_behavior_pb2.IMMUTABLE in behaviour,
         sensitive=rule.sensitive,
+        encrypted=rule.encrypted,
         computed=rule.computed,
         max_length=rule.max_length or LIMIT,
         format=rule.format,
@@ -74,6 +80,7 @@ def _field(f: FieldDescriptor) -> Field:
         scale=rule.scale or 2,
         dictionary=rule.dictionary,
         references=rule.references,
+        mentions=rule.mentions,
         values=tuple(rule.values),
         nested=f.message_type,
         repeated=f.is_repeated,

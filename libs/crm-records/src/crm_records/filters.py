@@ -5,6 +5,7 @@ The SQL depends on the shape of a filter only, so `name:"上海"` and `name:"北
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ from lark.exceptions import VisitError
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Connection,
     Date,
     DateTime,
     Integer,
@@ -34,8 +36,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_kit import errors
+from crm_records import blind, search, validation
 from crm_records import fields as kinds
-from crm_records import search, validation
+from crm_records.fields import Field
 from crm_records.record import Record
 
 _GRAMMAR = r"""
@@ -59,6 +62,8 @@ BARE: /[^\s()",=<>!:]+/
 STRING: /"(\\.|[^"\\])*"/
 %ignore /\s+/
 """
+_PERSONAL = re.compile(r"[\d\s+().-]{7,}|[^\s\"@]+@[^\s\"]*")
+"""What may be a number or an address of somebody: an answer that may be shown to others does not repeat it."""
 DEPTH = 20
 CONDITIONS = 50
 
@@ -118,7 +123,7 @@ def parse(text: str) -> Any:
         tree = _parser.parse(text)
         size = _size(tree)
     except UnexpectedInput as error:
-        place = text[max(0, (error.pos_in_stream or 0)) :][:30] or "…"
+        place = _PERSONAL.sub("…", text[max(0, (error.pos_in_stream or 0)) :])[:30] or "…"
         raise errors.Invalid(
             key="bad_filter", what=(f"“{place}”处无法理解", f"cannot be understood at “{place}”")
         ) from None
@@ -147,10 +152,21 @@ class Compiled:
     condition: ColumnElement[bool]
     readers: tuple[tuple[str, Callable[[Comparison], Any]], ...]
 
-    def parameters(self, tree: Any) -> dict[str, Any]:
+    def parameters(self, tree: Any, connection: Connection) -> dict[str, Any]:
         """The values of a tree of the same shape."""
         tests = list(_tests(tree))
-        return {name: read(tests[int(name.split("_")[1])]) for name, read in self.readers}
+        values = {name: read(tests[int(name.split("_")[1])]) for name, read in self.readers}
+        return {
+            name: blind.sought(connection, value.values) if isinstance(value, _Sought) else value
+            for name, value in values.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """Encrypted values that are asked for: what they are stored as depends on the keys of the moment."""
+
+    values: list[tuple[str, str]]
 
 
 def _tests(tree: Any) -> Any:
@@ -202,6 +218,9 @@ def _compile_test(
         return empty if test.operator == "=" else not_(empty)
     if None in test.values:
         raise errors.Invalid(key="bad_filter", what=("null 只能与 = 或 != 一起使用", "null goes with = and != only"))
+    field = _field(record, test.field)
+    if field is not None and field.encrypted:
+        return _compile_exact(record, field, test, name, readers)
     sql_type, read = _TYPES[kind]
 
     def one(value: str | None) -> Any:
@@ -245,6 +264,21 @@ def _compile_test(
     return column >= bound
 
 
+def _compile_exact(record: Record, field: Field, test: Comparison, name: str, readers: Readers) -> ColumnElement[bool]:
+    """An encrypted field is compared with whole values only, through the blind index."""
+    if test.operator not in ("=", "!=", "in"):
+        what = (
+            f"{field.label[0]}加密保存，只能用 =、!= 或 in 按完整的值查找",
+            f"{field.label[1]} is kept encrypted: only =, != and in with the whole value find it",
+        )
+        raise errors.Invalid(key="bad_filter", what=what)
+    index = blind.of(record.table)
+    readers.append((f"{name}_v", lambda t: _Sought(index.values(field.name, [str(v) for v in t.values]))))
+    stored = record.table.c[blind.COLUMN]
+    found = stored.op("&&", is_comparison=True)(bindparam(f"{name}_v", type_=ARRAY(Text)))
+    return not_(found) if test.operator == "!=" else found
+
+
 def _contains(
     record: Record,
     field: str,
@@ -274,7 +308,7 @@ def _column(
         if custom_kinds.get(key) not in (None, "multi_choice") and "custom" in record.table.c:
             return *custom_column(record, key, custom_kinds[key]), (key, key)
     else:
-        field = record.stored.get(name) or next((f for f in record.stored.values() if f.json_name == name), None)
+        field = _field(record, name)
         if field is not None and field.kind in _TYPES:
             return record.table.c[field.name], field.kind, field.label
     raise _no_field(name)
@@ -282,6 +316,11 @@ def _column(
 
 def _no_field(name: str) -> errors.Invalid:
     return errors.Invalid(key="bad_filter", what=(f"没有字段 {name}", f"there is no field {name}"))
+
+
+def _field(record: Record, name: str) -> Field | None:
+    """The stored field of a name, as the contract or as JSON writes it."""
+    return record.stored.get(name) or next((f for f in record.stored.values() if f.json_name == name), None)
 
 
 def custom_column(record: Record, key: str, kind: str) -> tuple[ColumnElement[Any], str]:

@@ -45,6 +45,10 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 200
 GROUPS = 1000
 """Values of a field that are counted at most."""
 
+errors.texts(
+    {"order_encrypted": ("{name}加密保存，不能用来排序", "{name} is kept encrypted: nothing can be sorted by it")}
+)
+
 _statements: dict[Any, Any] = {}
 
 
@@ -98,7 +102,7 @@ def read(call: Call, record: Record, record_id: str, names: Sequence[str], colum
     row = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).fetchone()
     if row is None:
         raise errors.NotFound()
-    message = rows.filler(record, columns)(row)
+    message = rows.reader(call.connection, record, columns)(row)
     record.decorate_wanted(call, [message], names)
     return message
 
@@ -141,7 +145,7 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
 
     more = len(result) > size
     result = result[:size]
-    fill = rows.filler(record, columns)
+    fill = rows.reader(call.connection, record, columns)
     messages = [fill(row) for row in result]
     token = ""
     if more:
@@ -227,6 +231,8 @@ def parse_order(record: Record, text: str, blind: frozenset[str] = frozenset()) 
         )
         if not sortable or direction not in ("", "asc", "desc") or len(keys) == 3:
             raise errors.Invalid(key="bad_order", name=part[:60])
+        if record.stored[name].encrypted:
+            raise errors.Invalid(key="order_encrypted", name=record.stored[name].label)
         keys.append(Key(name, direction == "desc"))
     if not any(k.name == "id" for k in keys):
         keys.append(Key("id", keys[-1].descending if keys else True))
@@ -258,9 +264,9 @@ def _selection(
     where, compiled = found
     parameters: dict[str, Any] = scope.parameters(reach)
     if compiled is not None:
-        parameters |= compiled.parameters(tree)
+        parameters |= compiled.parameters(tree, call.connection)
     if searching:
-        parameters |= search.parameters(words)
+        parameters |= record.search_parameters(call, words, unseen)
     return key, where, parameters
 
 

@@ -24,8 +24,8 @@ from crm_kit import contract
 from crm_kit.access import Access, Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
+from crm_records import blind, search
 from crm_records import fields as kinds
-from crm_records import search
 from crm_records.fields import Field
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 """The values of a record's columns."""
+Unseen = Mapping[str, frozenset[str]]
+"""By record type, the searched fields that somebody sees not or not in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,17 @@ class Record:
     ruled_by: ClassVar[str] = ""
     """The record type whose field rules hold, where it is not its own."""
     states: ClassVar[States | None] = None
+    closed_states: ClassVar[Sequence[str]] = ()
+    """States in which nothing is to be done any more."""
+    kept_together_by: ClassVar[str] = "id"
+    """Where what one person has is shared out, records with the same value of this field go to the same taker."""
     plural: ClassVar[str] = ""
     """The name of the field that lists it in answers: "customers"."""
+
+    own_of: ClassVar[str] = ""
+    """A column that names whose own a row is, like an entry of an inbox: it goes when that person is erased."""
+    kept_by_law: ClassVar[tuple[str, str] | None] = None
+    """Why a record of this kind stays as it is when a person is erased: which law makes one keep it."""
 
     registry: Registry
     """The service's records, set by the registry itself."""
@@ -95,6 +106,8 @@ class Record:
         self.label: tuple[str, str] = (options.zh, options.en)
         self.fields: dict[str, Field] = kinds.of(self.message.DESCRIPTOR)
         self.stored: dict[str, Field] = {n: f for n, f in self.fields.items() if not f.computed}
+        if self.key in self.fields and self.fields[self.key].encrypted:
+            raise TypeError(f"{self.type}: an import cannot find a record by {self.key}, which is encrypted")
         self.dependents: list[Dependent] = []
         if self.parent is not None and not self.part_of_parent:
             column, parent = self.parent
@@ -104,6 +117,23 @@ class Record:
     def writable(self) -> frozenset[str]:
         """Fields that a caller may give."""
         return frozenset(n for n, f in self.stored.items() if not f.output_only)
+
+    @cached_property
+    def personal(self) -> tuple[str, ...]:
+        """Stored fields that tell of a natural person: an erasure empties them."""
+        named = {*contract.record(self.message.DESCRIPTOR).personal}
+        return tuple(n for n, f in self.stored.items() if f.sensitive or n in named)
+
+    def is_person(self, row: Row) -> bool:
+        """Whether a record is a natural person, as the contract says."""
+        person = contract.record(self.message.DESCRIPTOR).person
+        field, _, value = person.partition("=")
+        return person == "*" or bool(field and row[field] == value)
+
+    @property
+    def title_field(self) -> str:
+        """What people call a record by: the first field that the search box looks into."""
+        return self.search[0] if self.search else "id"
 
     def reach(self, call: Call) -> Reach:
         """On which rows the right of the call holds; where it is one of another record, the right to read.
@@ -139,29 +169,45 @@ class Record:
         """What the search box finds a row by."""
         for name in self.search:
             value = row.get(name)
-            if value:
+            if value and not self.fields[name].encrypted:
                 yield search.digits(value) if self.fields[name].format == rule_pb2.FORMAT_PHONE else value
 
     def search_condition(self) -> ColumnElement[bool]:
-        """Rows that a search finds; open parameters as in `crm_records.search`."""
-        return search.condition(self.table)
+        """Rows that a search finds; open parameters as in `search_parameters`."""
+        found = search.condition(self.table)
+        if any(self.fields[n].encrypted for n in self.search):
+            found = or_(found, search.exactly(self.table))
+        return found
+
+    def search_parameters(self, call: Call, words: str, unseen: Unseen) -> dict[str, Any]:
+        """What to bind for a search by somebody who does not see the `unseen` fields."""
+        parameters = search.parameters(words)
+        if any(self.fields[n].encrypted for n in self.search):
+            parameters["search_tokens"] = blind.sought(call.connection, self.search_exactly(words, unseen))
+        return parameters
+
+    def search_exactly(self, words: str, unseen: Unseen) -> list[tuple[str, str]]:
+        """Which encrypted values the words may be; only a whole one finds its record."""
+        return blind.of(self.table).searched([n for n in self.search if n not in unseen.get(self.type, ())], words)
 
     def searched_parts(self) -> Sequence[Record]:
         """Parts by whose searched fields a row is found as well."""
         return ()
 
-    def narrow_search(self, blind: Mapping[str, frozenset[str]]) -> ColumnElement[bool]:
-        """Like `search_condition`, for somebody who sees some of the fields not or not in full: `blind` by record type.
+    def narrow_search(self, unseen: Unseen) -> ColumnElement[bool]:
+        """Like `search_condition`, for somebody who sees some of the fields not or not in full.
 
         The searched text holds all of them, so each that is seen is compared by itself.
         """
-        hidden = blind.get(self.type, frozenset())
-        seen = [search.holds(self.table.c[n], self.fields[n].format) for n in self.search if n not in hidden]
-        found = and_(self.search_condition(), or_(false(), *seen))
+        seen = [self.fields[n] for n in self.search if n not in unseen.get(self.type, ())]
+        plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
+        found = and_(search.condition(self.table), or_(false(), *plain))
+        if any(f.encrypted for f in seen):
+            found = or_(found, search.exactly(self.table))
         for part in self.searched_parts():
             assert part.parent is not None
             through = select(part.table.c[part.parent[0]]).where(part.table.c.delete_time.is_(None))
-            found = or_(found, self.table.c.id.in_(through.where(part.narrow_search(blind))))
+            found = or_(found, self.table.c.id.in_(through.where(part.narrow_search(unseen))))
         return found
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
@@ -186,6 +232,13 @@ class Record:
     def may_delete(self, call: Call, row: Row) -> None:
         """Refuse a deletion for reasons beyond dependents."""
 
+    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
+        """What is known of a person beside records, as (kind, what): part of an export."""
+        return ()
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        """Something to erase beside the columns of the contract. `after` is stored already."""
+
 
 Existence = Callable[[Call, Sequence[str]], set[str]]
 """Which of these ids exist and may be pointed at by the caller."""
@@ -194,9 +247,16 @@ Existence = Callable[[Call, Sequence[str]], set[str]]
 class Registry:
     """The records of a service, and how references to others' records are checked."""
 
-    def __init__(self, records: Sequence[Record], foreign: Mapping[str, Existence] | None = None) -> None:
+    def __init__(
+        self,
+        records: Sequence[Record],
+        foreign: Mapping[str, Existence] | None = None,
+        names: Sequence[tuple[Column[Any], Column[Any]]] = (),
+    ) -> None:
+        """`names` are places beside records where people's names stand: (column of the id, column of the name)."""
         self.records = {r.type: r for r in records}
         self.foreign = dict(foreign or {})
+        self.names = tuple(names)
         self.numbers: Numbers | None = None
         for record in records:
             record.registry = self

@@ -63,7 +63,7 @@ def _parents(call: Call, record: Record, ids: Sequence[str]) -> set[str]:
 
 def existing(call: Call, record: Record, record_type: str, ids: Sequence[str]) -> set[str]:
     """Which of the ids the caller may point at."""
-    if record_type == "user" and list(ids) == [call.caller.user_id]:
+    if record_type == "user" and list(ids) == [call.caller.user_id] and not call.access.client:
         return set(ids)
     known: dict[str, bool] = call.memo.setdefault(("exists", record_type), {})
     new = [i for i in dict.fromkeys(ids) if i not in known]
@@ -98,7 +98,12 @@ def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) 
     table: Any = {"user": organisation.user, "department": organisation.department}.get(record_type)
     if table is None:
         raise LookupError(f"nobody here knows the record type {record_type}")
-    return _asked(call, record_type, lambda: select(table.c.id).where(_one_of_them(table), ~table.c.deleted), ids, {})
+
+    def query() -> Select[Any]:
+        found = select(table.c.id).where(_one_of_them(table), ~table.c.deleted)
+        return found.where(~table.c.client) if record_type == "user" else found  # a program owns nothing
+
+    return _asked(call, record_type, query, ids, {})
 
 
 def _own(call: Call, record: Record, ids: Sequence[str], reach: Reach | None = None) -> set[str]:

@@ -1,4 +1,8 @@
-"""Rows to messages and back to what the JSON interface shows, compiled once per choice of columns."""
+"""Rows to messages and back to what the JSON interface shows, compiled once per choice of columns.
+
+What the database holds encrypted is opened where it is read and sealed where it is written: everything between, a
+`Row` too, holds the values themselves.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,11 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import orjson
 from google.protobuf.message import Message
+from sqlalchemy import Connection
 
+from crm_kit import sealing
 from crm_records import fields as kinds
 from crm_records.fields import Field
 from crm_records.record import Record, Row
@@ -40,6 +47,73 @@ def filler(record: Record, columns: tuple[str, ...]) -> Callable[[Sequence[Any]]
 def to_message(record: Record, row: Row) -> Any:
     """The message of a whole row."""
     return filler(record, tuple(row))(tuple(row.values()))
+
+
+def reader(connection: Connection, record: Record, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Message]:
+    """Makes a message of a row as the database holds it."""
+    fill = filler(record, columns)
+    read = _opener(connection, record, columns)
+    return fill if read is None else lambda values: fill(read(values))
+
+
+def opened(connection: Connection, record: Record, columns: tuple[str, ...], values: Sequence[Any]) -> Sequence[Any]:
+    """The values of a row with what is encrypted in them opened; `id` is one of the columns."""
+    read = _opener(connection, record, columns)
+    return values if read is None else read(values)
+
+
+def _opener(
+    connection: Connection, record: Record, columns: tuple[str, ...]
+) -> Callable[[Sequence[Any]], Sequence[Any]] | None:
+    """Opens what is encrypted in rows of these columns; None where nothing is."""
+    plan = _sealed(record, columns)
+    if not plan:
+        return None
+    open_one, row_id = sealing.of(connection).open, columns.index("id")
+
+    def read(values: Sequence[Any]) -> Sequence[Any]:
+        plain = list(values)
+        for index, place, convert, none in plan:
+            sealed = plain[index]
+            plain[index] = none() if sealed is None else convert(open_one(connection, place + plain[row_id], sealed))
+        return plain
+
+    return read
+
+
+def driver(connection: Connection, record: Record, row: Row, columns: Sequence[str]) -> dict[str, Any]:
+    """The values of these columns as the driver takes them."""
+    values = {}
+    for name in columns:
+        field, value = record.fields.get(name), row[name]
+        if field is not None and field.encrypted:
+            if value not in (None, []):
+                plain = value.encode() if field.kind == kinds.TEXT else orjson.dumps(value)
+                value = sealing.of(connection).seal(
+                    connection, sealing.place(record.table.name, name, row["id"]), plain
+                )
+            values[name] = value or None
+        else:
+            values[name] = value if field is None else stored(value, field)
+    return values
+
+
+@cache
+def _sealed(record: Record, columns: tuple[str, ...]) -> list[tuple[int, str, Callable[[bytes], Any], type]]:
+    """Where the encrypted ones among the columns stand: (index, place without the row, how to read it, none)."""
+    return [
+        (
+            index,
+            sealing.place(record.table.name, name, ""),
+            bytes.decode if record.fields[name].kind == kinds.TEXT else orjson.loads,
+            list if record.fields[name].repeated else _NONE,
+        )
+        for index, name in enumerate(columns)
+        if name in record.fields and record.fields[name].encrypted
+    ]
+
+
+_NONE = type(None)
 
 
 def _converter(field: Field) -> Callable[[Any], Any] | None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     Table,
@@ -25,8 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from crm_kit import db
+from crm_kit import db, sealing
 from crm_kit.contract import Descriptor
+from crm_records import blind
 from crm_records import fields as kinds
 from crm_records.fields import Field
 
@@ -37,6 +39,9 @@ def table(metadata: MetaData, descriptor: Descriptor, name: str, *extra: Any, se
     columns = [_column(f) for f in described.values() if not f.computed]
     columns.append(Column("version", Integer, nullable=False, server_default=text("1")))
     columns.append(Column("deleter_id", Uuid(as_uuid=False)))
+    encrypted = any(f.encrypted for f in described.values())
+    if encrypted:
+        columns.append(Column(blind.COLUMN, ARRAY(Text), nullable=False, server_default=text("'{}'")))
     if searchable:
         columns += [Column("search_text", Text), Column("search_grams", ARRAY(Text))]
     made = Table(name, metadata, *columns, *extra)
@@ -54,6 +59,9 @@ def table(metadata: MetaData, descriptor: Descriptor, name: str, *extra: Any, se
             made.append_constraint(CheckConstraint(made.c[f.name] >= f.min, name=f"ck_{name}_{f.name}_min"))
     if searchable:
         Index(f"ix_{name}_search_grams", made.c.search_grams, postgresql_using="gin")
+    if encrypted:
+        blind.put(made, described.values())
+        Index(f"ix_{name}_{blind.COLUMN}", made.c[blind.COLUMN], postgresql_using="gin")
     tell_unique(made, descriptor)
     return made
 
@@ -74,6 +82,8 @@ def unique(made: Table, column: str) -> Index:
 
 
 def _column(f: Field) -> Column[Any]:
+    if f.encrypted:
+        return Column(f.name, LargeBinary, nullable=not f.required, info=sealing.SEALED)
     match f.kind:
         case kinds.ID:
             if f.name == "id":

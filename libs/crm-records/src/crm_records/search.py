@@ -14,8 +14,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from crm import rule_pb2
-
 _SPACES = re.compile(r"\s+")
 _SEPARATORS = re.compile(r"[\s\-()+.]+")
 LONGEST = 60
@@ -50,12 +48,14 @@ def condition(table: Table) -> ColumnElement[bool]:
     return and_(pairs, table.c.search_text.like(bindparam("search_like", type_=Text)))
 
 
-def holds(column: ColumnElement[Any], format: int) -> ColumnElement[bool]:
+def holds(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """One column holds the words; bind with `parameters`."""
-    searched = func.lower(column)
-    if format == rule_pb2.FORMAT_PHONE:
-        searched = func.regexp_replace(column, _SEPARATORS.pattern, "", "g")
-    return searched.like(bindparam("search_like", type_=Text))
+    return func.lower(column).like(bindparam("search_like", type_=Text))
+
+
+def exactly(table: Table) -> ColumnElement[bool]:
+    """Rows with an encrypted value that the words may be; bind `search_tokens`."""
+    return table.c.blind_index.op("&&", is_comparison=True)(bindparam("search_tokens", type_=ARRAY(Text)))
 
 
 def parameters(words: str) -> dict[str, Any]:

@@ -17,16 +17,20 @@ from crm.records.v1 import exports_pb2
 from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
+from crm_kit.inbox import Handler
 from crm_kit.rpc import Call
 from crm_records import (
+    acting,
     bulk,
     changes,
     custom_fields,
     definitions,
     dictionaries,
     disclosure,
+    erasing,
     exports,
     given,
+    handover,
     listing,
     numbers,
     reaching,
@@ -36,7 +40,9 @@ from crm_records import (
     writing,
 )
 from crm_records import fields as kinds
+from crm_records.belongings import BelongingServicer
 from crm_records.explain import AccessServicer
+from crm_records.exporting import PrivacyServicer
 from crm_records.record import Record, Registry
 from crm_records.teams import TeamServicer
 
@@ -260,7 +266,14 @@ def servicers(registry: Registry) -> dict[str, object]:
         "ExportService": ExportServicer(registry),
         "TeamService": TeamServicer(registry),
         "AccessService": AccessServicer(registry),
+        "BelongingService": BelongingServicer(registry),
+        "PrivacyService": PrivacyServicer(registry),
     }
+
+
+def handlers(service: str, registry: Registry) -> dict[str, Handler]:
+    """What a service listens to for all of its records: what was decided elsewhere and everybody does a part of."""
+    return acting.merged(handover.handlers(service, registry), erasing.handlers(service, registry))
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
@@ -274,8 +287,9 @@ def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
         read_only=f.output_only or f.computed,
         dictionary=f.dictionary,
         references=f.references,
-        sortable=comparable and f.kind not in (kinds.TEXTS, kinds.IDS),
+        sortable=comparable and not f.encrypted and f.kind not in (kinds.TEXTS, kinds.IDS),
         filterable=comparable,
+        exact=comparable and f.encrypted,
         max_length=f.max_length if f.kind == kinds.TEXT else 0,
         choices=f.values,
         rule="optional",

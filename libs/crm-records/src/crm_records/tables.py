@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crm_records import changes, custom_fields, dictionaries, numbers
+from crm_records import changes, custom_fields, dictionaries, handover_tables, numbers
 
-METADATA = (changes.metadata, custom_fields.metadata, dictionaries.metadata, numbers.metadata)
+METADATA = (changes.metadata, custom_fields.metadata, dictionaries.metadata, numbers.metadata, handover_tables.metadata)
 VERSIONS = Path(__file__).parent / "migrations" / "versions"

@@ -17,10 +17,11 @@ from google.protobuf.message import Message
 from sqlalchemy import bindparam, func, insert, select, update
 
 from crm.records.v1 import records_pb2 as pb
-from crm_kit import errors, ids, scope
+from crm_kit import errors, ids, scope, sealing
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import (
+    blind,
     changes,
     custom_fields,
     dictionaries,
@@ -228,8 +229,9 @@ def new_row(
 
 
 def _place(call: Call, record: Record) -> tuple[str | None, str | None]:
-    """(owner, department) of a new record if nobody says whose it is."""
-    return (call.caller.user_id or None, None) if record.owned_by_creator else (None, call.access.department_id)
+    """(owner, department) of a new record if nobody says whose it is. A program owns nothing: its department does."""
+    own = record.owned_by_creator and not call.access.client
+    return (call.caller.user_id or None, None) if own else (None, call.access.department_id)
 
 
 def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
@@ -249,7 +251,8 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
     owner, department = row["owner_id"], row["department_id"]
     if before is not None and (owner, department) == (before["owner_id"], before["department_id"]):
         return
-    if before is None and (owner == call.caller.user_id or (owner, department) == _place(call, record)):
+    own = owner == call.caller.user_id and not call.access.client
+    if before is None and (own or (owner, department) == _place(call, record)):
         return
     call.need(f"{record.type}.assign")
     reach = record.reach(call)
@@ -275,7 +278,7 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
         if statement is None:
             values = {n: bindparam(n, type_=record.table.c[n].type) for n in columns}
             statement = _statements[key] = sql.prepare(insert(record.table).values(values))
-        statement.run_many(call.connection, [{n: _driver(record, n, row[n]) for n in columns} for row in group])
+        statement.run_many(call.connection, [rows.driver(call.connection, record, row, columns) for row in group])
 
 
 def store(call: Call, record: Record, before: Row, after: Row) -> None:
@@ -293,7 +296,7 @@ def store(call: Call, record: Record, before: Row, after: Row) -> None:
         values = {n: bindparam(f"new_{n}", type_=record.table.c[n].type) for n in columns}
         where = record.table.c.id == bindparam("id", type_=record.table.c.id.type)
         statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
-    parameters = {f"new_{n}": _driver(record, n, after[n]) for n in columns}
+    parameters = {f"new_{n}": v for n, v in rows.driver(call.connection, record, after, columns).items()}
     statement.run(call.connection, {"id": after["id"], **parameters})
 
 
@@ -302,6 +305,10 @@ def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -
     changed = before is None or any(row[n] != before[n] for n in record.search)
     if changed and "search_grams" in record.table.c:
         row["search_text"], row["search_grams"] = search.keys(record.search_texts(call, row, before))
+    encrypted = [n for n, f in record.stored.items() if f.encrypted]
+    if encrypted and (before is None or any(row[n] != before[n] for n in encrypted)):
+        keys = sealing.of(call.connection)
+        row[blind.COLUMN] = blind.of(record.table).tokens(keys, call.connection, row)
 
 
 def locked(
@@ -329,15 +336,16 @@ def locked(
     found = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).fetchone()
     if found is None:
         raise errors.NotFound() if deleted else reaching.refusal(call, record, record_id)
-    row = as_row(record, found)
+    row = as_row(call, record, found)
     if etag is not None and etag != str(row["version"]):
         raise errors.Stale()
     return row
 
 
-def as_row(record: Record, values: Sequence[Any]) -> Row:
+def as_row(call: Call, record: Record, values: Sequence[Any]) -> Row:
     """A row that was selected with every column of the table."""
-    return dict(zip(record.table.c.keys(), values, strict=True))
+    columns = tuple(record.table.c.keys())
+    return dict(zip(columns, rows.opened(call.connection, record, columns, values), strict=True))
 
 
 def record_changed(record: Record, before: Row, after: Row) -> bool:
@@ -387,7 +395,3 @@ def _empty(field: kinds.Field) -> Any:
     if field.kind == kinds.CUSTOM:
         return {}
     return False if field.kind == kinds.BOOLEAN else None
-
-
-def _driver(record: Record, name: str, value: Any) -> Any:
-    return rows.stored(value, record.fields[name]) if name in record.fields else value

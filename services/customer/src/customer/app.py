@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
+from crm_records import acting
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -16,7 +17,8 @@ from customer.interactions import INTERACTIONS
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
 
-REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS])
+_ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
+REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS], names=[_ACTOR])
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -34,7 +36,7 @@ SERVICE = Service(
     name="customer",
     contract="crm.customer.v1",
     servicers=servicers,
-    handlers=events.HANDLERS,
+    handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
     seed=first_entries.seed_dictionaries,
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],

@@ -11,7 +11,7 @@ from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.record import Record, Row
 from customer import pinyin
-from customer.customers import CUSTOMERS, find_again
+from customer.customers import CUSTOMERS, PERSONAL, find_again
 from customer.tables import contact
 
 
@@ -23,7 +23,7 @@ class Contacts(Record):
     plural = "contacts"
     number = "LX{yyyyMMdd}-{seq:4}"
     parent = ("customer_id", CUSTOMERS)
-    search = ("name", "pinyin", "pinyin_initials", "phone", "office_phone", "mobile", "wechat")
+    search = ("name", "pinyin", "pinyin_initials", *PERSONAL)
     list_fields = (
         "customer_id",
         "number",
@@ -45,7 +45,7 @@ class Contacts(Record):
         yield from pinyin.spellings(row["name"])
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
-        """A customer is found by its contacts."""
+        """A customer is found by the names of its contacts."""
         if before is None or any(row[n] != before[n] for n in ("search_text", "delete_time")):
             find_again(call, row["customer_id"])
 
@@ -75,7 +75,7 @@ _PRIMARY = sql.prepare(
 def _take_the_mark(call: Call, row: Row) -> None:
     """A customer has one primary contact: the one before loses the mark, as a change of its own."""
     found = _PRIMARY.run(call.connection, {"customer_id": row["customer_id"]}).fetchall()
-    for before in (writing.as_row(CONTACTS, values) for values in found):
+    for before in (writing.as_row(call, CONTACTS, values) for values in found):
         if before["id"] == row["id"]:
             continue
         after = {**before, "primary": False}

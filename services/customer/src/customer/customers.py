@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, func, or_, select, update
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import search, sql
-from crm_records.record import Record, Row
+from crm_records import blind, search, sql
+from crm_records.record import Record, Row, Unseen
 from customer import pinyin
 from customer.tables import contact, customer, usage
 
@@ -32,6 +32,12 @@ _USED_BY = {
 }
 
 
+PERSONAL = ("phone", "office_phone", "mobile", "home_phone", "fax", "email", "wechat", "identity_number")
+"""Fields of a contact that are kept encrypted and that a search finds by their whole value."""
+MOST = 1000
+"""Contacts that share a number, beyond which their customers are not told apart."""
+
+
 class Customers(Record):
     """See the contract for the fields."""
 
@@ -39,7 +45,14 @@ class Customers(Record):
     table = customer
     plural = "customers"
     number = "KH{yyyyMMdd}-{seq:4}"
-    search: ClassVar[Sequence[str]] = ("name", "short_name", "pinyin", "pinyin_initials", "number", "phone", "mobile")
+    search: ClassVar[Sequence[str]] = (
+        "name",
+        "short_name",
+        "pinyin",
+        "pinyin_initials",
+        "number",
+        *("phone", "fax", "mobile", "email", "wechat", "bank_account", "identity_number"),
+    )
     list_fields: ClassVar[Sequence[str]] = (
         "number",
         "name",
@@ -71,6 +84,18 @@ class Customers(Record):
             found = _CONTACT_TEXTS.run(call.connection, {"customer_id": row["id"]}).fetchall()
             yield from (line for (text,) in found for line in text.split("\n"))
 
+    def search_condition(self) -> ColumnElement[bool]:
+        """Also by what is personal of a contact, whole. An array, so that each way in has its index."""
+        theirs = select(contact.c.customer_id).where(search.exactly(contact), contact.c.delete_time.is_(None))
+        ids: ColumnElement[Any] = func.array(
+            theirs.limit(MOST).scalar_subquery(), type_=ARRAY(contact.c.customer_id.type)
+        )
+        return or_(super().search_condition(), customer.c.id == any_(ids))
+
+    def search_exactly(self, words: str, unseen: Unseen) -> list[tuple[str, str]]:
+        personal = [n for n in PERSONAL if n not in unseen.get("contact", ())]
+        return super().search_exactly(words, unseen) + blind.of(contact).searched(personal, words)
+
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:
             row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"])
@@ -98,6 +123,7 @@ _CONTACT_TEXTS = sql.prepare(
         contact.c.delete_time.is_(None),
     )
 )
+_NAMED = [customer.c[n] for n in ("id", *CUSTOMERS.search) if not CUSTOMERS.stored[n].encrypted]
 _SEARCHED = sql.prepare(
     update(customer)
     .where(customer.c.id == bindparam("customer_id", type_=customer.c.id.type))
@@ -107,12 +133,9 @@ _SEARCHED = sql.prepare(
 
 def find_again(call: Call, customer_id: str) -> None:
     """A contact changed: what the customer is found by is derived anew. No change of the customer itself."""
-    row = (
-        call.connection.execute(select(customer).where(customer.c.id == customer_id).with_for_update(key_share=True))
-        .mappings()
-        .one()
-    )
-    text, grams = search.keys(CUSTOMERS.search_texts(call, dict(row), dict(row)))
+    locked = select(*_NAMED).where(customer.c.id == customer_id).with_for_update(key_share=True)
+    row = dict(call.connection.execute(locked).mappings().one())
+    text, grams = search.keys(CUSTOMERS.search_texts(call, row, row))
     _SEARCHED.run(call.connection, {"customer_id": customer_id, "search_text": text, "search_grams": grams})
 
 

@@ -41,6 +41,7 @@ def _about(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Ev
                         "record_id": event.record_id,
                         "action": event.action,
                         "title": getattr(record, title),
+                        "actor_id": event.actor_id or None,
                         "actor_name": event.actor_name,
                     }
                 )

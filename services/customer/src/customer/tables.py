@@ -39,6 +39,8 @@ happening = Table(
     Column("record_id", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("title", Text, nullable=False),
+    # Kept beside the name, so that the name can be taken out when that person is erased.
+    Column("actor_id", Uuid(as_uuid=False)),
     Column("actor_name", Text, nullable=False),
 )
 """What other services announced about a customer: their part of its timeline."""

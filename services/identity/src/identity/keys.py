@@ -63,7 +63,7 @@ class Keys:
             return self._signing
 
     def _find_or_make(self) -> tuple[str, Ed25519PrivateKey]:
-        secret = Fernet(secret_of(key_file()))
+        secret = sealer()
         with self._service.reader.connect() as connection:
             found = _newest(connection, secret)
         if found is not None:
@@ -103,6 +103,11 @@ def retire(call: Call) -> None:
 def key_file() -> Path:
     """IDENTITY_KEY_FILE, or `identity.key` in the data folder."""
     return Path(os.environ.get("IDENTITY_KEY_FILE") or Path(os.environ.get("CRM_DATA") or ".data") / "identity.key")
+
+
+def sealer() -> Fernet:
+    """Encrypts what this service must read again with the key file, which is not in the database."""
+    return Fernet(secret_of(key_file()))
 
 
 def _newest(connection: Connection, secret: Fernet) -> tuple[str, Ed25519PrivateKey] | None:

@@ -31,7 +31,7 @@ class Roles(Record):
         old = set(before["rights"]) if before else set()
         new = [r for r in row["rights"] if r not in old]
         if not row["built_in"] or before is not None:
-            _refuse_unknown(call, row, set(new))
+            refuse_unknown(call, row, set(new))
         field_rules.settle(row, before["field_rules"] if before else ())
         writing.refuse(role_policies.problems(row))
         giving.refuse_stronger_role(call, row, before)
@@ -49,7 +49,8 @@ class Roles(Record):
 ROLES = Roles()
 
 
-def _refuse_unknown(call: Call, row: Row, new: set[str]) -> None:
+def refuse_unknown(call: Call, row: Row, new: set[str]) -> None:
+    """INVALID_ARGUMENT for rights (of the new ones), resources and departments that do not exist."""
     problems = [
         Problem(f"rights[{i}]", "unknown_right", {"right": right})
         for i, right in enumerate(row["rights"])

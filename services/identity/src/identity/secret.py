@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 
-from identity.keys import key_file, secret_of
+from identity.keys import sealer
 
 
 def digest(token: str) -> bytes:
@@ -16,12 +16,12 @@ def digest(token: str) -> bytes:
 
 def seal(plain: bytes) -> bytes:
     """Encrypted with the key file, which is not in the database."""
-    return Fernet(secret_of(key_file())).encrypt(plain)
+    return sealer().encrypt(plain)
 
 
 def unseal(sealed: bytes) -> bytes | None:
     """What was sealed; None where the key file is another one."""
     try:
-        return Fernet(secret_of(key_file())).decrypt(sealed)
+        return sealer().decrypt(sealed)
     except InvalidToken:
         return None

@@ -17,9 +17,14 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
+from crm.identity.v1.api_clients_pb2 import ApiClient
 from crm.identity.v1.departments_pb2 import Department
+from crm.identity.v1.handovers_pb2 import Handover
+from crm.identity.v1.identity_providers_pb2 import IdentityProvider
 from crm.identity.v1.password_policies_pb2 import PasswordPolicy
+from crm.identity.v1.privacy_pb2 import PrivacyRequest
 from crm.identity.v1.roles_pb2 import Role
 from crm.identity.v1.users_pb2 import User
 from crm_kit import db
@@ -73,6 +78,37 @@ former_password = Table(
 )
 """Hashes that were replaced, as many as a policy may ask about; the present one stays with the account."""
 Index("ix_former_password_user_id", former_password.c.user_id, former_password.c.id)
+api_client = schema.table(metadata, ApiClient.DESCRIPTOR, "api_client")
+Index("ix_api_client_department_id", api_client.c.department_id)
+
+client_secret = Table(
+    "client_secret",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("client_id", Uuid(as_uuid=False), nullable=False),
+    _time("create_time"),
+    _time("end_time", optional=True),
+)
+"""Of each client the one in use and, until it ends, the one before."""
+Index("ix_client_secret_client_id", client_secret.c.client_id)
+
+identity_provider = schema.table(
+    metadata, IdentityProvider.DESCRIPTOR, "identity_provider", Column("sealed_secret", LargeBinary)
+)
+"""The client secret is encrypted with the key file, and is no field: it is never answered, logged or announced."""
+
+single_sign_on = Table(
+    "single_sign_on",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("provider_id", Uuid(as_uuid=False), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("verifier", LargeBinary, nullable=False),
+    Column("nonce", Text, nullable=False),
+    _time("expire_time"),
+)
+"""Who was sent to a provider and is not back yet, by the hash of the state; the PKCE verifier is encrypted."""
+Index("ix_single_sign_on_expire_time", single_sign_on.c.expire_time)
 
 session = Table(
     "session",
@@ -167,3 +203,32 @@ signing_key = Table(
     _time("create_time"),
 )
 """Private keys are encrypted with the key file, which is not in the database."""
+
+handover = schema.table(metadata, Handover.DESCRIPTOR, "handover", searchable=True)
+Index("ix_handover_from_user_id", handover.c.from_user_id, handover.c.id)
+Index("ix_handover_taker_ids", handover.c.taker_ids, postgresql_using="gin")
+
+handover_part = Table(
+    "handover_part",
+    metadata,
+    Column("handover_id", Uuid(as_uuid=False), primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("record_type", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("part", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+"""What each service said last of its part, as the JSON of the message."""
+
+privacy_request = schema.table(metadata, PrivacyRequest.DESCRIPTOR, "privacy_request", searchable=True)
+Index("ix_privacy_request_subject_id", privacy_request.c.subject_id)
+
+privacy_part = Table(
+    "privacy_part",
+    metadata,
+    Column("request_id", Uuid(as_uuid=False), primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("part", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+)

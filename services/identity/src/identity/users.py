@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, delete, select, update
 
 from crm.identity.v1 import users_pb2 as pb
-from crm_kit import errors
+from crm_kit import errors, organisation
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, condition
-from crm_records import writing
+from crm_records import changes, rows, writing
 from crm_records.record import Dependent, Record, Row
-from identity import administrators, giving, password_policies, passwords, rights, trees
-from identity.tables import department, role, user
+from identity import administrators, giving, password_policies, passwords, rights, sessions, trees
+from identity.tables import department, refresh_token, role, session, user
 
 INITIAL_PASSWORD = "initial password"  # noqa: S105 - the name under which a call remembers it
 FIRST = ("初始密码", "Initial password")
@@ -81,6 +81,22 @@ class Users(Record):
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         if before is not None:
             administrators.keep_one(call, before, row)
+
+    def export_besides(self, call: Call, row: Row) -> Iterator[tuple[str, dict[str, Any]]]:
+        query = select(session).where(session.c.user_id == row["id"]).order_by(session.c.create_time)
+        for one in call.connection.execute(query).mappings():
+            yield "session", {n: rows.plain(v) for n, v in one.items() if n != "user_id"}
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        """Nobody enters under this account any more, and where the person entered from is forgotten."""
+        sessions.end_all(call, before["id"])
+        mine = session.c.user_id == before["id"]
+        tokens = select(session.c.id).where(mine)
+        call.connection.execute(delete(refresh_token).where(refresh_token.c.session_id.in_(tokens)))
+        call.connection.execute(update(session).where(mine).values(device="", address=""))
+        call.connection.execute(update(user).where(user.c.id == before["id"]).values(password_hash=None))
+        told = changes.event(self, "erased", after, [], after["update_time"])
+        organisation.apply_users(call.connection, [told])
 
     def may_delete(self, call: Call, row: Row) -> None:
         refuse_mightier(call, row)

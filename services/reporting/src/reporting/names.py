@@ -45,14 +45,20 @@ def stages() -> Subquery:
     return query.order_by(s.code, p.is_default.desc(), p.deleted, s.pipeline_id, s.position).subquery()
 
 
+def credited(fact: Table) -> Label[Any]:
+    """Whose success or failure it is: the owner's, unless it was handed over after it was closed."""
+    return func.coalesce(fact.c.credited_id, fact.c.owner_id).label("credited")
+
+
 def by_manager(grouped: FromClause) -> tuple[FromClause, ColumnElement[Any]]:
-    """The owner's manager now."""
-    return grouped.outerjoin(user, user.c.id == grouped.c.owner_id), user.c.manager_id
+    """That person's manager now."""
+    return grouped.outerjoin(user, user.c.id == grouped.c.credited), user.c.manager_id
 
 
 def home_of(fact: Table) -> Label[Any]:
-    """What decides where a record belongs: its owner, or its own department where nobody owns it."""
-    return func.coalesce(fact.c.owner_id, fact.c.department_id).label("home")
+    """What decides where a record counts: whose it is, or its own department where nobody owns it."""
+    people = [fact.c[n] for n in ("credited_id", "owner_id") if n in fact.c]
+    return func.coalesce(*people, fact.c.department_id).label("home")
 
 
 def by_department(grouped: FromClause) -> tuple[FromClause, ColumnElement[Any]]:

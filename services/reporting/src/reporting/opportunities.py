@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from crm.records.v1.event_pb2 import Event
 from crm.sales.v1.opportunities_pb2 import Opportunity
-from reporting import store
+from reporting import credit, store
 from reporting.records import belonging, local, newest, unpack
 from reporting.store import Row
 from reporting.tables import dim_stage, fact_opportunity, fact_opportunity_line, fact_stage_stay
@@ -25,6 +25,7 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
     won = _won_stages(connection) if any(o.state == "archived" for o, _ in opportunities.values()) else set()
     facts = {o.id: fact(o, version, won) for o, version in opportunities.values()}
     stored = store.upsert(connection, fact_opportunity, list(facts.values()))
+    handed = credit.note(connection, events)
     changed = [opportunities[i][0] for i in stored]
     store.replace(
         connection, fact_opportunity_line, "opportunity_id", stored, [x for o in changed for x in lines(o, facts[o.id])]
@@ -32,6 +33,7 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
     store.replace(
         connection, fact_stage_stay, "opportunity_id", stored, [x for o in changed for x in stays(o, facts[o.id])]
     )
+    credit.settle(connection, stored | handed)
 
 
 def fact(o: Opportunity, version: int, won_stages: Collection[tuple[str, str]]) -> Row:
@@ -49,6 +51,8 @@ def fact(o: Opportunity, version: int, won_stages: Collection[tuple[str, str]]) 
         "open_amount": _money(o.expected_amount if what == "open" else ""),
         "cycle_days": _cycle(o) if what == "won" else None,
         "report_date": day,
+        "stage_time": local(o, "stage_enter_time"),
+        "credited_id": None,
         "quarter": f"{day.year}-Q{(day.month + 2) // 3}" if day else None,
     }
 
@@ -75,7 +79,10 @@ def lines(o: Opportunity, of: Row) -> Iterable[Row]:
     for line, (won, still_open) in zip(o.lines, shares, strict=True):
         before = amounts.get(line.product_id, (Decimal(0), Decimal(0)))
         amounts[line.product_id] = (before[0] + won, before[1] + still_open)
-    whole = {n: of[n] for n in ("owner_id", "department_id", "deleted", "outcome", "cycle_days", "report_date")}
+    whole = {
+        n: of[n]
+        for n in ("owner_id", "department_id", "deleted", "outcome", "cycle_days", "report_date", "credited_id")
+    }
     products = amounts or {None: (of["won_amount"], of["open_amount"])}
     for position, (product_id, (won, still_open)) in enumerate(products.items()):
         yield {

@@ -45,8 +45,8 @@ OPPORTUNITIES = {
     "stage": _by(_o.stage, names=names.stages),
     "product": _by(_l.product_id, names=partial(names.named, dim_product), total_of=fact_opportunity),
     "customer": _by(_o.customer_id, names=_customers),
-    "owner": _by(_o.owner_id, names=_people),
-    "manager": _by(_o.owner_id, names.by_manager, _people),
+    "owner": Group(fact_opportunity, names.credited(fact_opportunity), names=_people),
+    "manager": Group(fact_opportunity, names.credited(fact_opportunity), names.by_manager, _people),
     "region": Group(fact_opportunity, names.home_of(fact_opportunity), names.by_region, _REGIONS),
     "quarter": _by(_o.quarter),
 }

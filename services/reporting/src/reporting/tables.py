@@ -58,6 +58,8 @@ def _counted() -> list[Column[Any]]:
         Column("cycle_days", Integer),
         # Day of closing; of the open ones the day it is expected.
         Column("report_date", Date),
+        # Whose success or failure it is, where that is not the owner: closed ones that were handed over since.
+        Column("credited_id", Uuid(as_uuid=False)),
     ]
 
 
@@ -85,6 +87,8 @@ fact_opportunity = Table(
     Column("customer_id", Uuid(as_uuid=False)),
     Column("stage", Text),
     Column("quarter", Text),
+    # Since when it stands in that stage: of a closed one, since when it is closed.
+    Column("stage_time", DateTime(timezone=True)),
     *_counted(),
     *_belonging(),
     _version(),
@@ -176,6 +180,17 @@ dim_entry = Table(
     _version(),
 )
 """Each service has dictionaries of its own."""
+
+hand_over = Table(
+    "hand_over",
+    metadata,
+    _id("opportunity_id"),
+    Column("version", Integer, primary_key=True),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("from_id", Uuid(as_uuid=False)),
+    Column("to_id", Uuid(as_uuid=False)),
+)
+"""Each time an opportunity was handed over (离职交接) or back: by what version, from whom to whom."""
 
 FACTS = (fact_customer, fact_opportunity, fact_opportunity_line, fact_stage_stay, fact_service_request)
 for _fact in FACTS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
+from crm_records import acting
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -41,7 +42,7 @@ SERVICE = Service(
     name="sales",
     contract="crm.sales.v1",
     servicers=servicers,
-    handlers=events.HANDLERS,
+    handlers=acting.merged(events.HANDLERS, records.handlers("sales", REGISTRY)),
     seed=first_entries.seed_first_entries,
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],

@@ -53,7 +53,7 @@ def keep_one_default(call: Call, record: Record, row: Row, before: Row | None) -
     if row["default"] and not was:
         in_turn(call, record.type)
         for values in _marked(record).run(call.connection, {"id": row["id"]}).fetchall():
-            other = writing.as_row(record, values)
+            other = writing.as_row(call, record, values)
             unmarked = {**other, "default": False}
             writing.store(call, record, other, unmarked)
             changes.tell(call, record, "updated", [(other, unmarked)], unmarked["update_time"])

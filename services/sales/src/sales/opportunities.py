@@ -27,6 +27,8 @@ class Opportunities(Record):
     number = "SJ{yyyyMMdd}-{seq:4}"
     search = ("title", "number", "prospect_name")
     states = states.STATES
+    closed_states = ("won", "lost", "archived")
+    kept_together_by = "customer_id"
     list_fields = (
         "number",
         "title",

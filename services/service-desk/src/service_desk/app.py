@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
+from crm_records import acting
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -28,7 +29,7 @@ SERVICE = Service(
     name="service-desk",
     contract="crm.service_desk.v1",
     servicers=servicers,
-    handlers={CUSTOMERS.source: CUSTOMERS.apply},
+    handlers=acting.merged({CUSTOMERS.source: CUSTOMERS.apply}, records.handlers("service-desk", REGISTRY)),
     seed=first_entries.seed_dictionaries,
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],

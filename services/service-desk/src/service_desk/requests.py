@@ -105,6 +105,8 @@ class ServiceRequests(Record):
     number = "FW{yyyyMMdd}-{seq:4}"
     search = ("summary", "number")
     states = STATES
+    closed_states = ("feedback", "archived")
+    kept_together_by = "customer_id"
     also_sees = ("creator_id",)
     owned_by_creator = False
     made_of = {"customer_name": ("customer_id",), "owner_name": ("owner_id",)}  # noqa: RUF012
@@ -199,7 +201,7 @@ def _link_back(call: Call, request_id: str, *, added: set[str], removed: set[str
         before = _ANY.run(call.connection, {"id": other_id}).fetchone()
         if before is None:
             continue
-        other = writing.as_row(REQUESTS, before)
+        other = writing.as_row(call, REQUESTS, before)
         linked = [i for i in other["linked_ids"] if i != request_id] + ([request_id] if other_id in added else [])
         if linked == other["linked_ids"]:
             continue

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from crm_kit.service import Service
 from crm_kit.timers import Timer
+from crm_records import acting
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -17,7 +18,8 @@ from workspace.rpc.notifications import NotificationServicer
 from workspace.rpc.tasks import TaskCommentServicer, TaskServicer
 from workspace.tasks import TASKS
 
-REGISTRY = Registry([TASKS, COMMENTS, NOTIFICATIONS])
+_SENDER = (tables.notification.c.actor_id, tables.notification.c.actor_name)
+REGISTRY = Registry([TASKS, COMMENTS, NOTIFICATIONS], names=[_SENDER])
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -34,7 +36,7 @@ SERVICE = Service(
     name="workspace",
     contract="crm.workspace.v1",
     servicers=servicers,
-    handlers=events.HANDLERS,
+    handlers=acting.merged(events.HANDLERS, records.handlers("workspace", REGISTRY)),
     timers=[Timer(60, escalate)],
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],

@@ -36,7 +36,7 @@ _OVERDUE = sql.prepare(
 def escalate(call: Call) -> None:
     """Mark what is overdue and tell the managers: mark, event and notification commit together."""
     now = datetime.now(UTC)
-    found = [writing.as_row(TASKS, row) for row in _OVERDUE.run(call.connection, {"now": now}).fetchall()]
+    found = [writing.as_row(call, TASKS, row) for row in _OVERDUE.run(call.connection, {"now": now}).fetchall()]
     if not found:
         return
     owners, managers = _owners(call, [row["owner_id"] for row in found if row["owner_id"]])
@@ -49,7 +49,7 @@ def escalate(call: Call) -> None:
         told = managers.get(owner) or owner or before["creator_id"]
         if told:
             about = (TASKS.type, before["id"], before["title"])
-            notices.append(notice(ids.uuid7(), told, TASK_OVERDUE, now, about, owners.get(owner, "")))
+            notices.append(notice(ids.uuid7(), told, TASK_OVERDUE, now, about, (owner or "", owners.get(owner, ""))))
     put(call.connection, notices)
 
 

@@ -10,12 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Any
+from uuid import UUID, uuid5
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
+from crm.identity.v1.handovers_pb2 import Handover
 from crm.records.v1.event_pb2 import Event
-from workspace.notifications import ASSIGNED, RECORDS, notice, put
+from crm_kit.inbox import Handler
+from workspace.notifications import (
+    ASSIGNED,
+    BACK_FROM,
+    BACK_TO,
+    HANDED_FROM,
+    HANDED_TO,
+    RECORDS,
+    notice,
+    put,
+)
 
 _GIVING = {"created", "assigned"}
 """Actions that make a record somebody's; any other does where it changed the owner."""
@@ -35,10 +47,33 @@ def _given(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Ev
                 continue
             about = (event.record_type, event.record_id, getattr(record, title))
             time = event.time.ToDatetime(UTC)
-            notices.append(notice(event.id, record.owner_id, ASSIGNED, time, about, event.actor_name))
+            notices.append(notice(event.id, record.owner_id, ASSIGNED, time, about, (event.actor_id, event.actor_name)))
         put(connection, notices)
 
     return apply
 
 
-HANDLERS = {source: _given(kind, title) for source, (kind, title) in RECORDS.items()}
+def handed_over(connection: Connection, events: Sequence[Event]) -> None:
+    """Both sides of a handover are told once how much it was; nobody of each record."""
+    notices = []
+    for event in events:
+        if event.action not in ("done", "undone"):
+            continue
+        handover = Handover.FromString(event.record.value)
+        back = event.action == "undone"
+        counts = {handover.from_user_id: sum(p.undone if back else p.moved for p in handover.parts)}
+        for part in handover.parts:
+            for taken in part.taken:
+                counts[taken.user_id] = counts.get(taken.user_id, 0) + taken.moved
+        for user_id in dict.fromkeys([handover.from_user_id, *handover.taker_ids]):
+            gives = user_id == handover.from_user_id
+            kind = (BACK_FROM if gives else BACK_TO) if back else (HANDED_FROM if gives else HANDED_TO)
+            about = (event.record_type, event.record_id, handover.number)
+            actor = (event.actor_id, event.actor_name)
+            told = notice(str(uuid5(UUID(event.id), user_id)), user_id, kind, event.time.ToDatetime(UTC), about, actor)
+            notices.append({**told, "records": counts.get(user_id, 0)})
+    put(connection, notices)
+
+
+HANDLERS: dict[str, Handler] = {source: _given(kind, title) for source, (kind, title) in RECORDS.items()}
+HANDLERS["identity.handover"] = handed_over

@@ -26,12 +26,34 @@ errors.texts(
     {
         "assigned_title": ("{label}已分配给您", "{label} assigned to you"),
         "assigned_body": ("{actor}将“{title}”分配给您", "{actor} assigned “{title}” to you"),
+        "handover_given_title": ("您的记录已移交", "Your records were handed over"),
+        "handover_given_body": (
+            "{actor}已将您的 {records} 条记录移交给他人（{title}）",
+            "{actor} handed {records} of your records over to others ({title})",
+        ),
+        "handover_taken_title": ("您接收了移交的记录", "Records were handed over to you"),
+        "handover_taken_body": (
+            "{actor}将 {records} 条记录移交给您（{title}）",
+            "{actor} handed {records} records over to you ({title})",
+        ),
+        "handover_got_back_title": ("移交已撤销", "A handover was undone"),
+        "handover_got_back_body": (
+            "{records} 条记录已退回给您（{title}）",
+            "{records} records came back to you ({title})",
+        ),
+        "handover_gave_back_title": ("移交已撤销", "A handover was undone"),
+        "handover_gave_back_body": (
+            "移交给您的记录已退回，仍有 {records} 条留在您名下（{title}）",
+            "What was handed over to you went back; {records} records stay with you ({title})",
+        ),
         "task_overdue_title": ("任务逾期", "Task overdue"),
         "task_overdue_body": ("{actor}负责的任务“{title}”已逾期", "The task “{title}” of {actor} is overdue"),
     }
 )
 
 ASSIGNED, TASK_OVERDUE = "assigned", "task_overdue"
+HANDED_FROM, HANDED_TO = "handover_given", "handover_taken"
+BACK_FROM, BACK_TO = "handover_got_back", "handover_gave_back"
 """Kinds; each has a title and a body above."""
 NOBODY = ("系统", "The system")
 UNREAD = 1000
@@ -61,9 +83,10 @@ class Notifications(Record):
     message = pb.Notification
     table = notification
     plural = "notifications"
+    own_of = "user_id"
     made_of = {  # noqa: RUF012
         "title": ("kind", "record_type", "record_title", "actor_name"),
-        "body": ("kind", "record_type", "record_title", "actor_name"),
+        "body": ("kind", "record_type", "record_title", "actor_name", "records"),
     }
 
     copies = {"record_title": list(TITLES.items())}  # noqa: RUF012
@@ -84,6 +107,7 @@ class Notifications(Record):
                 "label": _LABELS.get(message.record_type, message.record_type),
                 "title": message.record_title,
                 "actor": message.actor_name or NOBODY,
+                "records": message.records,
             }
             message.title = errors.text(f"{message.kind}_title", call.language, params)
             message.body = errors.text(f"{message.kind}_body", call.language, params)
@@ -92,9 +116,12 @@ class Notifications(Record):
 NOTIFICATIONS = Notifications()
 
 
-def notice(notice_id: str, user_id: str, kind: str, time: datetime, record: tuple[str, str, str], actor: str) -> Row:
-    """An entry for somebody's inbox about a record, given as (type, id, title)."""
+def notice(
+    notice_id: str, user_id: str, kind: str, time: datetime, record: tuple[str, str, str], actor: tuple[str, str]
+) -> Row:
+    """An entry for somebody's inbox about a record, given as (type, id, title), from somebody, given as (id, name)."""
     record_type, record_id, title = record
+    actor_id, actor_name = actor
     return {
         "id": notice_id,
         "user_id": user_id,
@@ -104,7 +131,9 @@ def notice(notice_id: str, user_id: str, kind: str, time: datetime, record: tupl
         "record_type": record_type,
         "record_id": record_id,
         "record_title": title[:_LONGEST],
-        "actor_name": actor,
+        "actor_id": actor_id or None,
+        "actor_name": actor_name,
+        "records": None,
     }
 
 

@@ -1,6 +1,6 @@
 """The service's tables. Columns come from the contract; what it cannot say stands here."""
 
-from sqlalchemy import Index, MetaData
+from sqlalchemy import Column, Index, MetaData, Uuid
 
 from crm.workspace.v1.notifications_pb2 import Notification
 from crm.workspace.v1.tasks_pb2 import Task, TaskComment
@@ -19,6 +19,7 @@ Index(
 
 task_comment = schema.table(metadata, TaskComment.DESCRIPTOR, "task_comment")
 
-notification = schema.table(metadata, Notification.DESCRIPTOR, "notification")
+notification = schema.table(metadata, Notification.DESCRIPTOR, "notification", Column("actor_id", Uuid(as_uuid=False)))
+"""Who it comes from is kept beside the name, so that the name can be taken out when that person is erased."""
 Index("ix_notification_user_id", notification.c.user_id, notification.c.id)
 Index("ix_notification_unread", notification.c.user_id, postgresql_where=notification.c.read_time.is_(None))

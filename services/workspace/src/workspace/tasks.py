@@ -60,6 +60,8 @@ class Tasks(Record):
     number = "RW{yyyyMMdd}-{seq:4}"
     search = ("title", "number")
     states = STATES
+    closed_states = ("done", "cancelled")
+    kept_together_by = "record_id"
     also_sees = ("creator_id",)
     given_within_reach = False
     made_of = {"overdue": ("state", "due_time"), "owner_name": ("owner_id",)}  # noqa: RUF012
@@ -158,7 +160,7 @@ def _hang(call: Call, row: Row, before: Row | None) -> None:
         found = _ANY.run(call.connection, {"id": above_id}).fetchone()
         if found is None or len(above) == LEVELS:
             break
-        above.append(writing.as_row(TASKS, found))
+        above.append(writing.as_row(call, TASKS, found))
     if moved and len(above) + _levels(call, row, before) > LEVELS:
         raise errors.Invalid(Problem("parentId", "tasks_too_deep", {"limit": LEVELS}))
     parent = above[0]

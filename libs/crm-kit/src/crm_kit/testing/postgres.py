@@ -29,6 +29,11 @@ def postgres() -> Any:
     return server
 
 
+def key_file() -> Path:
+    """The key file of the services of this process; it is made when the first of them needs it."""
+    return Path(postgres().folder).with_name("master.keys")
+
+
 def database(name: str) -> str:
     """The address of a new, empty database."""
     with psycopg.connect(postgres().url(), autocommit=True) as connection:

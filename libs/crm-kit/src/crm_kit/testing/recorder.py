@@ -31,6 +31,7 @@ from crm.records.v1.event_pb2 import Event
 from crm_kit import ids, outbox
 from crm_kit.service import Service
 from crm_kit.settings import Settings
+from crm_kit.testing.postgres import key_file
 
 metadata = MetaData()
 
@@ -75,7 +76,7 @@ def _stall() -> None:
 def recorder(database_url: str, nats_url: str = "", sources: Sequence[str] = ("origin.thing",)) -> Service:
     """The service in this process, on a database of its own."""
     service = _service(sources)
-    service.connect(Settings("recorder", database_url, nats_url, "127.0.0.1:0", "WARNING", 4, ""))
+    service.connect(Settings("recorder", database_url, nats_url, "127.0.0.1:0", "WARNING", 4, "", key_file()))
     service.migrate()
     metadata.create_all(service.writer)
     return service
@@ -84,7 +85,7 @@ def recorder(database_url: str, nats_url: str = "", sources: Sequence[str] = ("o
 def run(*words: str, **environment: str) -> subprocess.Popen[bytes]:
     """The service in a process of its own."""
     command = [sys.executable, "-m", "crm_kit.testing.recorder", *words]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+    return subprocess.Popen(command, env={"KEY_FILE": str(key_file()), **environment}, stdin=subprocess.DEVNULL)
 
 
 def thing(record_id: str, version: int, action: str = "changed", actor_name: str = "") -> Event:

@@ -18,30 +18,30 @@ from crm_kit import contract, ids, organisation, rpc, tokens
 from crm_kit.inbox import Delivery
 from crm_kit.kept import Kept
 from crm_kit.service import Service, contract_modules
-from crm_kit.settings import Settings
+from crm_kit.settings import Settings, Tls
 from crm_kit.testing.client import Client
-from crm_kit.testing.postgres import database
+from crm_kit.testing.postgres import database, key_file
 
 KID = "test"
 _KEY = Ed25519PrivateKey.generate()
 
 
 @contextmanager
-def running(service: Service, *, threads: int = 8) -> Iterator[Server]:
+def running(service: Service, *, threads: int = 8, tls: Tls | None = None) -> Iterator[Server]:
     """The service's server on a port of its own, over a database made by its migrations."""
-    connect(service, service.name, threads=threads)
+    connect(service, service.name, threads=threads, tls=tls)
     service.migrate()
     server, _ = service.server()
-    port = server.add_insecure_port(service.settings.address)
+    port, tls_port = service.listen(server)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Server(service, channel, f"127.0.0.1:{port}")
+        yield Server(service, channel, f"127.0.0.1:{port}", tls_port)
     server.stop(0).wait()
     service.writer.dispose()
     service.reader.dispose()
 
 
-def connect(service: Service, name: str, *, threads: int = 4) -> None:
+def connect(service: Service, name: str, *, threads: int = 4, tls: Tls | None = None) -> None:
     """Give a service a new, empty database of this name."""
     service.connect(
         Settings(
@@ -52,6 +52,8 @@ def connect(service: Service, name: str, *, threads: int = 4) -> None:
             log_level="WARNING",
             threads=threads,
             metrics_address="",
+            key_file=key_file(),
+            tls=tls,
         )
     )
 
@@ -59,8 +61,9 @@ def connect(service: Service, name: str, *, threads: int = 4) -> None:
 class Server:
     """A running service as a test sees it."""
 
-    def __init__(self, service: Service, channel: grpc.Channel, address: str) -> None:
-        self.service, self._channel, self.address = service, channel, address
+    def __init__(self, service: Service, channel: grpc.Channel, address: str, tls_port: int = 0) -> None:
+        self.service, self._channel = service, channel
+        self.address, self.tls_port = address, tls_port
         modules = contract_modules(service.contract) + contract_modules("crm.records.v1")
         self._methods = {m.name: m for s in rpc.services(modules).values() for m in s.methods}
         self._tables = self._remember_tables()
@@ -85,7 +88,11 @@ class Server:
 
     def client(self, token: str, user_id: str = "", session_id: str = "") -> Client:
         """Calls the service's RPCs with an access token."""
-        return Client(self._channel, self._methods, token, user_id, session_id)
+        return self.over(self._channel, token, user_id, session_id)
+
+    def over(self, channel: grpc.Channel, token: str, user_id: str = "", session_id: str = "") -> Client:
+        """The same by a way of the caller's own, for example the TLS port."""
+        return Client(channel, self._methods, token, user_id, session_id)
 
     def person(
         self,

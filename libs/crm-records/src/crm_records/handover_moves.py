@@ -1,0 +1,148 @@
+"""One batch of a handover: records change hands, or come back, and nothing else of them changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+
+from crm_kit.db import one_of
+from crm_kit.errors import Refusal
+from crm_kit.rpc import Call
+from crm_records import acting, changes, sql, writing
+from crm_records.handover_tables import OWNER, chosen, item
+from crm_records.record import Record, Row
+
+log = logging.getLogger("handover")
+
+BATCH = 500
+"""Records in one transaction."""
+
+Done = dict[str, int]
+"""How many came to which outcome."""
+
+_statements: dict[Record, sql.Prepared] = {}
+
+
+def move(call: Call, record: Record, job: Row) -> tuple[Done, str | None]:
+    """Give the next records of the person to their takers. (what was done, the last record; None at the end)."""
+    c = record.table.c
+    where = c.owner_id == job["from_user_id"]
+    if job["position"]:
+        where &= c.id > job["position"]
+    found = _rows(call, record, where)
+    takers = job["takers"][record.type]
+    pairs = [(row, {**row, "owner_id": chosen(takers, _key(record, row))}) for row in found]
+    failed = [] if _hand(call, record, pairs, "handed_over") else _one_by_one(call, record, pairs, "handed_over")
+    moved = [pair for pair in pairs if pair[0]["id"] not in failed]
+    _note(call, record, job, [(before, after, "moved") for before, after in moved])
+    _note(call, record, job, [(before, after, "failed") for before, after in pairs if before["id"] in failed])
+    return {"moved": len(moved), "failed": len(failed)}, found[-1]["id"] if len(found) == BATCH else None
+
+
+def give_back(call: Call, record: Record, job: Row) -> tuple[Done, str | None]:
+    """Give the next records back where nobody changed them since."""
+    mine = (item.c.handover_id == job["handover_id"], item.c.record_type == record.type, item.c.kind == OWNER)
+    query = select(item).where(*mine, item.c.outcome == "moved").order_by(item.c.record_id).limit(BATCH)
+    if job["position"]:
+        query = query.where(item.c.record_id > job["position"])
+    items = {i["record_id"]: i for i in call.connection.execute(query).mappings()}
+    found = {row["id"]: row for row in _rows(call, record, one_of(record.table.c.id, list(items)))}
+    unchanged = [
+        (row, {**row, "owner_id": items[i]["from_user_id"]})
+        for i, row in found.items()
+        if (row["owner_id"], row["version"]) == (items[i]["to_user_id"], items[i]["version"])
+    ]
+    stuck = [] if _hand(call, record, unchanged, "handed_back") else _one_by_one(call, record, unchanged, "handed_back")
+    back = {before["id"] for before, _ in unchanged} - set(stuck)
+    for outcome, ids in (("undone", back), ("kept", set(items) - back)):
+        if ids:
+            these = update(item).where(*mine, one_of(item.c.record_id, sorted(ids)))
+            call.connection.execute(these.values(outcome=outcome, time=datetime.now(UTC)))
+    last = max(items) if len(items) == BATCH else None
+    return {"undone": len(back), "kept": len(items) - len(back)}, last
+
+
+def _rows(call: Call, record: Record, where: ColumnElement[bool]) -> list[Row]:
+    """Records, whole and locked, in the order of their ids."""
+    query = select(record.table).where(where).order_by(record.table.c.id).limit(BATCH)
+    found = sql.prepare(query.with_for_update(of=record.table)).run(call.connection).fetchall()
+    return [writing.as_row(call, record, values) for values in found]
+
+
+def _key(record: Record, row: Row) -> str:
+    return str(row.get(record.kept_together_by) or row["id"])
+
+
+def _hand(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: str) -> bool:
+    """Store, log and announce the new owners, all or none. False where the database or the stream refuses one."""
+    announced = len(call.events)
+    try:
+        with call.connection.begin_nested():
+            for before, after in pairs:
+                after["version"], after["updater_id"] = before["version"] + 1, call.caller.user_id or None
+            if pairs:
+                rows = [
+                    {"b_id": a["id"], "b_owner": a["owner_id"], "b_version": a["version"], "b_updater": a["updater_id"]}
+                    for _, a in pairs
+                ]
+                _statement(record).run_many(call.connection, rows)
+                changes.tell(call, record, action, pairs, datetime.now(UTC), bulk=True)
+    except (Refusal, DBAPIError, psycopg.Error) as error:
+        if acting.is_elsewhere(error):
+            raise
+        del call.events[announced:]
+        if len(pairs) == 1:
+            log.warning("%s %s cannot be %s: %s", record.type, pairs[0][0]["id"], action, type(error).__name__)
+        return False
+    return True
+
+
+def _one_by_one(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: str) -> list[str]:
+    """The same with each record for itself: the ids of those that cannot be handed."""
+    return [pair[0]["id"] for pair in pairs if not _hand(call, record, [pair], action)]
+
+
+def _statement(record: Record) -> sql.Prepared:
+    if record not in _statements:
+        c = record.table.c
+        values = {
+            "owner_id": bindparam("b_owner", type_=c.owner_id.type),
+            "version": bindparam("b_version", type_=c.version.type),
+            "updater_id": bindparam("b_updater", type_=c.updater_id.type),
+        }
+        where = c.id == bindparam("b_id", type_=c.id.type)
+        _statements[record] = sql.prepare(update(record.table).where(where).values(values))
+    return _statements[record]
+
+
+def _note(call: Call, record: Record, job: Row, done: Sequence[tuple[Row, Row, str]]) -> None:
+    """Keep what each record was before: the report for both sides, and what an undo goes by."""
+    if not done:
+        return
+    now = datetime.now(UTC)
+    rows: list[dict[str, Any]] = [
+        {
+            "handover_id": job["handover_id"],
+            "record_type": record.type,
+            "kind": OWNER,
+            "record_id": before["id"],
+            "number": before.get("number") or "",
+            "title": str(before.get(record.title_field) or ""),
+            "from_user_id": before["owner_id"],
+            "to_user_id": after["owner_id"],
+            "version": after["version"] if outcome == "moved" else None,
+            "outcome": outcome,
+            "time": now,
+        }
+        for before, after, outcome in done
+    ]
+    new = insert(item)
+    again = {n: new.excluded[n] for n in ("to_user_id", "version", "outcome", "time")}
+    call.connection.execute(new.on_conflict_do_update(index_elements=list(item.primary_key), set_=again), rows)

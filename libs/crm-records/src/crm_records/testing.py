@@ -1,0 +1,65 @@
+"""Tests of what every service does its part of: identity decides, the service hears it and its own announcements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from crm.identity.v1.handovers_pb2 import Handover
+from crm.records.v1.handover_pb2 import HandoverPart
+from crm_kit import ids
+from crm_kit.testing import Client, Server, event
+
+DECIDER = ids.uuid7()
+"""Who decided; "总经理" is the name."""
+
+
+class Handing:
+    """One handover as identity decides it, and what the service says of its part."""
+
+    def __init__(self, server: Server, leaver: Client, *takers: Client, **more: Any) -> None:
+        self.server, self.version = server, 0
+        everything = [{"to_user_id": t.user_id} for t in takers]
+        fields = {"assignments": everything, "state": "preview", **more}
+        self.record = Handover(id=ids.uuid7(), number="JJ20261124-0001", from_user_id=leaver.user_id, **fields)
+        self.heard = 0
+
+    def decide(self, action: str) -> None:
+        """Identity announces it; the service goes on with its own announcements until it says no more."""
+        self.say(action)
+        self.go_on()
+
+    def say(self, action: str) -> None:
+        self.version += 1
+        told = event(self.record, action, self.version)
+        told.actor_id, told.actor_name = DECIDER, "总经理"
+        self.server.deliver("identity", told)
+
+    def go_on(self) -> None:
+        while more := self.server.events("handover_part")[self.heard :]:
+            self.heard += len(more)
+            self.server.deliver(self.server.service.name, *more)
+
+    def part(self, record_type: str = "customer") -> Any:
+        said = [HandoverPart.FromString(e.record.value) for e in self.server.events("handover_part")]
+        return [p for p in said if p.record_type == record_type][-1]
+
+
+def everywhere_in(ask: Callable[..., list[Any]], word: str) -> list[str]:
+    """Where a word stands in a database: every column of every table, bytes too, as `table.column`.
+
+    `ask` runs a statement with named parameters: `server.sql` of a service's tests.
+    """
+    columns = ask(
+        "SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c"
+        " JOIN pg_tables t ON t.tablename = c.table_name AND t.schemaname = c.table_schema"
+        " WHERE c.table_schema = 'public' ORDER BY 1, 2"
+    )
+    found = []
+    for table, column, kind in columns:
+        value = f"encode(\"{column}\", 'hex')" if kind == "bytea" else f'"{column}"::text'
+        sought = word.encode().hex() if kind == "bytea" else word
+        query = f'SELECT 1 FROM "{table}" WHERE position(:word in {value}) > 0 LIMIT 1'  # noqa: S608
+        if ask(query, word=sought):
+            found.append(f"{table}.{column}")
+    return found

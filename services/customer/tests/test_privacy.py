@@ -1,0 +1,240 @@
+"""Export and erasure of one natural person: this service's part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crm.identity.v1.privacy_pb2 import PrivacyRequest
+from crm.identity.v1.users_pb2 import User
+from crm.records.v1.privacy_pb2 import PrivacyPart
+from crm.sales.v1.opportunities_pb2 import Opportunity
+from crm_kit import ids
+from crm_kit.testing import Client, Server, event, refused
+from crm_records.testing import everywhere_in
+from customer.contacts import CONTACTS
+from customer.demands import DEMANDS
+
+pytestmark = pytest.mark.feature("IDN-13")
+
+SECRETS = {
+    "name": "欧阳若兰",
+    "mobile": "13912345678",
+    "email": "ruolan@example.com",
+    "wechat": "ruolan_wx",
+    "home_address": "平江路十二号",
+    "birthplace": "绍兴",
+    "profile": "爱喝龙井",
+    "remarks": "女儿在读小学",
+}
+
+
+@pytest.fixture
+def decide(server: Server) -> Callable[..., Any]:
+    """Identity announces a request; what the service says of it."""
+    versions: dict[str, int] = {}
+
+    def make(request: PrivacyRequest, action: str) -> PrivacyPart:
+        versions[request.id] = versions.get(request.id, 0) + 1
+        told = event(request, action, versions[request.id])
+        told.actor_id, told.actor_name = ids.uuid7(), "隐私专员"
+        server.deliver("identity", told)
+        return PrivacyPart.FromString(server.events("privacy_part")[-1].record.value)
+
+    return make
+
+
+def request_of(kind: str, subject_type: str, subject_id: str) -> PrivacyRequest:
+    return PrivacyRequest(id=ids.uuid7(), kind=kind, subject_type=subject_type, subject_id=subject_id)
+
+
+def counts(part: PrivacyPart) -> dict[tuple[str, str], tuple[int, int]]:
+    return {(f.record_type, f.relation): (f.records, f.erased) for f in part.found if f.record_type != "change_log"}
+
+
+@pytest.fixture
+def contact(boss: Client) -> Any:
+    customer = boss.CreateCustomer(customer={"name": "苏州丝绸有限公司"}, metadata={"idempotency-key": "made-once-1"})
+    made = boss.CreateContact(
+        contact={"customer_id": customer.id, "custom": {}, **SECRETS}, metadata={"idempotency-key": "made-once-2"}
+    )
+    family = [{"name": "欧阳小满", "relation": "女儿"}]
+    made = boss.UpdateContact(
+        contact={"id": made.id, "family": family, "birthplace": "嘉兴"},
+        update_mask={"paths": ["family", "birthplace"]},
+        etag=made.etag,
+    )
+    boss.CreateInteraction(
+        interaction={"customer_id": customer.id, "contact_ids": [made.id], "kind": "call", "subject": "报价"}
+    )
+    return made
+
+
+def test_an_export_has_the_record_its_history_and_what_points_at_it(server: Server, boss: Client, contact: Any) -> None:
+    answer = boss.ExportPersonData(subject_type="contact", subject_id=contact.id)
+
+    subject, interaction = answer.records
+    assert (subject.relation, subject.record_type, subject.id) == ("subject", "contact", contact.id)
+    assert subject.data["homeAddress"] == "平江路十二号"
+    assert subject.data["family"][0]["name"] == "欧阳小满"
+    assert [c.action for c in subject.changes] == ["created", "updated"]
+    assert (interaction.relation, interaction.record_type, interaction.data["subject"]) == (
+        "reference",
+        "interaction",
+        "报价",
+    )
+
+
+def test_nothing_of_an_erased_contact_is_left_in_the_database(
+    server: Server, boss: Client, contact: Any, decide: Any, measured: Any
+) -> None:
+    server.sql("UPDATE outbox SET sent_time = now()")
+    words = [*SECRETS.values(), "欧阳小满", "嘉兴", "ouyangruolan"]
+    assert all(everywhere_in(server.sql, w) for w in words[:1])
+    request = request_of("erasure", "contact", contact.id)
+    preview = decide(request, "created")
+    assert boss.GetContact(id=contact.id).name == "欧阳若兰"
+
+    part = decide(request, "started")
+
+    assert {w: found for w in words if (found := everywhere_in(server.sql, w))} == {}
+    assert counts(part) == counts(preview) == {("contact", "subject"): (1, 1), ("interaction", "reference"): (1, 0)}
+    assert (part.log_entries, part.messages) == (preview.log_entries, preview.messages)
+    left = boss.GetContact(id=contact.id)
+    assert (left.id, left.number, left.customer_id) == (contact.id, contact.number, contact.customer_id)
+    assert (left.name, left.mobile, left.primary) == ("已抹除 (erased)", "", contact.primary)
+    told = server.events("contact")[-1]
+    assert (told.action, told.actor_name) == ("erased", "隐私专员")
+    assert all("欧阳" not in str(e) for e in server.events("privacy_part"))
+    history = boss.ListChanges(record_type="contact", id=contact.id).changes
+    assert [c.action for c in history] == ["created", "updated", "erased"]
+    assert boss.ListCustomers(search="13912345678").customers == []
+    assert boss.ListCustomers(search="欧阳若兰").customers == []
+    measured(f"{len(words)} erased values in 0 places; {part.log_entries} log entries, {part.messages} messages")
+
+
+def test_erasing_twice_is_as_erasing_once(server: Server, boss: Client, contact: Any, decide: Any) -> None:
+    request = request_of("erasure", "contact", contact.id)
+    first = decide(request, "started")
+    before, events = boss.GetContact(id=contact.id), len(server.events("contact"))
+
+    second = decide(request_of("erasure", "contact", contact.id), "started")
+
+    assert counts(second) == counts(first)
+    assert boss.GetContact(id=contact.id) == before
+    assert len(server.events("contact")) == events
+
+
+def test_an_erasure_that_is_killed_leaves_all_or_nothing(
+    server: Server, boss: Client, contact: Any, decide: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_of("erasure", "contact", contact.id)
+
+    class Killed(BaseException):
+        """As a process that ends in the middle of the transaction."""
+
+    def killed(*_arguments: Any, **_more: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("crm_records.erasing._messages", killed)
+        with pytest.raises(Killed):
+            decide(request, "started")
+    assert boss.GetContact(id=contact.id).name == "欧阳若兰"
+
+    assert decide(request, "started").state == "done"
+    assert boss.GetContact(id=contact.id).name == "已抹除 (erased)"
+
+
+def test_an_individual_customer_goes_with_its_parts_and_a_company_is_no_person(
+    server: Server, boss: Client, contact: Any, decide: Any
+) -> None:
+    person = boss.CreateCustomer(customer={"name": "慕容雪", "kind": "individual", "address": "枫桥路一号"})
+    boss.CreateContact(contact={"customer_id": person.id, "name": "慕容本人"})
+    boss.CreateDemand(demand={"customer_id": person.id, "kind": first_kind(server), "description": "想买慕容牌茶具"})
+    boss.CreateInteraction(interaction={"customer_id": person.id, "kind": "call", "subject": "慕容来电"})
+    server.sql("UPDATE outbox SET sent_time = now()")
+
+    part = decide(request_of("erasure", "customer", person.id), "started")
+
+    relations = {("customer", "subject"), ("contact", "part"), ("demand", "part"), ("interaction", "part")}
+    assert counts(part) == dict.fromkeys(relations, (1, 1))
+    assert everywhere_in(server.sql, "慕容") == []
+    assert boss.GetCustomer(id=person.id).kind == "individual"
+    assert decide(request_of("erasure", "customer", contact.customer_id), "created").problem == "NOT_A_PERSON"
+    assert decide(request_of("erasure", "contact", ids.uuid7()), "created").problem == "NOT_FOUND"
+    with refused("FAILED_PRECONDITION", "NOT_A_PERSON"):
+        boss.ExportPersonData(subject_type="customer", subject_id=contact.customer_id)
+
+
+def first_kind(server: Server) -> str:
+    return str(server.sql("SELECT code FROM dictionary_entry WHERE dictionary = 'demand_kind' LIMIT 1")[0][0])
+
+
+def test_what_the_law_makes_one_keep_stays_and_is_named_with_the_reason(
+    server: Server, boss: Client, decide: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        type(DEMANDS), "kept_by_law", ("会计档案保管三十年", "Accounting records are kept for 30 years")
+    )
+    person = boss.CreateCustomer(customer={"name": "慕容雪", "kind": "individual"})
+    demand = boss.CreateDemand(demand={"customer_id": person.id, "kind": first_kind(server), "description": "茶具"})
+
+    part = decide(request_of("erasure", "customer", person.id), "started")
+
+    (kept,) = [f for f in part.found if f.record_type == "demand"]
+    assert (kept.records, kept.erased, kept.kept_en) == (1, 0, "Accounting records are kept for 30 years")
+    assert boss.GetDemand(id=demand.id).description == "茶具"
+
+
+def test_the_name_of_an_erased_user_goes_from_logs_and_timelines(server: Server, boss: Client, decide: Any) -> None:
+    seller = server.person(name="司马青衫")
+    made = seller.CreateCustomer(customer={"name": "常州电机有限公司"})
+    deal = Opportunity(id=ids.uuid7(), title="电机", customer_id=made.id, owner_id=seller.user_id)
+    told = event(deal, "created")
+    told.actor_id, told.actor_name = seller.user_id, "司马青衫"
+    server.deliver("sales", told)
+    server.sql("UPDATE outbox SET sent_time = now()")
+
+    part = decide(request_of("erasure", "user", seller.user_id), "started")
+    erased = User(id=seller.user_id, username=f"erased-{seller.user_id}", name="已抹除 (erased)")
+    server.deliver("identity", event(erased, "erased", 2))
+
+    assert part.names == 2
+    assert everywhere_in(server.sql, "司马青衫") == ["outbox.payload"], "sent events go with their retention"
+    assert boss.GetCustomer(id=made.id).owner_id == seller.user_id
+    assert [e.actor_name for e in boss.ListTimeline(customer_id=made.id).entries] == ["已抹除 (erased)"]
+    assert {(f.record_type, *f.fields) for f in part.found if f.relation == "reference" and f.fields} >= {
+        ("customer", "ownerId")
+    }
+
+
+def test_a_person_is_exported_only_with_the_right_on_all_records(server: Server, contact: Any) -> None:
+    asked = {"subject_type": "contact", "subject_id": contact.id}
+
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        server.person(["contact.read", "customer.read"]).ExportPersonData(**asked)
+    with refused("PERMISSION_DENIED", "EVERYWHERE_NEEDED"):
+        server.person(["privacy_request.*"], "self").ExportPersonData(**asked)
+
+
+def test_a_contract_names_no_field_that_is_not_there() -> None:
+    from crm_kit import contract
+
+    for record in (CONTACTS, *CONTACTS.registry.records.values()):
+        assert set(contract.record(record.message.DESCRIPTOR).personal) <= set(record.stored)
+
+
+def test_what_somebody_does_not_want_is_kept_and_can_be_asked_for(server: Server, boss: Client) -> None:
+    fields = {"do_not_call": True, "consent_source": "展会登记表", "consent_time": {"seconds": 1_700_000_000}}
+    made = boss.CreateCustomer(customer={"name": "无锡纺织有限公司", **fields})
+    boss.CreateCustomer(customer={"name": "别家"})
+    boss.CreateContact(contact={"customer_id": made.id, "name": "王工", "do_not_text": True})
+
+    assert [c.id for c in boss.ListCustomers(filter="do_not_call = true").customers] == [made.id]
+    assert [c.name for c in boss.ListContacts(filter="do_not_text = true").contacts] == ["王工"]
+    assert boss.ListContacts(filter="do_not_call = true").contacts == []
+    told = server.events("customer")[0]
+    assert "doNotCall" in {c.field for c in told.changes}
