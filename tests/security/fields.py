@@ -87,6 +87,8 @@ def compared(run: Run) -> None:
     value = _told(chance.choice(run.world.records[kind.type]), name)
     condition = f'{name} = "{value}"' if value else f"{name} = null"
     how = {"order_by": f"{name} desc"} if chance.random() < 0.4 else {"filter": condition}
+    if answer.yes and "order_by" in how and name in kind.sealed:
+        answer = Answer(REFUSED, f"{name} is kept encrypted")
     found = pages(run, who, kind, answer, f"List{kind.nouns} {how}", **how)
     if found is not None:
         seen = run.sees(who, kind.type)

@@ -29,6 +29,8 @@ class Kind:
     """Fields whose values find a record in the search box."""
     ruled: Sequence[str] = ()
     """Fields that roles have rules for."""
+    sealed: Sequence[str] = ()
+    """Of these, the fields that are kept encrypted: found by their exact value, sorted by nobody."""
     states: Sequence[str] = ()
     verbs: Sequence[str] = ("update", "delete")
     owned: bool = True
@@ -51,6 +53,7 @@ KINDS: dict[str, Kind] = {
             ordered=("create_time", "name", "province", "annual_revenue", "owner_id"),
             searched=("name", "number", "pinyin", "mobile"),
             ruled=("mobile", "email", "bank_account", "annual_revenue", "city", "short_name"),
+            sealed=("mobile", "email", "bank_account"),
             verbs=("update", "assign", "delete", "import"),
         ),
         Kind(
@@ -65,6 +68,7 @@ KINDS: dict[str, Kind] = {
             ordered=("create_time", "name"),
             searched=("name", "mobile"),
             ruled=("mobile", "email", "hobbies", "department"),
+            sealed=("mobile", "email"),
             verbs=("update", "delete", "import"),
             owned=False,
         ),

@@ -37,7 +37,7 @@ def verb(run: Run) -> None:
         answer = _possible(run, who, kind, name, record, given) or answer
     outcome = run.ask(who, rpc, **fields)
     run.answer(f"verb {name}", who, record, answer, outcome, f"{rpc} {given or ''}")
-    _settle(run, who, record, outcome)
+    _settle(run, who, record, outcome, assigned=name == "assign")
 
 
 def restore(run: Run) -> None:
@@ -144,11 +144,12 @@ def _import(run: Run, who: Person, kind: Kind, record: Record, answer: Answer) -
     _settle(run, who, record, outcome)
 
 
-def _settle(run: Run, who: Person, record: Record, outcome: Outcome) -> None:
+def _settle(run: Run, who: Person, record: Record, outcome: Outcome, *, assigned: bool = False) -> None:
     """Read back what changed; whoever was given the record is to find it in the inbox."""
-    before = record.owner
+    owner, version = record.owner, record.version
     company.refresh(run.services, record)
-    if outcome.code == ALLOWED and record.owner not in (None, before, who.id):
+    given = record.owner != owner or (assigned and record.version != version)
+    if outcome.code == ALLOWED and given and record.owner not in (None, who.id):
         run.given[record.owner][record.id] += 1
 
 
