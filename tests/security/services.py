@@ -23,11 +23,14 @@ from werkzeug.test import Client as Http
 from crm.records.v1.event_pb2 import Event
 from crm_kit import ids, team
 from crm_kit.field_names import camel
+from crm_kit.kept import Kept
+from crm_kit.service import Service
 from crm_kit.testing import Client, Server, running, token
 from gateway import create_app
 from gateway.contract import PARAMETER, Operation, operations
 from gateway.settings import Settings
 
+CONNECTED = ("settings", "writer", "reader", "organisation")
 GRPC, HTTP = "gRPC", "HTTP"
 CODES = {
     400: "INVALID_ARGUMENT",
@@ -171,16 +174,34 @@ def _as_http(operation: Operation, request: Any) -> tuple[str, str, Any, dict[st
 
 @contextmanager
 def suite(folder: Path) -> Iterator[Services]:
-    """The services run; each has a database of its own and knows nobody."""
+    """The services run; each has a database of its own and knows nobody.
+
+    A service is one object in a process, and its own tests may have it running: they find it as they left it.
+    """
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("IDENTITY_KEY_FILE", str(folder / "identity.key"))
         patch.setattr(import_module("identity.app").SERVICE, "seed", None)
+        patch.setattr(import_module("sales.tables").CUSTOMER, "_channel", None)
+        patch.setattr(import_module("service_desk.tables").CUSTOMERS, "_channel", None)
         patch.setattr(sys.modules["gateway.observe"], "write_line", lambda _line: None)  # a figure's number would drown
         servers = {}
         for name in SERVICES:
             service = import_module(f"{name.replace('-', '_')}.app").SERVICE
-            server = servers[name] = stack.enter_context(running(service))
+            stack.enter_context(left_alone(service))
+            server = servers[name] = stack.enter_context(running(service, name=f"security-{name}"))
             patch.setenv(f"{name.upper().replace('-', '_')}_ADDRESS", server.address)
         addresses = {name: server.address for name, server in servers.items()}
         yield Services(servers, create_app(Settings(services=addresses, public_rate=0)))
+
+
+@contextmanager
+def left_alone(service: Service) -> Iterator[None]:
+    """What the service was connected to before, it is connected to afterwards."""
+    before = {name: getattr(service, name) for name in CONNECTED if hasattr(service, name)}
+    yield
+    for name, value in before.items():
+        setattr(service, name, value)
+    if before:
+        service.servicers(service)  # its records count on in the database that they had
+        Kept.forget_all()

@@ -27,9 +27,9 @@ _KEY = Ed25519PrivateKey.generate()
 
 
 @contextmanager
-def running(service: Service, *, threads: int = 8, tls: Tls | None = None) -> Iterator[Server]:
-    """The service's server on a port of its own, over a database made by its migrations."""
-    connect(service, service.name, threads=threads, tls=tls)
+def running(service: Service, *, threads: int = 8, tls: Tls | None = None, name: str = "") -> Iterator[Server]:
+    """The service's server on a port of its own, over a database made by its migrations, called `name` or as it is."""
+    connect(service, name or service.name, threads=threads, tls=tls)
     service.migrate()
     server, _ = service.server()
     port, tls_port = service.listen(server)
