@@ -30,7 +30,7 @@ from gateway import create_app
 from gateway.contract import PARAMETER, Operation, operations
 from gateway.settings import Settings
 
-CONNECTED = ("settings", "writer", "reader", "organisation")
+CONNECTED = ("settings", "writer", "reader", "organisation", "rpcs", "keys")
 GRPC, HTTP = "gRPC", "HTTP"
 CODES = {
     400: "INVALID_ARGUMENT",
