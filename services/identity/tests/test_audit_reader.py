@@ -28,7 +28,9 @@ def worker(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """Starts a process that relays identity's events and reads everybody's."""
     nats = Nats(tmp_path / "nats", free_ports(1)[0], durable=False).start()
     monkeypatch.setenv("AUDIT_ANCHORS", str(tmp_path / "anchors.jsonl"))
-    environment = {**os.environ, "DATABASE_URL": server.service.settings.database_url, "NATS_URL": nats.url()}
+    settings = server.service.settings
+    told = {"DATABASE_URL": settings.database_url, "NATS_URL": nats.url(), "KEY_FILE": str(settings.key_file)}
+    environment = {**os.environ, **told}
     started: list[subprocess.Popen] = []
 
     def start() -> subprocess.Popen:
