@@ -59,7 +59,7 @@ def by_database(settings: Settings, start: int, say: Callable[[str], None]) -> i
     from crm_cli.up import start_postgres
 
     folder = Folder(settings.data)
-    folder.create()
+    folder.must_exist()
     topology = Topology(settings, folder)
     identity = next(service for service in SERVICES if service.name == "identity")
     command = [sys.executable, "-m", identity.package, "audit-verify", str(start)]

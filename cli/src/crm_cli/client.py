@@ -68,6 +68,8 @@ class Client:
             if error.status == 401:
                 raise Wrong(f"The suite does not take the name {username!r} with this password.") from None
             raise
+        if tokens.get("secondFactorChallenge"):
+            raise Wrong(f"{username} has a second factor, which a program does not have. Use an account without one.")
         self._account = (username, password)
         self._take(tokens)
         if tokens.get("mustChangePassword"):

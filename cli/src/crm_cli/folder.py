@@ -28,6 +28,11 @@ class Folder:
         except OSError as error:
             raise Wrong(f"The data folder {self.path} cannot be made: {error.strerror}. Set CRM_DATA.") from None
 
+    def must_exist(self) -> None:
+        """Refuse where nothing was ever started: the settings are those of another suite, or none."""
+        if not self._secrets.exists():
+            raise Wrong(f"There is no installation in {self.path}. Set CRM_DATA to the folder of yours.")
+
     def lock(self) -> bool:
         """Takes the folder for this process; True when the last owner ended without giving it back.
 

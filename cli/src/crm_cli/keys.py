@@ -44,6 +44,7 @@ def rotate(settings: Settings, say: Callable[[str], None], *, master: bool) -> N
 
 def _reachable(settings: Settings) -> Topology:
     folder = Folder(settings.data)
+    folder.must_exist()
     if settings.embeds_postgres and not folder.running():
         raise Wrong(f"No suite runs on {settings.data}, so its databases cannot be asked. Start it with `crm up`.")
     return Topology(settings, folder)

@@ -87,7 +87,7 @@ class Topology:
                 return f"Port {port} is set for both {seen[port]} and {purpose}. Set {setting} to another one."
             seen[port] = purpose
             if not is_free(host, port):
-                return f"Port {port} on {host} is taken, and {purpose} need it. Set {setting} to a free one."
+                return f"Port {port} on {host} is taken, and it is needed for {purpose}. Set {setting} to a free one."
         return None
 
     def _log(self, name: str) -> Log:

@@ -8,7 +8,6 @@ import orjson
 
 from crm_kit import errors
 from crm_kit.codec import encoder
-from crm_kit.contract import only_reads
 from gateway import files, oauth
 from gateway.auth import Guard
 from gateway.call import Call, Reply
@@ -43,7 +42,6 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
     read, write = reader(operation, settings), writer(operation)
     ask = _asker(operation, backends)
     public, getting = operation.rule.WhichOneof("who") == "public", operation.verb == "GET"
-    reads = only_reads(operation.method)
     longest = settings.bulk_timeout if operation.bulk else settings.timeout
     has_etag = "etag" in operation.response.DESCRIPTOR.fields_by_name
     made_at = location(operation)
@@ -58,8 +56,6 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
             call.user_id, call.acting_id = claims.user_id, claims.acting_id
             authorization = environ["HTTP_AUTHORIZATION"]
             limit = _limited(rate, call.acting_id or call.user_id)
-            if call.acting_id and not reads:
-                raise errors.Denied("view_only")
         request = read(environ, args)
         timeout = longest
         if (asked := environ.get("HTTP_X_TIMEOUT_MS")) and _MILLISECONDS.fullmatch(asked):

@@ -3,10 +3,11 @@
 'use strict';
 
 const WORDS = {
-  zh: { title: '接口说明', filter: '筛选', username: '用户名', password: '密码', enter: '登录', entered: '已登录：',
+  zh: { title: '接口说明', filter: '筛选', username: '用户名', password: '密码', enter: '登录', entered: '已登录：', code: '双重验证的验证码',
         language: 'English', right: '权限', announces: '事件', colon: '：', body: '请求体', send: '发送', required: '必填',
         failed: '没有收到答复：', signed_in: '登录即可', public: '无需登录' },
   en: { title: 'The interface', filter: 'Filter', username: 'User', password: 'Password', enter: 'Log in', entered: 'Logged in: ',
+        code: 'Code of the second factor',
         language: '中文', right: 'Right', announces: 'Events', colon: ': ', body: 'Body', send: 'Send', required: 'required',
         failed: 'No answer: ', signed_in: 'any signed-in user', public: 'nobody needs to be signed in' },
 };
@@ -125,8 +126,13 @@ async function login(event) {
   event.preventDefault();
   const body = JSON.stringify({ username: byId('username').value, password: byId('password').value });
   const headers = { 'Content-Type': 'application/json', 'Accept-Language': CODES[language] };
-  const answer = await fetch('/v1/auth/login', { method: 'POST', headers, body });
-  const said = await answer.json();
+  let answer = await fetch('/v1/auth/login', { method: 'POST', headers, body });
+  let said = await answer.json();
+  if (said.secondFactorChallenge) {
+    const second = JSON.stringify({ challenge: said.secondFactorChallenge, code: prompt(word('code')) ?? '' });
+    answer = await fetch('/v1/auth/verify-second-factor', { method: 'POST', headers, body: second });
+    said = await answer.json();
+  }
   token = answer.ok ? said.accessToken : '';
   byId('state').textContent = answer.ok ? word('entered') + byId('username').value : said.detail;
 }

@@ -4,13 +4,13 @@
 
 const WORDS = {
   zh: { title: '为何能看到这条记录', username: '用户名', password: '密码', enter: '登录', language: 'English',
-        entered: '已登录：', start: '请以能查看角色的账号登录。', person: '查找人员', found: '人员', type: '记录类型',
+        entered: '已登录：', code: '双重验证的验证码', start: '请以能查看角色的账号登录。', person: '查找人员', found: '人员', type: '记录类型',
         record: '标识或编号', right: '权限', ask: '说明原因', failed: '没有收到答复：', nobody: '没有找到人员',
         yes: '允许', no: '不允许', held: '成立', not_held: '不成立', disabled: '（停用）',
         account: '账号', role: '角色', grant: '个人权限', denial: '个人禁止', owner: '负责人', scope: '数据范围',
         reporting_line: '汇报线', department: '部门', creator: '创建人', team: '相关团队' },
   en: { title: 'Why somebody sees a record', username: 'User', password: 'Password', enter: 'Log in', language: '中文',
-        entered: 'Logged in: ', start: 'Log in with an account that may read roles.', person: 'Find a person', found: 'Person',
+        entered: 'Logged in: ', code: 'Code of the second factor', start: 'Log in with an account that may read roles.', person: 'Find a person', found: 'Person',
         type: 'Record type', record: 'Id or number', right: 'Right', ask: 'Explain', failed: 'No answer: ',
         nobody: 'Nobody found', yes: 'Allowed', no: 'Not allowed', held: 'holds', not_held: 'does not hold',
         disabled: ' (disabled)', account: 'Account', role: 'Role', grant: 'Personal right', denial: 'Personal denial',
@@ -114,7 +114,11 @@ async function login() {
   token = '';
   shown = null;
   show();
-  const said = await ask('/v1/auth/login', { username: byId('username').value, password: byId('password').value });
+  let said = await ask('/v1/auth/login', { username: byId('username').value, password: byId('password').value });
+  if (said.secondFactorChallenge) {
+    const code = prompt(word('code')) ?? '';
+    said = await ask('/v1/auth/verify-second-factor', { challenge: said.secondFactorChallenge, code });
+  }
   token = said.accessToken;
   byId('password').value = '';
   rights = (await ask('/v1/rights')).rights;
