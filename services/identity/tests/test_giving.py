@@ -40,7 +40,7 @@ def test_an_administrator_of_the_system_changes_even_that(admin, change, root_id
 
 
 def test_a_denial_is_lifted_only_by_who_has_the_right(admin, server, hire, change):
-    li = hire("li", "trainer")
+    li = hire("li")
     without, having = server.person(STAFF), server.person([*STAFF, "role.update"])
     soon, later = time.time() + 60, time.time() + 3600
     change(admin, li.id, grants=[denial("role.update", later)])
@@ -164,3 +164,82 @@ def test_who_reaches_further_is_mightier_too(admin, server, employ, hire):
             act(id=wide.user_id, etag=etag)
     weak = hire("weak")
     assert clerk.DeactivateUser(id=weak.id, etag=weak.etag).active is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rights": []},
+        {"field_rules": [{"resource": "customer", "field": "name", "rule": "hidden"}]},
+        {"policy": {"allowed_addresses": ["10.255.255.255/32"]}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+@pytest.mark.parametrize("code", ["system_admin", "executive"])
+def test_nobody_weakens_a_role_that_is_more_than_they_have(admin, employ, role_id, code, change):
+    clerk = employ("clerk", ["role.read", "role.update"], "all")
+    role = admin.GetRole(id=role_id(code))
+
+    with refused("PERMISSION_DENIED"):
+        clerk.UpdateRole(role={"id": role.id, **change}, update_mask={"paths": list(change)}, etag=role.etag)
+    assert admin.GetRole(id=role.id) == role
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"field_rules": [{"resource": "customer", "field": "name", "rule": "hidden"}]},
+        {"policy": {"allowed_addresses": ["10.255.255.255/32"]}},
+    ],
+    ids=["fields", "policy"],
+)
+def test_the_administrators_role_stays_without_limits(admin, role_id, change):
+    role = admin.GetRole(id=role_id("system_admin"))
+
+    with refused("FAILED_PRECONDITION", "ADMINISTRATORS_UNLIMITED"):
+        admin.UpdateRole(role={"id": role.id, **change}, update_mask={"paths": list(change)}, etag=role.etag)
+
+
+@pytest.mark.parametrize(
+    "change", [{"grants": [{"right": "*", "denied": True}]}, {"role_ids": []}], ids=["denial", "roles"]
+)
+def test_nobody_takes_rights_from_a_person_who_has_more(admin, hire, employ, change):
+    boss = hire("boss", "system_admin")
+    clerk = employ("clerk", ["user.read", "user.update"])
+
+    with refused("PERMISSION_DENIED", "RIGHT_NOT_HELD"):
+        clerk.UpdateUser(user={"id": boss.id, **change}, update_mask={"paths": list(change)}, etag=boss.etag)
+
+
+@pytest.mark.feature("IDN-04")
+def test_nobody_gives_the_account_of_a_mightier_person_to_somebody_at_a_provider(server, admin, hire, employ):
+    boss = hire("boss", "system_admin", email="boss@example.com")
+    clerk = employ("clerk", ["user.read", "user.update", "user.import"])
+
+    def change(etag, **fields):
+        return clerk.UpdateUser(user={"id": boss.id, **fields}, update_mask={"paths": list(fields)}, etag=etag)
+
+    changed = change(boss.etag, email="other@example.com")  # no provider matches by it: it is only an address
+    provider = {"name": "P", "issuer": "https://id.example.com", "client_id": "crm", "match_by": "email"}
+    admin.CreateIdentityProvider(
+        identity_provider={**provider, "redirect_uris": ["https://crm.example.com/back"], "enabled": True}
+    )
+
+    with refused("PERMISSION_DENIED", "RIGHT_NOT_HELD"):
+        change(changed.etag, email="mine@example.com")
+    result = clerk.ImportUsers(users=[{"username": "boss", "name": "Boss", "email": "mine@example.com"}]).results[0]
+    assert result.outcome == "failed"
+    assert admin.GetUser(id=boss.id).email == "other@example.com"
+
+
+def test_nobody_raises_the_limits_of_their_own_role(server, employ):
+    clerk = employ("clerk", ["role.read", "role.update", "user.export"])
+    server.sql("UPDATE role SET policy = '{\"exportRows\": 1}' WHERE code = 'of_clerk'")
+    server.sql("UPDATE org_role SET policy = '{\"exportRows\": 1}' WHERE code = 'of_clerk'")
+    server.service.organisation.forget()
+    role = clerk.ListRoles(filter="code=of_clerk").roles[0]
+
+    with refused("PERMISSION_DENIED"):
+        clerk.UpdateRole(
+            role={"id": role.id, "policy": {"export_rows": 100_000}}, update_mask={"paths": ["policy"]}, etag=role.etag
+        )

@@ -152,7 +152,8 @@ def test_a_scope_taken_away_does_not_widen_a_role(server, admin):
 
     with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
         update(clerk, made, scopes=[every])
-    assert update(clerk, made, scopes=[own]).etag == "2"
+    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):  # it is more than they have: they do not change it at all
+        update(clerk, made, scopes=[own])
 
 
 def test_a_narrow_scope_of_the_giver_is_not_evaded_by_one_for_everything(server):
@@ -169,7 +170,7 @@ def test_a_right_is_not_added_to_a_role_that_reaches_further(server, admin):
     made = admin.CreateRole(role=role(scopes=[every]))
     clerk = server.person(rights=["role.*", "customer.delete"], scope="self")
 
-    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+    with refused("PERMISSION_DENIED"):
         update(clerk, made, rights=["customer.read", "customer.delete"])
 
 

@@ -154,12 +154,12 @@ class Access:
             found = self._reaches[resource, right] = self._compute(resource, right, team_of or resource)
         return found
 
-    def limit(self, right: str, name: str, usual: int) -> int:
+    def limit(self, right: str, name: str) -> int:
         """A number of the roles' policies: of the roles that give the right the most generous counts.
 
         A role that does not say allows the usual. A right given to the person alone is as with all their roles.
         """
-        return max((int(r.policy.get(name, usual)) for r in self.giving(right)), default=usual)
+        return max((policies.number(r.policy, name) for r in self.giving(right)), default=policies.USUAL[name])
 
     def giving(self, right: str) -> Sequence[RoleAccess]:
         """The roles that give a right; all of them where it is given to the person alone."""

@@ -6,6 +6,7 @@ The address is the one that the gateway forwards (docs/decisions/0031): nobody e
 from __future__ import annotations
 
 import ipaddress
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,8 @@ class Use:
         return not self.spans or any(s.holds(day, minute) for s in self.spans)
 
 
+USUAL = {"sessionHours": 720, "concurrentSessions": sys.maxsize, "exportRows": 10_000, "printRows": 1_000}
+"""What a policy allows that does not say."""
 NEVER = Use((), (Span(frozenset(), 0, 0),))
 
 
@@ -127,11 +130,18 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo("Asia/Shanghai")
 
 
+def number(policy: Mapping[str, Any] | None, name: str) -> int:
+    """One of the numbers of a policy."""
+    return int((policy or {}).get(name, USUAL[name]))
+
+
 def covers(wide: Mapping[str, Any] | None, narrow: Mapping[str, Any] | None) -> bool:
-    """Whether a role with the policy `wide` may be used wherever and whenever one with `narrow` may.
+    """Whether a role with the policy `wide` may be used wherever, whenever and for as much as one with `narrow` may.
 
     A second factor that the wide one asks is asked by the narrow one, too.
     """
+    if any(number(wide, name) < number(narrow, name) for name in USUAL):
+        return False
     if (wide or {}).get("secondFactor") and not (narrow or {}).get("secondFactor"):
         return False
     outer, inner = use(wide), use(narrow)

@@ -27,8 +27,6 @@ from crm_records.fields import Field
 from crm_records.record import Record
 from crm_records.visibility import View
 
-EXPORT_ROWS, PRINT_ROWS = 10_000, 1_000
-"""Rows at most, where no role says otherwise."""
 LARGEST = 15 * 1024 * 1024
 """Bytes of one file: an answer is one message."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -60,7 +58,7 @@ _WORDS = {
 
 def export(call: Call, record: Record, request: Any) -> HttpBody:
     """The records that a request names, as CSV or XLSX."""
-    rows = _collect(call, record, request, "exportRows", EXPORT_ROWS)
+    rows = _collect(call, record, request, "exportRows")
     table = _table(call, record, request, rows)
     if request.format == "csv":
         return _body(to_csv(table), "text/csv; charset=utf-8")
@@ -71,13 +69,13 @@ def export(call: Call, record: Record, request: Any) -> HttpBody:
 
 def to_print(call: Call, record: Record, request: Any) -> HttpBody:
     """The records that a request names, as a page of HTML whose every sheet says who printed it and when."""
-    table = _table(call, record, request, _collect(call, record, request, "printRows", PRINT_ROWS))
+    table = _table(call, record, request, _collect(call, record, request, "printRows"))
     return _body(to_html(table, call.language), "text/html; charset=utf-8")
 
 
-def _collect(call: Call, record: Record, request: Any, limit_name: str, usual: int) -> list[Any]:
+def _collect(call: Call, record: Record, request: Any, limit_name: str) -> list[Any]:
     """Every message of the selection; PERMISSION_DENIED if there are more than the caller's roles allow."""
-    limit = call.access.limit(call.caller.right, limit_name, usual)
+    limit = call.access.limit(call.caller.right, limit_name)
     found: list[Any] = []
     for page in _pages(call, record, request):
         found += page

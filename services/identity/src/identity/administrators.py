@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from crm_kit import errors
+from crm_kit import errors, policy
 from crm_kit.rpc import Call
 from crm_records.record import Row
 from identity.tables import role, user
@@ -23,6 +23,11 @@ errors.texts(
         "last_administrator": (
             "这是最后一个可用的系统管理员，不能停用、删除或取消其角色",
             "This is the last active administrator: it cannot be disabled, deleted or lose the role",
+        ),
+        "administrators_unlimited": (
+            "系统管理员角色不能限制字段、地址或时段，否则可能无人能再管理；请另建角色",
+            "The role of the system administrators takes no field rules, addresses or hours: nobody might be left to"
+            " administer; make another role for that",
         ),
         "administrators_need": (
             "系统管理员角色必须保留 {what}",
@@ -52,6 +57,8 @@ def refuse_weaker(row: Row) -> None:
     lacking = [] if "*" in rights else [r for r in NEEDED if r not in rights]
     if lacking:
         raise errors.Conflict("administrators_need", what=", ".join(lacking))
+    if row["field_rules"] or policy.use(row["policy"]) is not None:
+        raise errors.Conflict("administrators_unlimited")
     for resource in ("user", "role", "department"):
         named = [s for s in row["scopes"] if s["resource"] == resource]
         if not any(s["scope"] == "all" for s in named or [s for s in row["scopes"] if s["resource"] == "*"]):

@@ -34,6 +34,8 @@ class Roles(Record):
             refuse_unknown(call, row, set(new))
         field_rules.settle(row, before["field_rules"] if before else ())
         writing.refuse(role_policies.problems(row))
+        if before is not None:
+            giving.refuse_stronger_role(call, before, None)  # nobody weakens or bends what is more than they have
         giving.refuse_stronger_role(call, row, before)
         administrators.refuse_weaker(row)
 

@@ -16,7 +16,7 @@ from crm_kit.scope import Shape, condition
 from crm_records import changes, rows, writing
 from crm_records.record import Dependent, Record, Row
 from identity import administrators, giving, password_policies, passwords, rights, sessions, trees
-from identity.tables import department, refresh_token, role, session, user
+from identity.tables import department, identity_provider, refresh_token, role, session, user
 
 INITIAL_PASSWORD = "initial password"  # noqa: S105 - the name under which a call remembers it
 FIRST = ("初始密码", "Initial password")
@@ -75,6 +75,8 @@ class Users(Record):
         old_grants = before["grants"] if before else []
         _refuse_unknown(row, [g for g in row["grants"] if g not in old_grants])
         giving.refuse_own(call, row, before)
+        if before is not None and _weakens_or_enters(call, row, before):
+            refuse_mightier(call, before)
         giving.refuse_move(call, row, before)
         giving.refuse_stronger(call, row, trees.unless_restored(before))
 
@@ -109,6 +111,22 @@ USERS = Users()
 def refuse_mightier(call: Call, row: Row) -> None:
     """Nobody keeps out, lets in or sets the password of a person who has more than they do."""
     giving.refuse_stronger(call, row, None)
+
+
+def _weakens_or_enters(call: Call, row: Row, before: Row) -> bool:
+    """Whether somebody else loses rights, or comes to be entered by another account of a provider."""
+    if row["id"] == call.caller.user_id or before["delete_time"] is not None:
+        return False
+    taken = [g for g in before["grants"] if not g.get("denied") and g not in row["grants"]]
+    denied = [g for g in row["grants"] if g.get("denied") and g not in before["grants"]]
+    if taken or denied or set(before["role_ids"]) - set(row["role_ids"]):
+        return True
+    changed = [n for n in ("external_id", "email", "phone") if row[n] != before[n]]
+    if not changed:
+        return False
+    c = identity_provider.c
+    matching = select(c.id).where(c.match_by.in_(changed), c.enabled, c.delete_time.is_(None)).limit(1)
+    return call.connection.scalar(matching) is not None
 
 
 def _inherit(call: Call, row: Row) -> None:
