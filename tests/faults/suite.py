@@ -78,7 +78,7 @@ class Suite:
                 for name in (*SERVICES, RECORDER):
                     connection.execute(f'CREATE DATABASE "{name}"')
             migrations = [self._run(name, "migrate") for name in SERVICES]
-            recorder(self.postgres.url(RECORDER)).writer.dispose()
+            recorder(self.postgres.url(RECORDER), keys=self.folder / "master.keys").writer.dispose()
             assert [process.wait() for process in migrations] == [0] * len(SERVICES), f"see {self.folder}"
             for name in SERVICES:
                 self._admit(name)

@@ -73,10 +73,12 @@ def _stall() -> None:
         time.sleep(0.01)
 
 
-def recorder(database_url: str, nats_url: str = "", sources: Sequence[str] = ("origin.thing",)) -> Service:
+def recorder(
+    database_url: str, nats_url: str = "", sources: Sequence[str] = ("origin.thing",), keys: Path | None = None
+) -> Service:
     """The service in this process, on a database of its own."""
     service = _service(sources)
-    service.connect(Settings("recorder", database_url, nats_url, "127.0.0.1:0", "WARNING", 4, "", key_file()))
+    service.connect(Settings("recorder", database_url, nats_url, "127.0.0.1:0", "WARNING", 4, "", keys or key_file()))
     service.migrate()
     metadata.create_all(service.writer)
     return service
