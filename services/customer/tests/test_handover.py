@@ -108,6 +108,25 @@ def test_the_report_is_for_both_sides_and_for_nobody_else(
         plain.ListHandoverItems(**asked)
 
 
+def test_the_report_shows_names_as_the_field_rules_do(server: Server, leaver: Client, taker: Client) -> None:
+    several(leaver, 1)
+    handing = Handing(server, leaver, taker)
+    handing.decide("created")
+    handing.decide("started")
+
+    told = {}
+    for level in ("masked", "hidden", "read_only"):
+        rules = [{"resource": "customer", "field": name, "rule": level} for name in ("name", "number")]
+        reader = server.person(["customer.read", "handover.read"], fields=rules)
+        (one,) = reader.ListHandoverItems(handover_id=handing.record.id, record_type="customer").items
+        told[level] = (one.title, one.number)
+
+    assert told["hidden"] == ("", "")
+    assert told["read_only"][0] == "客户0"
+    assert told["masked"][0] not in ("", "客户0")
+    assert told["masked"][1] not in ("", told["read_only"][1])
+
+
 def test_two_takers_share_it_out_and_the_counts_are_equal_on_both_sides(
     server: Server, boss: Client, leaver: Client, taker: Client
 ) -> None:
