@@ -108,6 +108,25 @@ def test_the_report_is_for_both_sides_and_for_nobody_else(
         plain.ListHandoverItems(**asked)
 
 
+def test_the_report_shows_names_as_the_field_rules_do(server: Server, leaver: Client, taker: Client) -> None:
+    several(leaver, 1)
+    handing = Handing(server, leaver, taker)
+    handing.decide("created")
+    handing.decide("started")
+
+    told = {}
+    for level in ("masked", "hidden", "read_only"):
+        rules = [{"resource": "customer", "field": name, "rule": level} for name in ("name", "number")]
+        reader = server.person(["customer.read", "handover.read"], fields=rules)
+        (one,) = reader.ListHandoverItems(handover_id=handing.record.id, record_type="customer").items
+        told[level] = (one.title, one.number)
+
+    assert told["hidden"] == ("", "")
+    assert told["read_only"][0] == "客户0"
+    assert told["masked"][0] not in ("", "客户0")
+    assert told["masked"][1] not in ("", told["read_only"][1])
+
+
 def test_two_takers_share_it_out_and_the_counts_are_equal_on_both_sides(
     server: Server, boss: Client, leaver: Client, taker: Client
 ) -> None:
@@ -264,6 +283,11 @@ def test_places_in_teams_go_along_and_come_back(server: Server, boss: Client, le
     assert {str(row.user_id) for row in held} == {taker.user_id}
     assert [row.access for row in held] == ["read", "write", "write"], "a place the taker had stays as it was"
     assert handing.part("team_member").moved == 3
+    noted = boss.ListChanges(record_type="customer", id=made[1].id).changes[1:]
+    assert {(c.action, c.actor_name, c.changes[0].field) for c in noted} == {("team_changed", "总经理", "team")}
+    ways = [(n.changes[0].before, n.changes[0].after) for n in noted]
+    who = [[dict(value.struct_value).get("userId") for value in way] for way in ways]
+    assert who == [[None, taker.user_id], [leaver.user_id, None]]
     told = [(e.action, e.version) for e in server.events("team_member")]
     assert sorted(told) == [("added", 1), ("added", 1), *[("removed", 2)] * 3]
 
@@ -271,6 +295,7 @@ def test_places_in_teams_go_along_and_come_back(server: Server, boss: Client, le
 
     assert server.sql(places) == before
     assert (handing.part("team_member").undone, handing.part("team_member").kept) == (3, 0)
+    assert len(boss.ListChanges(record_type="customer", id=made[1].id).changes) == 1 + 2 + 2
 
 
 def test_belongings_are_told_only_to_who_reaches_the_person(server: Server, leaver: Client) -> None:

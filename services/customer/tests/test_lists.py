@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 from typing import Any
 
@@ -101,6 +103,32 @@ def test_a_page_token_of_another_query_or_of_nobody_is_refused(boss: Client, row
     for wrong in ({"page_token": token, "order_by": "name"}, {"page_token": token[:-3] + "abc"}, {"page_token": "汉"}):
         with refused("INVALID_ARGUMENT", "BAD_PAGE_TOKEN"):
             boss.ListCustomers(page_size=5, **wrong)
+
+
+@pytest.mark.feature("CUS-06")
+@pytest.mark.parametrize(
+    ("order_by", "forged"),
+    [
+        ("annual_revenue", "many"),
+        ("annual_revenue", [1, 2]),
+        ("annual_revenue", {}),
+        ("create_time", "0001-01-01T00:00:00+23:59"),
+        ("create_time", "9999-12-31T23:59:59-23:59"),
+        ("create_time", "yesterday"),
+        ("create_time", 7),
+        ("employees", "many"),
+        ("employees", [3]),
+        ("name", 5),
+        ("name", False),
+    ],
+)
+def test_a_page_token_with_forged_values_is_refused(boss: Client, rows: list[Any], order_by: str, forged: Any) -> None:
+    token = boss.ListCustomers(page_size=5, order_by=order_by).next_page_token
+    query_hash, _, *rest = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    wrong = base64.urlsafe_b64encode(json.dumps([query_hash, forged, *rest]).encode()).decode()
+
+    with refused("INVALID_ARGUMENT", "BAD_PAGE_TOKEN"):
+        boss.ListCustomers(page_size=5, order_by=order_by, page_token=wrong)
 
 
 @pytest.mark.feature("CUS-06")

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
+from google.api import field_behavior_pb2
 
+from crm_kit import contract, rpc
 from crm_kit.testing import Client, Server, refused
+from crm_kit.testing.server import contract_modules
 from identity.tries import ACCOUNT
 
 pytestmark = pytest.mark.feature("IDN-08")
@@ -322,7 +326,7 @@ def test_a_client_is_no_person(admin, make, enter, root_id) -> None:
         admin.CreateDepartment(department={"name": "甲", "parent_id": root_id, "manager_id": made.api_client.id})
     with refused("INVALID_ARGUMENT", "INVALID", "managerId"):
         erp.CreateDepartment(department={"name": "甲", "parent_id": root_id, "manager_id": made.api_client.id})
-    with refused("NOT_FOUND"):
+    with refused("PERMISSION_DENIED", "PEOPLE_ONLY"):
         erp.ChangePassword(old_password="x", new_password="Another-Horse-8")
 
 
@@ -363,3 +367,43 @@ def test_a_fingerprint_as_openssl_writes_it_is_understood(make, enter) -> None:
     assert made.api_client.certificate_sha256 == "ab" * 32
     with refused("UNAUTHENTICATED", "CLIENT_CERTIFICATE_WRONG"):
         enter(made).ListUsers()
+
+
+SIGNED_IN = [
+    method
+    for service in rpc.services(contract_modules("crm.identity.v1")).values()
+    for method in service.methods
+    if contract.rule(method).signed_in
+]
+OF_PEOPLE = {
+    "ChangePassword",
+    "GetSecondFactor",
+    "EnrolSecondFactor",
+    "ConfirmSecondFactor",
+    "DisableSecondFactor",
+    "RegenerateRecoveryCodes",
+}
+
+
+@pytest.mark.parametrize("method", SIGNED_IN, ids=lambda m: m.name)
+def test_what_everybody_signed_in_may_call_answers_or_refuses_a_client(make, enter, method) -> None:
+    erp = enter(make())
+    required = [f for f in method.input_type.fields if field_behavior_pb2.REQUIRED in contract.behaviour(f)]
+    fields = {f.name: "x" for f in required} | {
+        f.name: erp.user_id for f in method.input_type.fields if f.name in ("id", "user_id")
+    }
+
+    try:
+        getattr(erp, method.name)(**fields)
+        code, reason = "OK", ""
+    except grpc.RpcError as error:
+        code, reason = error.code().name, dict(error.trailing_metadata())["grpc-status-details-bin"]
+
+    assert code not in ("INTERNAL", "UNKNOWN"), reason
+    if method.name in OF_PEOPLE:
+        assert code == "PERMISSION_DENIED"
+        assert b"PEOPLE_ONLY" in reason
+
+
+def test_every_rpc_of_ones_own_account_is_among_them() -> None:
+    assert {m.name for m in SIGNED_IN} >= OF_PEOPLE

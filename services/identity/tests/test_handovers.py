@@ -232,3 +232,73 @@ def test_the_account_is_left_alone_unless_it_is_asked_for(
         assert admin.GetUser(id=leaver.id).active is active
     with refused("UNAUTHENTICATED"):
         mine.GetMe()
+
+
+def test_places_in_teams_are_handed_over_by_whoever_reaches_all_records(
+    admin: Client, employ: Any, people: Any
+) -> None:
+    scopes = [{"resource": "*", "scope": "all"}, {"resource": "task", "scope": "department"}]
+    near = employ("near", ["handover.*", "*"], scopes)
+
+    with refused("PERMISSION_DENIED", "TEAMS_ASK_ALL"):
+        create(near, *people, team_memberships=True)
+    made = create(admin, *people, team_memberships=True)
+    with refused("PERMISSION_DENIED", "TEAMS_ASK_ALL"):
+        near.StartHandover(id=made.id, etag=made.etag)
+    assert create(near, *people).state == "preview"
+
+
+def test_nobody_is_deactivated_or_gets_another_manager_beyond_the_right_to_change_them(
+    admin: Client, sign_in: Any, hire: Any, root_id: str, services: Any
+) -> None:
+    far = admin.CreateDepartment(department={"name": "远方", "parent_id": root_id})
+    wide = ["handover.*", "user.read", "department.read", *(f"{kind}.assign" for kind in owned_types())]
+    starters = []
+    for narrow, other in (("user", "department"), ("department", "user")):
+        scopes = {"scopes": [{"resource": "*", "scope": "all"}, {"resource": narrow, "scope": "department"}]}
+        rights = {"rights": [f"{narrow}.update", f"{other}.update"]}
+        admin.CreateRole(role={"code": f"narrow_{narrow}", "name": narrow, **rights, **scopes})
+        everywhere = {"rights": wide, "scopes": [{"resource": "*", "scope": "all"}]}
+        admin.CreateRole(role={"code": f"wide_{narrow}", "name": f"{narrow} wide", **everywhere})
+        hire(f"near_{narrow}", f"narrow_{narrow}", f"wide_{narrow}")
+        starters.append(sign_in(f"near_{narrow}"))
+    near, close = starters
+    leaver, boss, taker = hire("leaver", department_id=far.id), hire("boss"), hire("taker")
+    clerk = hire("clerk", department_id=far.id, manager_id=boss.id)
+    lead = hire("lead")
+    managed = admin.CreateDepartment(department={"name": "华东", "parent_id": root_id, "manager_id": lead.id})
+
+    cases: list[tuple[Client, Any, dict[str, Any]]] = [
+        (near, leaver, {"deactivate": True}),
+        (near, boss, {"manager_to_id": taker.id}),
+        (close, lead, {"manager_to_id": taker.id}),
+    ]
+    for starter, from_, fields in cases:
+        with refused("PERMISSION_DENIED", "REPORTS_BEYOND_REACH"):
+            create(starter, from_, taker, **fields)
+        made = create(admin, from_, taker, **fields)
+        services(made, "counted", counted=0)
+        with refused("PERMISSION_DENIED", "REPORTS_BEYOND_REACH"):
+            starter.StartHandover(id=made.id, etag=made.etag)
+    assert admin.GetUser(id=leaver.id).active
+    assert admin.GetUser(id=clerk.id).manager_id == boss.id
+    assert admin.GetDepartment(id=managed.id).manager_id == lead.id
+
+    made = create(admin, boss, taker, manager_to_id=taker.id)
+    services(made, "counted", counted=0)
+    services(admin.StartHandover(id=made.id, etag=made.etag), "moved", counted=0)
+    with refused("PERMISSION_DENIED", "REPORTS_BEYOND_REACH"):
+        near.UndoHandover(id=made.id, etag=admin.GetHandover(id=made.id).etag)
+
+
+def test_a_taker_whose_account_was_closed_since_the_preview_gets_nothing(
+    admin: Client, people: Any, services: Any
+) -> None:
+    made = create(admin, *people)
+    services(made, "counted", counted=1)
+    admin.DeactivateUser(id=people[1].id, etag=admin.GetUser(id=people[1].id).etag)
+
+    with refused("INVALID_ARGUMENT") as refusal:
+        admin.StartHandover(id=made.id, etag=made.etag)
+    assert set(refusal.fields) == {"assignments[0].toUserId"}
+    assert admin.GetHandover(id=made.id).state == "preview"

@@ -119,3 +119,47 @@ def test_it_ends_with_either_account_and_with_the_administrators_session(admin, 
 
     admin.DeactivateUser(id=li.id, etag=admin.GetUser(id=li.id).etag)
     assert ended(of_viewed)
+
+
+def test_it_ends_when_the_administrator_may_no_longer_look(admin, employ, hire, look):
+    helper = employ("helper", ["user.*", "department.read"])
+    view = look(helper, hire("plain").id)
+    assert view.GetMe().username == "plain"
+    role = next(r for r in admin.ListRoles(fields="*").roles if r.code == "of_helper")
+
+    admin.UpdateRole(role={"id": role.id, "rights": ["user.read"]}, update_mask={"paths": ["rights"]}, etag=role.etag)
+
+    def refuses():
+        try:
+            view.GetMe()
+        except grpc.RpcError as error:
+            return error.code().name == "PERMISSION_DENIED"
+        return False
+
+    assert eventually(refuses, 20)
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        view.GetMe()
+
+
+def test_it_is_for_where_the_role_of_the_administrator_may_be_used(admin, employ, hire, look):
+    helper = employ("helper", ["user.*"])
+    view = look(helper, hire("plain").id)
+    role = next(r for r in admin.ListRoles(fields="*").roles if r.code == "of_helper")
+    admin.UpdateRole(
+        role={"id": role.id, "policy": {"allowed_addresses": ["10.0.0.0/8"]}},
+        update_mask={"paths": ["policy"]},
+        etag=role.etag,
+    )
+    inside, outside = ({"x-forwarded-for": address} for address in ("10.1.2.3", "192.0.2.9"))
+
+    def refuses():
+        try:
+            view.GetMe(metadata=outside)
+        except grpc.RpcError as error:
+            return error.code().name == "PERMISSION_DENIED"
+        return False
+
+    assert eventually(refuses, 20)
+    with refused("PERMISSION_DENIED", "OUTSIDE_POLICY"):
+        view.GetMe(metadata=outside)
+    assert view.GetMe(metadata=inside).username == "plain"

@@ -244,26 +244,21 @@ class Organisation:
 
     def __init__(self, reader: Engine) -> None:
         self._reader = reader
-        self._kept: dict[tuple[str, str, str], tuple[float, Access]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, Access]] = {}
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._lock = threading.Lock()
 
-    def access(self, user_id: str, session_id: str, acting_id: str = "") -> Access:
-        """Who the caller is. UNAUTHENTICATED if disabled or the session ended, UNAVAILABLE if not here yet.
-
-        `acting_id` is who looks through this person's eyes: both accounts must be in use.
-        """
+    def access(self, user_id: str, session_id: str) -> Access:
+        """Who the caller is. UNAUTHENTICATED if disabled or the session ended, UNAVAILABLE if not here yet."""
         now = time.monotonic()
-        kept = self._kept.get((user_id, session_id, acting_id))
+        kept = self._kept.get((user_id, session_id))
         if kept and kept[0] > now:
             return kept[1]
-        if acting_id:
-            self._load(acting_id, session_id)
         access = self._load(user_id, session_id)
         with self._lock:
             if len(self._kept) > 20_000:
                 self._kept.clear()
-            self._kept[(user_id, session_id, acting_id)] = (now + self.KEPT, access)
+            self._kept[(user_id, session_id)] = (now + self.KEPT, access)
         return access
 
     def system(self) -> Access:

@@ -32,12 +32,14 @@ from crm_kit import caller as callers
 from crm_kit.access import Access, Organisation
 from crm_kit.caller import Caller, Metadata
 from crm_kit.peers import Peers
-from crm_kit.tokens import Verifier
+from crm_kit.tokens import Claims, Verifier
 
 log = logging.getLogger("rpc")
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _CODE_NAMES = {number: name for name, number in code_pb2.Code.items()}
+VIEW_AS = "user.view_as"
+"""The right to see what somebody else sees; a token of that kind is good for as long as its holder has it."""
 
 
 @dataclass(slots=True)
@@ -198,8 +200,10 @@ class Rpcs:
             raise errors.Unauthenticated("unauthenticated")
         claims = self._verifier.verify(token)
         caller.session_id, caller.acting_id = claims.session_id, claims.acting_id
-        access = self._organisation.access(claims.user_id, claims.session_id, claims.acting_id)
+        access = self._organisation.access(claims.user_id, claims.session_id)
         caller.access = access
+        if claims.acting_id:
+            self._refuse_looking(claims, meta)
         if claims.pending and not rule.while_pending:
             raise errors.Denied(f"{claims.pending}_required")
         if access.client:
@@ -208,6 +212,14 @@ class Rpcs:
                 self._pace.take(access.user_id, access.client.per_minute)
         if access.restricted:
             caller.access = access.here(meta.address)
+
+    def _refuse_looking(self, claims: Claims, meta: Metadata) -> None:
+        """Who looks through somebody's eyes must still be let in, from there, and still may look."""
+        looks = self._organisation.access(claims.acting_id, claims.session_id)
+        if looks.restricted:
+            looks = looks.here(meta.address)
+        if not looks.may(VIEW_AS):
+            raise errors.Denied("right_missing", right=VIEW_AS)
 
     def _authorize(self, rule: rule_pb2.Rule, caller: Caller, request: Any) -> None:
         if rule.right and caller.access:

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import select, tuple_
 
 from crm.records.v1 import handover_pb2 as pb
-from crm_kit import errors, organisation
+from crm_kit import errors, field_access, organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import handover, listing
 from crm_records.handover_tables import item, job
-from crm_records.record import Registry
+from crm_records.record import Record, Registry
 
 errors.texts(
     {
@@ -65,7 +65,8 @@ class BelongingServicer:
         found = call.connection.execute(query.order_by(i.record_id, i.kind).limit(size + 1)).all()
         rows = found[:size]
         names = organisation.names(call.connection, [p for r in rows for p in (r.from_user_id, r.to_user_id)])
-        answer = pb.ListHandoverItemsResponse(items=[_message(call, row, names) for row in rows])
+        record = self._registry.records.get(request.record_type)
+        answer = pb.ListHandoverItemsResponse(items=[_message(call, row, names, record) for row in rows])
         if len(found) > size:
             answer.next_page_token = base64.urlsafe_b64encode(f"{rows[-1].record_id} {rows[-1].kind}".encode()).decode()
         return answer
@@ -80,11 +81,17 @@ def _concerned(call: Call, handover_id: str) -> bool:
     return call.access.user_id in people
 
 
-def _message(call: Call, row: Any, names: dict[str, str]) -> pb.HandoverItem:
-    same = ("record_id", "number", "title", "kind", "from_user_id", "to_user_id", "outcome", "time")
+def _message(call: Call, row: Any, names: dict[str, str], record: Record | None) -> pb.HandoverItem:
+    """An item, its number and title as far as the caller's field rules show them of the record."""
+    same = ("record_id", "kind", "from_user_id", "to_user_id", "outcome", "time")
     why = _WHY.get(row.outcome)
+    copied = {"number": row.number, "title": row.title}
+    if record is not None and (rules := call.access.fields(record.ruled_by or record.type)):
+        fields = {"number": "number", "title": record.title_field}
+        copied = {n: field_access.shown(rules, fields[n], text) for n, text in copied.items()}
     return pb.HandoverItem(
         **{n: getattr(row, n) for n in same},
+        **copied,
         from_name=names.get(row.from_user_id, ""),
         to_name=names.get(row.to_user_id, ""),
         reason=errors.text(why, call.language, {}) if why else "",

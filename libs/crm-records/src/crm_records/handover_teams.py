@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from crm.records.v1.event_pb2 import Event
 from crm.records.v1.team_pb2 import TeamMember
+from crm_kit import organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
+from crm_records import teams
 from crm_records.handover_moves import BATCH, Done
 from crm_records.handover_tables import MEMBER, chosen, item
-from crm_records.record import Registry, Row
+from crm_records.record import Record, Registry, Row
 
 _m = team_member.c
 
@@ -39,8 +42,9 @@ def move(call: Call, registry: Registry, job: Row) -> tuple[Done, str | None]:
         record = about.get(place["record_id"], {})
         key = str(record.get("key") or place["record_id"])
         to_id = chosen(job["takers"][place["record_type"]], key)
-        taker_version = _take_over(call, place, to_id)
-        left = put(call, {**place, "deleted": True}, place, "removed")
+        team = (registry.records[place["record_type"]], int(record.get("version") or 0))
+        taker_version = _take_over(call, team, place, to_id)
+        left = _change(call, team, {**place, "deleted": True}, place, "removed")
         row = {
             "handover_id": job["handover_id"],
             "record_type": place["record_type"],
@@ -60,11 +64,12 @@ def move(call: Call, registry: Registry, job: Row) -> tuple[Done, str | None]:
     return {"moved": len(places)}, last
 
 
-def give_back(call: Call, _registry: Registry, job: Row) -> tuple[Done, str | None]:
+def give_back(call: Call, registry: Registry, job: Row) -> tuple[Done, str | None]:
     """Put the next places back where neither person's was changed since."""
     mine = (item.c.handover_id == job["handover_id"], item.c.kind == MEMBER, item.c.outcome == "moved")
     query = select(item).where(*mine).order_by(item.c.record_type, item.c.record_id).limit(BATCH)
     items = list(call.connection.execute(query).mappings())
+    about = _about(call, registry, items)
     done = {"undone": 0, "kept": 0}
     for one in items:
         before = _place(call, one["record_type"], one["record_id"], one["from_user_id"])
@@ -73,9 +78,10 @@ def give_back(call: Call, _registry: Registry, job: Row) -> tuple[Done, str | No
         if one["taker_version"] is not None:
             unchanged = unchanged and taker is not None and taker["version"] == one["taker_version"]
         if unchanged and before is not None:
-            put(call, {**before, "deleted": False}, before, "added")
+            team = (registry.records[one["record_type"]], int(about.get(one["record_id"], {}).get("version") or 0))
+            _change(call, team, {**before, "deleted": False}, before, "added")
             if one["taker_version"] is not None and taker is not None:
-                put(call, {**taker, "deleted": True}, taker, "removed")
+                _change(call, team, {**taker, "deleted": True}, taker, "removed")
         outcome = "undone" if unchanged else "kept"
         done[outcome] += 1
         this = (*mine, item.c.record_type == one["record_type"], item.c.record_id == one["record_id"])
@@ -83,13 +89,13 @@ def give_back(call: Call, _registry: Registry, job: Row) -> tuple[Done, str | No
     return done, f"{items[-1]['record_type']} {items[-1]['record_id']}" if len(items) == BATCH else None
 
 
-def _about(call: Call, registry: Registry, places: Sequence[Row]) -> dict[str, Row]:
-    """Number, name and what they are kept together by, of the records that the places are in."""
+def _about(call: Call, registry: Registry, places: Sequence[Mapping[Any, Any]]) -> dict[str, Row]:
+    """Number, name, version and what they are kept together by, of the records that the places are in."""
     found: dict[str, Row] = {}
     for record_type in {p["record_type"] for p in places}:
         record = registry.records[record_type]
         c = record.table.c
-        columns = {"id": c.id, "key": c[record.kept_together_by], "title": c[record.title_field]}
+        columns = {"id": c.id, "version": c.version, "key": c[record.kept_together_by], "title": c[record.title_field]}
         if "number" in record.stored:
             columns["number"] = c.number
         ids = [p["record_id"] for p in places if p["record_type"] == record_type]
@@ -98,12 +104,24 @@ def _about(call: Call, registry: Registry, places: Sequence[Row]) -> dict[str, R
     return found
 
 
-def _take_over(call: Call, place: Row, to_id: str) -> int | None:
+def _take_over(call: Call, team: tuple[Record, int], place: Row, to_id: str) -> int | None:
     """The version of the taker's place; None where the taker had one already, which stays as it is."""
     there = _place(call, place["record_type"], place["record_id"], to_id)
     if there is not None and not there["deleted"]:
         return None
-    return put(call, {**place, "user_id": to_id}, there, "added")
+    return _change(call, team, {**place, "user_id": to_id}, there, "added")
+
+
+def _change(call: Call, team: tuple[Record, int], after: Row, before: Row | None, action: str) -> int:
+    """Store somebody's place in the team of a record (type, version) and note it in the record's change log."""
+    record, version = team
+    left = before if before is not None and not before["deleted"] else None
+    made = put(call, after, before, action)
+    name = organisation.names(call.connection, [after["user_id"]]).get(after["user_id"], "")
+    named = {**left, "name": name} if left is not None else None
+    place = (after["record_id"], version)
+    teams.note(call, record, place, named, {**after, "name": name}, datetime.now(UTC))
+    return made
 
 
 def _place(call: Call, record_type: str, record_id: str, user_id: str) -> Row | None:

@@ -364,7 +364,7 @@ def _read_token(token: str, query_hash: str, order: tuple[Key, ...], record: Rec
         if not isinstance(found, list) or found[0] != query_hash or len(found) != len(order) + 1:
             raise ValueError
         return tuple(_cursor_value(v, record.stored[k.name].kind) for v, k in zip(found[1:], order, strict=True))
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, ArithmeticError):  # a decimal that is none, a time without end
         raise errors.Invalid(key="bad_page_token") from None
 
 

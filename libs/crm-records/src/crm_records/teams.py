@@ -6,6 +6,7 @@ A team is put together by those in whose own scope the record lies: a member doe
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -139,7 +140,7 @@ def _store(
     call: Call, record: Record, place: tuple[str, int], before: Any, action: str, said: dict[str, Any]
 ) -> pb.TeamMember:
     """Keep somebody's place in the team of a record (id, version), note it in the record's change log, announce it."""
-    record_id, record_version = place
+    record_id, _ = place
     row = {
         "record_type": record.team_of,
         "record_id": record_id,
@@ -152,9 +153,8 @@ def _store(
     new = {n: statement.excluded[n] for n in row if n not in keys}
     call.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new))
     after = _one(call, record, record_id, said["user_id"])
-    difference = ("team", None if action == "added" else _plain(before), None if after.deleted else _plain(after))
     now = datetime.now(UTC)
-    changes.note(call, record, record_id, record_version, "team_changed", [difference], now)
+    note(call, record, place, before._mapping if before else None, after._mapping, now)
     message = _message(after)
     announced = Event(record_type="team_member", action=action, record_id=message.id, version=after.version, time=now)
     announced.record.Pack(message)
@@ -162,9 +162,25 @@ def _store(
     return message
 
 
-def _plain(row: Any) -> dict[str, Any]:
-    """A place in a team as the change log shows it."""
-    return {"userId": row.user_id, "name": row.name, "access": row.access, "endTime": rows.plain(row.end_time)}
+def note(
+    call: Call,
+    record: Record,
+    place: tuple[str, int],
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Note in the change log of a record (id, version) how somebody's place in its team changed."""
+    difference = ("team", _plain(before), _plain(after))
+    changes.note(call, record, *place, "team_changed", [difference], now)
+
+
+def _plain(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A place in a team as the change log shows it; None where there is none."""
+    if row is None or row["deleted"]:
+        return None
+    who = {"userId": row["user_id"], "name": row["name"]}
+    return {**who, "access": row["access"], "endTime": rows.plain(row["end_time"])}
 
 
 def _message(row: Any) -> pb.TeamMember:

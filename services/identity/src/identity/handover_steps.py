@@ -34,6 +34,7 @@ def start(call: Call, request: pb.StartHandoverRequest) -> Any:
     """Let every service move its records, and move identity's own. Once more where something failed."""
 
     def begin(before: Row) -> Row:
+        handovers.refuse_wrong(call, before)
         handovers.refuse_beyond_reach(call, before)
         if before["state"] == "preview":
             _refuse_uncounted(call, before)

@@ -13,6 +13,7 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
+from crm_records import reaching
 from crm_records.handover_tables import TEAM
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
@@ -29,6 +30,15 @@ errors.texts(
         "beyond_reach": (
             "交出人和接收人须在您的数据范围内（{resource}）",
             "Both the person who leaves and those who take must lie within your scope ({resource})",
+        ),
+        "reports_beyond_reach": (
+            "停用的账号、更换上级的下属和所管部门须在您的修改权限范围内（{resource}）",
+            "Who is deactivated or gets another manager, and the departments managed, must lie within your scope to"
+            " change them ({resource})",
+        ),
+        "teams_ask_all": (
+            "移交团队成员身份须有对全部记录的权限（{resource}）",
+            "Handing over places in teams asks for the right on all records ({resource})",
         ),
         "not_counted": ("部分服务尚未完成统计：{what}", "Some services have not counted yet: {what}"),
         "nothing_failed": ("没有可重试的记录", "Nothing failed that could be tried again"),
@@ -97,7 +107,7 @@ class Handovers(Record):
             row["taker_ids"] = sorted(
                 {a["toUserId"] for a in row["assignments"]} | ({row["manager_to_id"]} - {None, ""})
             )
-            _check(call, row)
+            refuse_wrong(call, row)
 
     def decorate_wanted(self, call: Call, messages: Sequence[pb.Handover], wanted: Container[str]) -> None:
         """While it is under way, what was said so far stands in for what is kept at the end."""
@@ -137,22 +147,37 @@ def types_taken(row: Row) -> set[str]:
 
 
 def refuse_beyond_reach(call: Call, row: Row) -> None:
-    """PERMISSION_DENIED unless the caller may assign every type that changes hands, from the one to the others."""
+    """PERMISSION_DENIED unless the caller may do to everybody concerned, by their own rights, what it does to them.
+
+    That is to assign every type that changes hands, from the one to the others; to change whom it deactivates or
+    gives another manager. Places in teams lie in records of anybody, so they ask for the right on all of them.
+    """
     people = {row["from_user_id"], *row["taker_ids"]}
     for kind in sorted(types_taken(row)):
         call.need(f"{kind}.assign")
-        _refuse_outside(call.access.reach(kind, f"{kind}.assign"), people, kind)
-    _refuse_outside(call.access.reach(HANDOVERS.type, call.caller.right), people, HANDOVERS.type)
+        _refuse_outside(call.access.reach(kind, f"{kind}.assign"), people, kind, row["team_memberships"])
+    own = call.access.reach(HANDOVERS.type, call.caller.right)
+    _refuse_outside(own, people, HANDOVERS.type, row["team_memberships"])
     if row["manager_to_id"] or row["deactivate"]:
         call.need("user.update")
+    for record, ids in reporting_line.concerned(call, row).items():
+        right = f"{record.type}.update"
+        call.need(right)
+        if ids - reaching.those(call, record, sorted(ids), record.reach_of(call.access, right)):
+            raise errors.Denied("reports_beyond_reach", resource=record.type)
 
 
-def _refuse_outside(reach: Reach, people: set[str], resource: str) -> None:
-    if not reach.all and not people <= reach.owner_ids:
+def _refuse_outside(reach: Reach, people: set[str], resource: str, teams: bool) -> None:
+    if reach.all:
+        return
+    if teams:
+        raise errors.Denied("teams_ask_all", resource=resource)
+    if not people <= reach.owner_ids:
         raise errors.Denied("beyond_reach", resource=resource)
 
 
-def _check(call: Call, row: Row) -> None:
+def refuse_wrong(call: Call, row: Row) -> None:
+    """INVALID_ARGUMENT names everything that is wrong with who takes what, as the accounts stand now."""
     problems = []
     label = pb.Assignment.DESCRIPTOR.fields_by_name
     known = set(owned_types())

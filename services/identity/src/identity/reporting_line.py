@@ -38,6 +38,25 @@ def move(call: Call, handover: Row) -> None:
             _note(call, record, handover, row, new)
 
 
+def concerned(call: Call, handover: Row) -> dict[Record, set[str]]:
+    """Whom and what it changes by the caller's own rights: the account that it closes, those who get another manager.
+
+    Of one that was carried out, what it would give back.
+    """
+    ids: dict[Record, set[str]] = {record: set() for record in RECORDS}
+    for record in RECORDS:
+        if handover["state"] == "preview":
+            if handover["manager_to_id"]:
+                ids[record].update(_managed_by(call, record, handover["from_user_id"]))
+        else:
+            moved = (item.c.handover_id == handover["id"], item.c.kind == MANAGER, item.c.outcome == "moved")
+            of_type = select(item.c.record_id).where(*moved, item.c.record_type == record.type)
+            ids[record].update(str(i) for i in call.connection.scalars(of_type))
+    if handover["deactivate"] and handover["state"] == "preview":
+        ids[USERS].add(handover["from_user_id"])
+    return {record: those for record, those in ids.items() if those}
+
+
 def give_back(call: Call, handover: Row) -> None:
     """Put them back where nobody changed them since."""
     for record in RECORDS:

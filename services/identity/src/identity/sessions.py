@@ -34,8 +34,18 @@ errors.texts(
             "刷新令牌刚被本设备的另一个请求使用",
             "Another request of this device has just used the refresh token",
         ),
+        "people_only": (
+            "API 客户端没有密码和两步验证，此操作仅限个人账号",
+            "An API client has neither password nor second factor; this is for people's own accounts",
+        ),
     }
 )
+
+
+def refuse_client(call: Call) -> None:
+    """PERMISSION_DENIED for an API client: it has no account of its own that somebody logs in to."""
+    if call.access.client:
+        raise errors.Denied("people_only")
 
 
 def start(call: Call, user: Any, device: str, device_id: str = "") -> str:

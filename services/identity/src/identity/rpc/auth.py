@@ -91,6 +91,7 @@ class AuthServicer:
         return pb.LogoutResponse()
 
     def ChangePassword(self, call: Call, request: pb.ChangePasswordRequest) -> pb.Tokens:
+        sessions.refuse_client(call)
         username = call.access.username
         with beside(self._service, call) as counting:
             counted = tries.count(counting.connection, tries.of_login(username, call.metadata.address))

@@ -41,6 +41,7 @@ class SecondFactorServicer:
         return pb.SecondFactorSecret(secret=secret, uri=uri)
 
     def ConfirmSecondFactor(self, call: Call, request: pb.ConfirmSecondFactorRequest) -> pb.ConfirmSecondFactorResponse:
+        sessions.refuse_client(call)
         me = call.caller.user_id
         if not second_factors.is_waiting(call, me):
             raise errors.Conflict("nothing_to_confirm")
@@ -114,6 +115,7 @@ class SecondFactorServicer:
 
 
 def _account(call: Call) -> Any:
+    sessions.refuse_client(call)
     return call.connection.execute(select(user).where(user.c.id == call.caller.user_id)).one()
 
 
