@@ -26,6 +26,8 @@ from crm_kit.field_names import camel
 from crm_kit.rpc import Call
 from crm_records import cells
 from crm_records import fields as kinds
+from identity.audit import disclosure
+from identity.audit.persons import STARS
 from identity.audit.trail import ACCESS, CHANGE, COLUMNS, SESSION, audit_entry
 
 DEFAULT, LARGEST = 20, 200
@@ -34,6 +36,8 @@ EXPORTED_BYTES = 12 * 1024 * 1024
 _EQUAL = ("record_type", "record_id", "action", "service", "kind")
 _WHICH = (*_EQUAL, "user_id", "start_time", "end_time")
 _KINDS = (CHANGE, SESSION, ACCESS)
+_TAMPERED = (ValueError, ParseError, AttributeError, TypeError, KeyError)
+"""What comes of reading changes that somebody tampered with."""
 _e = audit_entry.c
 
 errors.texts(
@@ -58,7 +62,7 @@ def page(call: Call, request: pb.ListAuditEntriesRequest) -> pb.ListAuditEntries
         time, seq = _read_token(request.page_token, which)
         query = query.where(tuple_(_e.time, _e.seq) < tuple_(literal(time, _e.time.type), literal(seq, _e.seq.type)))
     rows = _newest(call, query, request.user_id, size + 1)
-    answer = pb.ListAuditEntriesResponse(audit_entries=[message(row) for row in rows[:size]])
+    answer = pb.ListAuditEntriesResponse(audit_entries=[message(call, row) for row in rows[:size]])
     if len(rows) > size:
         last = rows[size - 1]
         token = orjson.dumps([which, last.time.isoformat(), last.seq])
@@ -73,7 +77,7 @@ def one(call: Call, entry_id: str) -> pb.AuditEntry:
         rows = _newest(call, _wanted(call, pb.ListAuditEntriesRequest()).where(_e.id == entry_id), "", 1)
     if not rows:
         raise errors.NotFound()
-    return message(rows[0])
+    return message(call, rows[0])
 
 
 def table(call: Call, request: pb.ExportAuditEntriesRequest) -> tuple[bytes, int]:
@@ -84,7 +88,7 @@ def table(call: Call, request: pb.ExportAuditEntriesRequest) -> tuple[bytes, int
     lines = csv.writer(out)
     lines.writerow([camel(name) for name in COLUMNS])
     for row in rows:
-        values = row._mapping
+        values = {**row._mapping, "changes": _changes_text(call, row)}
         lines.writerow([cells.safe(v.isoformat() if isinstance(v := values[n], datetime) else str(v)) for n in COLUMNS])
         if out.tell() > EXPORTED_BYTES:
             break
@@ -101,17 +105,32 @@ def said(request: Any) -> str:
     return " AND ".join(f'{name} = "{value}"' for name, value in parts if value)
 
 
-def message(row: Any) -> pb.AuditEntry:
-    """An entry as it is answered."""
+def message(call: Call, row: Any) -> pb.AuditEntry:
+    """An entry as it is answered: see `disclosure` for what the caller sees of it."""
     values = {n: v for n, v in row._mapping.items() if n != "changes"}
     entry = pb.AuditEntry(**values, etag=row.hash)
     try:
-        for change in orjson.loads(row.changes):
+        for change in disclosure.changes(call.access, row):
             ParseDict(change, entry.changes.add())
-    except (ValueError, ParseError, AttributeError):  # somebody tampered with it: it is shown as it stands
+    except _TAMPERED:
         del entry.changes[:]
-        entry.changes.add(field="changes").after.string_value = row.changes
+        entry.changes.add(field="changes").after.string_value = _as_it_stands(call, row)
     return entry
+
+
+def _changes_text(call: Call, row: Any) -> str:
+    """The changes of an entry in a file; the very characters that were stored where the caller sees all of them."""
+    if disclosure.is_whole(call.access, row):
+        return str(row.changes)
+    try:
+        return orjson.dumps(disclosure.changes(call.access, row)).decode()
+    except _TAMPERED:
+        return _as_it_stands(call, row)
+
+
+def _as_it_stands(call: Call, row: Any) -> str:
+    """What somebody made of the changes by tampering, for those who see every field of the record type."""
+    return str(row.changes) if disclosure.is_whole(call.access, row) else STARS
 
 
 def _wanted(call: Call, request: Any) -> Select[Any]:

@@ -1,7 +1,8 @@
 """Appending to the trail: one entry for each event of the stream, in its order, each with the hash of the one before.
 
 An entry is made of its event alone, not of when it arrived: whoever reads the same stream again from an older
-backup makes the same chain again, and the anchors outside still fit.
+backup makes the same chain again, and the anchors outside still fit. Values that tell of natural persons stay out
+of it, because nothing can be taken out again: see `persons`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from crm.records.v1.audited_pb2 import Access
 from crm.records.v1.event_pb2 import Event
 from crm_kit import codec
 from crm_kit.db import one_of
+from identity.audit import persons
 from identity.tables import metadata
 
 GENESIS = "0" * 64
@@ -118,7 +120,7 @@ def _epoch(time: datetime) -> str:
 def _row(service: str, event: Event) -> dict[str, Any]:
     """What the trail keeps of an event."""
     kind, record_type, record_id = CHANGE, event.record_type, event.record_id
-    changes = [codec.to_dict(change) for change in event.changes]
+    changes = persons.without_values(event, [codec.to_dict(change) for change in event.changes])
     if event.record_type == "access":
         access = Access()
         event.record.Unpack(access)
