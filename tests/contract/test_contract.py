@@ -14,6 +14,7 @@ from gateway.comments import comments
 from gateway.contract import address, methods, operations, records
 from gateway.openapi import build
 from gateway.settings import Settings
+from identity import rights
 
 pytestmark = pytest.mark.figure("R28")
 
@@ -112,6 +113,15 @@ def test_every_right_is_an_action_on_a_known_resource(method):
     assert resource in RECORDS or resource in NOT_RECORDS
     if resource == "{record_type}":
         assert "record_type" in method.input_type.fields_by_name
+
+
+@names([method for method in RPCS if rule(method).also])
+def test_every_right_looked_at_besides_is_one_that_can_be_given(method):
+    for right in rule(method).also:
+        resource, _, action = right.partition(".")
+        assert action in ACTIONS
+        assert resource in RECORDS
+        assert right in rights.every()
 
 
 @names([method for method in RPCS if rule(method).announces])

@@ -42,6 +42,8 @@ def document() -> str:
         who = operation.rule.WhichOneof("who")
         place = open_to[who] if who in open_to else asked.setdefault(operation.rule.right, [])
         place.append(f"`{address(operation)}`")
+        for right in operation.rule.also:
+            asked.setdefault(right, []).append(f"`{address(operation)}` (more of it)")
     generic = sorted(right for right in asked if right.startswith("{"))
     lines = [HEAD, "## Built-in roles", "", "Administrators may change them; nobody deletes them.", ""]
     lines += table(

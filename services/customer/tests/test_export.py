@@ -185,3 +185,10 @@ def test_nothing_leaves_that_its_taker_does_not_see(boss: Client, server: Server
     assert "别人的" not in str(table(taker, fields="name"))
     with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
         table(blind, fields="name")
+
+
+@pytest.mark.parametrize("wrong", ["pdf", "CSV", "html"])
+def test_a_format_that_there_is_not_is_refused(boss: Client, customers: Any, wrong: str) -> None:
+    with refused("INVALID_ARGUMENT", "INVALID", "format") as refusal:
+        boss.ExportRecords(record_type="customer", format=wrong)
+    assert "csv, xlsx" in refusal.fields["format"]

@@ -238,3 +238,10 @@ def test_what_somebody_does_not_want_is_kept_and_can_be_asked_for(server: Server
     assert boss.ListContacts(filter="do_not_call = true").contacts == []
     told = server.events("customer")[0]
     assert "doNotCall" in {c.field for c in told.changes}
+
+
+def test_a_record_type_that_is_no_person_is_found_nowhere(boss: Client, contact: Any) -> None:
+    for kind in ("nothing", "interaction", "opportunity", ""):
+        with refused("NOT_FOUND"):
+            boss.ExportPersonData(subject_type=kind, subject_id=contact.id)
+    assert boss.ExportPersonData(subject_type="user", subject_id=contact.id).records == []

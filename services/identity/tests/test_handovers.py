@@ -302,3 +302,16 @@ def test_a_taker_whose_account_was_closed_since_the_preview_gets_nothing(
         admin.StartHandover(id=made.id, etag=made.etag)
     assert set(refusal.fields) == {"assignments[0].toUserId"}
     assert admin.GetHandover(id=made.id).state == "preview"
+
+
+def test_a_role_is_given_the_right_to_read_handovers_alone(admin: Client, employ: Any, people: Any) -> None:
+    made = create(admin, *people)
+
+    reader = employ("reader", ["handover.read"])
+
+    assert reader.GetHandover(id=made.id).number == made.number
+    assert [h.id for h in reader.ListHandovers().handovers] == [made.id]
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        reader.StartHandover(id=made.id, etag=made.etag)
+    for action in ("export", "print"):
+        assert employ(action, ["handover.read", f"handover.{action}"]).GetHandover(id=made.id).id == made.id

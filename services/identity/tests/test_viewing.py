@@ -163,3 +163,16 @@ def test_it_is_for_where_the_role_of_the_administrator_may_be_used(admin, employ
     with refused("PERMISSION_DENIED", "OUTSIDE_POLICY"):
         view.GetMe(metadata=outside)
     assert view.GetMe(metadata=inside).username == "plain"
+
+
+def test_a_token_to_look_with_is_kept_for_no_repeat(server, admin, hire):
+    li = hire("li")
+    again = {"idempotency-key": "look-once-1"}
+
+    first, second = (admin.ViewAs(id=li.id, metadata=again) for _ in range(2))
+
+    kept = server.sql("SELECT count(*) FROM idempotency_key WHERE key = 'look-once-1'")
+    assert kept[0][0] == 0
+    for said in (first, second):
+        assert server.client(said.access_token, said.user_id).GetMe().username == "li"
+    assert [e.action for e in server.events("session")].count("viewed_as") == 2

@@ -8,7 +8,7 @@ from crm.customer.v1.customers_pb2 import Customer
 from crm.identity.v1.privacy_pb2 import PrivacyRequest
 from crm.records.v1.privacy_pb2 import PrivacyPart
 from crm_kit import ids
-from crm_kit.testing import Client, Server, event
+from crm_kit.testing import Client, Server, event, refused
 from crm_records.testing import everywhere_in
 
 pytestmark = pytest.mark.feature("IDN-13")
@@ -40,3 +40,9 @@ def test_the_copied_name_of_an_erased_customer_is_forgotten(server: Server, boss
 
     assert boss.GetOpportunity(id=made.id).customer_name == "已抹除 (erased)"
     assert everywhere_in(server.sql, "慕容") == []
+
+
+def test_a_record_type_that_is_no_person_is_found_nowhere(boss: Client) -> None:
+    for kind in ("nothing", "opportunity", "interaction"):
+        with refused("NOT_FOUND"):
+            boss.ExportPersonData(subject_type=kind, subject_id=ids.uuid7())

@@ -38,6 +38,20 @@ def behaviour(descriptor: Descriptor) -> list[int]:
     return list(descriptor.GetOptions().Extensions[cast(Any, field_behavior_pb2.field_behavior)])
 
 
+def secrets(message: Descriptor) -> list[str]:
+    """Fields of an answer that hold a secret or messages with one, where none of it is of a record."""
+    if record(message).type:
+        return []
+    parts = {f.name: f.message_type for f in message.fields if f.message_type is not None}
+    crm = {n: part for n, part in parts.items() if part.full_name.startswith("crm.") and part is not message}
+    return [f.name for f in message.fields if field(f).sensitive or (f.name in crm and secrets(crm[f.name]))]
+
+
+def holds_record(message: Descriptor) -> bool:
+    """Whether an answer tells of a record beside what else it tells."""
+    return any(f.message_type is not None and record(f.message_type).type for f in message.fields)
+
+
 def record(descriptor: Descriptor) -> rule_pb2.Record:
     """The kind of record that a message is."""
     return cast(rule_pb2.Record, descriptor.GetOptions().Extensions[cast(Any, rule_pb2.record)])

@@ -270,7 +270,7 @@ class Rpcs:
             raise AssertionError("unreachable")
 
         def once(request: Message, caller: Caller, meta: Metadata) -> Message:
-            key = meta.idempotency_key if caller.user_id and not secret_needed else ""
+            key = meta.idempotency_key if caller.user_id and not (secret_needed or secret_told) else ""
             with self._writer.begin() as connection:
                 call = Call(connection, caller, meta, self._service)
                 if key:
@@ -302,9 +302,9 @@ class Rpcs:
         hidden = [f for f in method.input_type.fields if contract.field(f).sensitive]
         secrets = [f.name for f in hidden]
         secret_needed = any(field_behavior_pb2.REQUIRED in contract.behaviour(f) for f in hidden)
-        # A secret that is told once, beside a record: a repeat of the request does not tell it again.
-        answer = method.output_type
-        told = [] if contract.record(answer).type else [f.name for f in answer.fields if contract.field(f).sensitive]
+        # A secret that is told once, beside a record: a repeat of the request does not tell it again, nor make another.
+        told, beside_record = contract.secrets(method.output_type), contract.holds_record(method.output_type)
+        secret_told = bool(told) and not beside_record  # tokens: a repeat runs again
         return run
 
 

@@ -37,7 +37,7 @@ class PrivacyServicer:
 
     def ExportPersonData(self, call: Call, request: pb.ExportPersonDataRequest) -> pb.ExportPersonDataResponse:
         refuse_narrow(call)
-        if not kinds.is_id(request.subject_id):
+        if not kinds.is_id(request.subject_id) or request.subject_type not in personal.person_types():
             raise errors.NotFound()
         return export(call, self._registry, request.subject_type, request.subject_id)
 

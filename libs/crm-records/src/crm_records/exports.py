@@ -19,6 +19,7 @@ from sqlalchemy import select
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, organisation
 from crm_kit.db import one_of
+from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import custom_fields, dictionaries, listing, reaching, visibility
 from crm_records import fields as kinds
@@ -57,7 +58,8 @@ _WORDS = {
 
 
 def export(call: Call, record: Record, request: Any) -> HttpBody:
-    """The records that a request names, as CSV or XLSX."""
+    """The records that a request names, as CSV or XLSX. INVALID_ARGUMENT for another format."""
+    _refuse_format(request)
     rows = _collect(call, record, request, "exportRows")
     table = _table(call, record, request, rows)
     if request.format == "csv":
@@ -65,6 +67,13 @@ def export(call: Call, record: Record, request: Any) -> HttpBody:
     facts = {"by": table.mark, "rows": str(len(rows)), "filter": request.filter, "search": request.search}
     said = [(_said(call, _WORDS[word]), value) for word, value in facts.items()]
     return _body(to_xlsx(table, _said(call, _WORDS["about"]), said), XLSX)
+
+
+def _refuse_format(request: Any) -> None:
+    asked = kinds.of(request.DESCRIPTOR)["format"]
+    if request.format and request.format not in asked.values:
+        params = {"label": asked.label, "value": request.format[:60], "choices": ", ".join(asked.values)}
+        raise errors.Invalid(Problem(asked.json_name, "not_a_choice", params))
 
 
 def to_print(call: Call, record: Record, request: Any) -> HttpBody:

@@ -117,7 +117,9 @@ def _contract() -> tuple[dict[str, tuple[str, str]], list[str], list[str], set[s
                     owned.add(record.type)
         for service in file.service:
             for method in service.method:
-                right = cast(rule_pb2.Rule, method.options.Extensions[cast(Any, rule_pb2.rule)]).right
+                rule = cast(rule_pb2.Rule, method.options.Extensions[cast(Any, rule_pb2.rule)])
+                asked.update(dict.fromkeys(rule.also))
+                right = rule.right
                 if right.startswith("{record_type}."):
                     generic[right.partition(".")[2]] = None
                 elif right:
