@@ -13,7 +13,7 @@ from crm.records.v1.privacy_pb2 import PrivacyPart
 from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm_kit import ids
 from crm_kit.testing import Client, Server, event, refused
-from crm_records.testing import everywhere_in
+from crm_records.testing import Handing, everywhere_in
 from customer.contacts import CONTACTS
 from customer.demands import DEMANDS
 
@@ -113,6 +113,25 @@ def test_nothing_of_an_erased_contact_is_left_in_the_database(
     assert boss.ListCustomers(search="13912345678").customers == []
     assert boss.ListCustomers(search="欧阳若兰").customers == []
     measured(f"{len(words)} erased values in 0 places; {part.log_entries} log entries, {part.messages} messages")
+
+
+def test_the_report_of_a_handover_forgets_the_name_as_well(server: Server, boss: Client, decide: Any) -> None:
+    leaver, taker = server.person(name="离职者"), server.person(name="接收人")
+    person = leaver.CreateCustomer(customer={"name": "慕容雪", "kind": "individual"})
+    leaver.CreateCustomer(customer={"name": "苏州丝绸有限公司"})
+    handing = Handing(server, leaver, taker)
+    handing.decide("created")
+    handing.decide("started")
+    server.sql("UPDATE outbox SET sent_time = now()")
+    listed = {"handover_id": handing.record.id, "record_type": "customer"}
+    assert {i.title for i in boss.ListHandoverItems(**listed).items} == {"慕容雪", "苏州丝绸有限公司"}
+
+    decide(request_of("erasure", "customer", person.id), "started")
+
+    left = {i.record_id: i.title for i in boss.ListHandoverItems(**listed).items}
+    assert left.pop(person.id) == ""
+    assert list(left.values()) == ["苏州丝绸有限公司"]
+    assert everywhere_in(server.sql, "慕容") == []
 
 
 def test_erasing_twice_is_as_erasing_once(server: Server, boss: Client, contact: Any, decide: Any) -> None:

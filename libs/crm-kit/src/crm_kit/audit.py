@@ -30,8 +30,23 @@ MINUTE = 60.0
 RECORD_TYPE, REFUSED = "access", "refused"
 
 _WORD = re.compile(r"[\w:.-]{1,100}", re.ASCII)
-_PART = re.compile(r'"[^"]*"|[^\s"()]+')
-_HARMLESS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?", re.IGNORECASE)
+_MASK = "***"
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[a-z0-9_-]+)?"
+_PART = re.compile(
+    rf"""
+    (?P<space>\s+)
+    | (?P<text>"(?:\\.|[^"\\])*(?:"|\\?\Z))             # a text, or the rest where it does not end
+    | (?P<sign>!=|<=|>=|[=<>:(),])
+    | (?P<name>{_NAME})(?=\s*(?:[=<>:!]|(?i:in)\s*\())        # a field, because something is compared with it
+    | (?P<word>[^\s()",=<>!:]+)
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_KEPT = {"AND", "OR", "NOT", "null", "true", "false"}
+"""Words of a condition that say nothing of anybody."""
+_COMPARING = {"=", "!=", "<", "<=", ">", ">=", ":"}
+_LONGEST = 4000
 
 Tell = Callable[[Caller, Metadata, Event], None]
 """Queues an event in a short transaction of its own."""
@@ -43,21 +58,35 @@ def action_of(method: Descriptor, rule: rule_pb2.Rule) -> str:
 
 
 def done(method: Descriptor, rule: rule_pb2.Rule, request: Any, noted: Mapping[str, Any] | None) -> Event:
-    """The event of an RPC that is told although it changed nothing. `noted` says what the request does not."""
+    """The event of an RPC that is told although it changed nothing. `noted` says what the request does not,
+    as it may be told."""
     what = _about(method, rule, request)
     for name, value in (noted or {}).items():
-        setattr(what, name, masked(value) if name == "filter" else value)
+        setattr(what, name, value)
     return _event(action_of(method, rule), what)
 
 
 def masked(condition: str) -> str:
-    """A condition without what may be a phone or identity number or an address of mail."""
+    """A condition without the values in it: its fields, signs, AND, OR, NOT and `in`, null, true and false stay.
 
-    def part(match: re.Match[str]) -> str:
-        digits = sum(c.isdigit() for c in _HARMLESS.sub("", match[0]))
-        return "***" if digits >= 7 or "@" in match[0] else match[0]
-
-    return _PART.sub(part, condition[:4000])
+    A value may be of an encrypted field or name somebody, and this does not know the fields. What is no condition at
+    all, like the words of a search, is one value after the other.
+    """
+    parts: list[str] = []
+    before, listed = "", False
+    for match in _PART.finditer(condition):
+        kind, said = match.lastgroup or "", match[0]
+        if kind == "space":
+            parts.append(" ")
+            continue
+        if kind == "name" and (listed or before in _COMPARING):
+            kind = "word"  # a value that looks like a field
+        if kind == "word" and said.lower() == "in" and before == "name":
+            kind, listed = "in", True
+        listed = listed and said != ")"
+        parts.append(said if kind in ("name", "sign", "in") or said in _KEPT else _MASK)
+        before = said if kind == "sign" else kind
+    return "".join(parts)[:_LONGEST]
 
 
 def _about(method: Descriptor, rule: rule_pb2.Rule, request: Any) -> Access:

@@ -26,6 +26,7 @@ from crm_kit.team import team_member
 from crm_records import acting, changes, exporting, handover_teams, personal, writing
 from crm_records import fields as kinds
 from crm_records.changes import HIDDEN, change_log
+from crm_records.handover_tables import item
 from crm_records.personal import ERASED, OWN, Found
 from crm_records.record import Record, Registry, Row
 
@@ -99,6 +100,8 @@ def _erase(
     going = [f for f in found if f.record.kept_by_law is None and f.relation in (*ERASED, OWN)]
     for one in going:
         part.log_entries += _hide_log(call, one, acts=acts)
+        if acts and one.record.title_field in one.record.personal:
+            _empty_reports(call, one)
         if acts and one.relation == OWN:
             c = one.record.table.c
             call.connection.execute(delete(one.record.table).where(one_of(c.id, [row["id"] for row in one.rows])))
@@ -128,6 +131,12 @@ def _empty_record(call: Call, record: Record, before: Row, *, subject: bool) -> 
         changes.tell(call, record, "erased", [(hidden, after)], after["update_time"], bulk=True)
     if subject:
         record.erase_besides(call, before, after)
+
+
+def _empty_reports(call: Call, found: Found) -> None:
+    """Take the records' names out of the reports of handovers that they were in."""
+    these = one_of(item.c.record_id, [row["id"] for row in found.rows])
+    call.connection.execute(update(item).where(these, item.c.title != "").values(title=""))
 
 
 def _emptied(record: Record, row: Row, name: str) -> Any:
