@@ -152,12 +152,18 @@ def _store(
     new = {n: statement.excluded[n] for n in row if n not in keys}
     call.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new))
     after = _one(call, record, record_id, said["user_id"])
-    difference = ("team", None if action == "added" else _plain(before), None if after.deleted else _plain(after))
+    there, left = (None if action == "added" else _plain(before)), (None if after.deleted else _plain(after))
     now = datetime.now(UTC)
-    changes.note(call, record, record_id, record_version, "team_changed", [difference], now)
+    changes.note(call, record, record_id, record_version, "team_changed", [("team", there, left)], now)
     message = _message(after)
     announced = Event(record_type="team_member", action=action, record_id=message.id, version=after.version, time=now)
     announced.record.Pack(message)
+    for name in ("userId", "access", "endTime"):
+        was, becomes = ((side or {}).get(name) for side in (there, left))
+        if was != becomes or name == "userId":
+            change = announced.changes.add(field=name)
+            changes.set_value(change.before, was)
+            changes.set_value(change.after, becomes)
     call.announce(announced)
     return message
 
