@@ -10,7 +10,7 @@ import pytest
 
 from crm.records.v1.audited_pb2 import Access
 from crm_kit import contract
-from crm_kit.testing import Server, refused, running
+from crm_kit.testing import Client, Server, refused, running
 from customer.app import SERVICE
 
 pytestmark = pytest.mark.feature("IDN-09")
@@ -37,6 +37,51 @@ def test_refused_access_is_told_by_every_service(server):
     assert server.events("customer") == []
 
 
+def test_an_export_of_a_person_names_the_person(server: Server, boss: Client) -> None:
+    person = boss.CreateCustomer(customer={"name": "慕容雪", "kind": "individual"})
+
+    boss.ExportPersonData(subject_type="customer", subject_id=person.id)
+
+    ((action, access),) = told(server)
+    assert (action, access.right) == ("export", "privacy_request.export")
+    assert (access.record_type, access.record_id) == ("customer", person.id)
+
+
+def test_what_was_revealed_is_told_by_its_field_and_so_is_what_was_refused(server: Server, boss: Client) -> None:
+    made = boss.CreateCustomer(customer={"name": "上海钢铁", "phone": "13812345678"})
+    masked = [{"resource": "customer", "field": "phone", "rule": "masked"}]
+    asked = {"record_type": "customer", "id": made.id, "field": "phone"}
+
+    server.person(["customer.read", "customer.reveal"], fields=masked).RevealField(**asked)
+    with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
+        server.person(["customer.read"], fields=masked).RevealField(**asked)
+
+    assert [(action, a.record_id, a.field) for action, a in told(server)] == [
+        ("reveal", made.id, "phone"),
+        ("refused", made.id, "phone"),
+    ]
+
+
+def test_who_comes_into_a_team_and_goes_is_told_with_before_and_after(server: Server, boss: Client) -> None:
+    made = boss.CreateCustomer(customer={"name": "上海钢铁"})
+    who = server.person(name="王同事").user_id
+    place = {"record_type": "customer", "id": made.id, "user_id": who}
+
+    stored = boss.PutTeamMember(**place, access="read")
+    stored = boss.PutTeamMember(**place, access="write", end_time={"seconds": 4_000_000_000}, etag=stored.etag)
+    boss.RemoveTeamMember(**place, etag=stored.etag)
+
+    end = "2096-10-02T07:06:40Z"
+    assert [
+        (e.action, {c.field: (c.before.string_value or None, c.after.string_value or None) for c in e.changes})
+        for e in server.events("team_member")
+    ] == [
+        ("added", {"userId": (None, who), "access": (None, "read")}),
+        ("changed", {"userId": (who, who), "access": ("read", "write"), "endTime": (None, end)}),
+        ("removed", {"userId": (who, None), "access": ("write", None), "endTime": (end, None)}),
+    ]
+
+
 @pytest.fixture(scope="module")
 def audited() -> Iterator[Server]:
     """The same service, with an RPC that writes and one that reads audited."""
@@ -53,7 +98,7 @@ def audited() -> Iterator[Server]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contract, "rule", rule)
-        with running(dataclasses.replace(SERVICE, name="customer")) as server:
+        with running(dataclasses.replace(SERVICE, name="customer"), name="customer_audited") as server:
             yield server
 
 

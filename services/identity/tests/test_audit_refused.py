@@ -135,17 +135,13 @@ def test_what_is_counted_is_told_without_anybody_asking(server, employ, monkeypa
 @pytest.mark.parametrize(
     ("condition", "kept"),
     [
-        ('phone = "13800138000" AND name = "李"', 'phone = *** AND name = "李"'),
-        ("phone=13800138000", "***"),
-        ('email = "li@example.com"', "email = ***"),
-        (
-            'owner_id = "01900000-0000-7000-8000-000000000001" AND create_time >= "2026-01-31T08:00:00Z"',
-            'owner_id = "01900000-0000-7000-8000-000000000001" AND create_time >= "2026-01-31T08:00:00Z"',
-        ),
-        ('close_date < "2026-12-31" AND (amount > 150000)', 'close_date < "2026-12-31" AND (amount > 150000)'),
+        ('phone = "13800138000" AND name = "李"', "phone = *** AND name = ***"),
+        ("phone=13800138000", "phone=***"),
+        ('email = "li@example.com" OR remarks = null', "email = *** OR remarks = null"),
+        ('close_date < "2026-12-31" AND (amount > 150000)', "close_date < *** AND (amount > ***)"),
     ],
 )
-def test_a_condition_is_told_without_numbers_and_addresses_of_people(condition, kept):
+def test_a_condition_is_told_without_its_values(condition, kept):
     assert audit.masked(condition) == kept
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from crm.customer.v1.customers_pb2 import Customer
 from crm.identity.v1.keys_pb2 import Session
 from crm.records.v1.event_pb2 import Event
+from crm.records.v1.team_pb2 import TeamMember
 from crm_kit import ids
 from crm_kit.testing import Server, event, refused
 from identity.app import SERVICE
@@ -130,6 +131,26 @@ def test_an_export_is_an_entry_that_says_what_and_how_many(server, admin, entrie
         "format": (None, "csv"),
         "rows": (None, str(server.sql("SELECT count(*) FROM audit_entry WHERE record_type = 'role'")[0][0])),
     }
+
+
+@pytest.mark.parametrize("says_changes", [True, False], ids=["its event says what changed", "it does not"])
+def test_who_joins_or_leaves_a_team_is_found_under_the_record(server, admin, says_changes):
+    customer, user = ids.uuid7(), ids.uuid7()
+    member = TeamMember(id=f"customer:{customer}:{user}", record_type="customer", record_id=customer, user_id=user)
+    member.access, member.user_name = "write", "慕容雪"
+    told = [event(member, "added"), event(member, "removed", 2)]
+    if says_changes:
+        told[0].changes.add(field="userId").after.string_value = user
+        told[1].changes.add(field="userId").before.string_value = user
+    server.deliver("customer", *told)
+
+    left, joined = admin.ListAuditEntries(record_type="customer", record_id=customer).audit_entries
+
+    assert (joined.action, left.action) == ("team_added", "team_removed")
+    assert ("userId", user) in [(c.field, c.after.string_value) for c in joined.changes]
+    assert ("userId", user) in [(c.field, c.before.string_value) for c in left.changes]
+    assert says_changes or [c.field for c in joined.changes] == ["userId", "access"]
+    assert "慕容雪" not in str(server.sql("SELECT * FROM audit_entry"))
 
 
 def test_no_file_without_an_entry(server, admin):

@@ -300,3 +300,31 @@ def test_nobody_takes_it_from_somebody_mightier(admin, enrolled, employ):
 
     with refused("PERMISSION_DENIED", "RIGHT_NOT_HELD"):
         clerk.ResetSecondFactor(id=boss.user_id)
+
+
+@pytest.mark.feature("IDN-09")
+def test_a_wrong_password_or_code_within_a_session_is_told_as_a_failed_login_is(server, enrolled, sign_in, hire):
+    hire("wang", "trainer")
+    wang, li = sign_in("wang"), enrolled()
+    before = len(server.events("session"))
+
+    with refused("INVALID_ARGUMENT"):
+        wang.ChangePassword(old_password="wrong", new_password="My-Own-Words-7")
+    with refused("INVALID_ARGUMENT"):
+        wang.EnrolSecondFactor(password="wrong")
+    wang.EnrolSecondFactor(password=PASSWORD)
+    with refused("INVALID_ARGUMENT"):
+        wang.ConfirmSecondFactor(code="000000x")
+    with refused("INVALID_ARGUMENT"):
+        li.DisableSecondFactor(password="wrong", code=li.code())
+    with refused("INVALID_ARGUMENT"):
+        li.DisableSecondFactor(password=PASSWORD, code="nonsense")
+    with refused("INVALID_ARGUMENT"):
+        li.RegenerateRecoveryCodes(code="nonsense")
+
+    told = server.events("session")[before:]
+    expected = [wang.user_id] * 3 + [li.user_id] * 3
+    assert [(e.action, e.record_id, e.actor_id) for e in told] == [("refused", u, u) for u in expected]
+    assert all(e.session_id for e in told)
+    assert b"wrong" not in b"".join(e.SerializeToString() for e in told)
+    assert wang.GetMe().username == "wang", "the session itself goes on"

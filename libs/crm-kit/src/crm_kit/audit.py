@@ -98,6 +98,7 @@ def _about(method: Descriptor, rule: rule_pb2.Rule, request: Any) -> Access:
         record_id=_word(request, "id"),
         filter=masked(_text(request, "filter")),
         format=_word(request, "format"),
+        field=_word(request, "field"),
     )
 
 
@@ -208,6 +209,6 @@ class Refusals:
 def _add(rest: Access, one: Access) -> None:
     """Count one more; what differs is no longer said."""
     rest.count += one.count
-    for name in ("method", "right", "reason", "record_type", "record_id", "filter", "format"):
+    for name in ("method", "right", "reason", "record_type", "record_id", "filter", "format", "field"):
         if getattr(rest, name) != getattr(one, name):
             rest.ClearField(name)

@@ -39,6 +39,7 @@ class PrivacyServicer:
         refuse_narrow(call)
         if not kinds.is_id(request.subject_id) or request.subject_type not in personal.person_types():
             raise errors.NotFound()
+        call.note(record_type=request.subject_type, record_id=request.subject_id)
         return export(call, self._registry, request.subject_type, request.subject_id)
 
 

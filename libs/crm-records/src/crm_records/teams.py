@@ -154,10 +154,18 @@ def _store(
     call.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new))
     after = _one(call, record, record_id, said["user_id"])
     now = datetime.now(UTC)
-    note(call, record, place, before._mapping if before else None, after._mapping, now)
+    was_there, is_there = before._mapping if before else None, after._mapping
+    note(call, record, place, was_there, is_there, now)
+    there, left = _plain(was_there), _plain(is_there)
     message = _message(after)
     announced = Event(record_type="team_member", action=action, record_id=message.id, version=after.version, time=now)
     announced.record.Pack(message)
+    for name in ("userId", "access", "endTime"):
+        was, becomes = ((side or {}).get(name) for side in (there, left))
+        if was != becomes or name == "userId":
+            change = announced.changes.add(field=name)
+            changes.set_value(change.before, was)
+            changes.set_value(change.after, becomes)
     call.announce(announced)
     return message
 

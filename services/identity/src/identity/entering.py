@@ -35,7 +35,10 @@ def open_session(call: Call, keys: Keys, user: Any, device: str, device_token: s
 
 
 def tell_refused(service: Service, call: Call, device: str, user_id: str) -> None:
-    """Announce a failed login although its RPC is refused. The name typed is not told: it may be a password."""
+    """Announce a failed login, or a wrong password or code within a session, although its RPC is refused.
+
+    The name typed is not told: it may be a password.
+    """
     with beside(service, call) as other:
         attempt = Session(id=user_id or ids.uuid7(), user_id=user_id, device=device[:200])
         attempt.address = call.metadata.address

@@ -19,6 +19,7 @@ from sqlalchemy import BigInteger, Column, Connection, DateTime, Index, Table, T
 from crm.identity.v1.keys_pb2 import Session
 from crm.records.v1.audited_pb2 import Access
 from crm.records.v1.event_pb2 import Event
+from crm.records.v1.team_pb2 import TeamMember
 from crm_kit import codec
 from crm_kit.db import one_of
 from identity.audit import persons
@@ -119,7 +120,7 @@ def _epoch(time: datetime) -> str:
 
 def _row(service: str, event: Event) -> dict[str, Any]:
     """What the trail keeps of an event."""
-    kind, record_type, record_id = CHANGE, event.record_type, event.record_id
+    kind, record_type, record_id, action = CHANGE, event.record_type, event.record_id, event.action
     changes = persons.without_values(event, [codec.to_dict(change) for change in event.changes])
     if event.record_type == "access":
         access = Access()
@@ -130,12 +131,17 @@ def _row(service: str, event: Event) -> dict[str, Any]:
         session = Session()
         event.record.Unpack(session)
         kind, changes = SESSION, _known(session, "id", "etag")
+    elif event.record_type == "team_member":  # found where one looks for it: under the record
+        member = TeamMember()
+        event.record.Unpack(member)
+        record_type, record_id, action = member.record_type, member.record_id, f"team_{action}"
+        changes = changes or _place(member, event.action)
     row = {
         "service": service,
         "kind": kind,
         "record_type": record_type,
         "record_id": record_id,
-        "action": event.action,
+        "action": action,
         "actor_id": event.actor_id,
         "actor_name": event.actor_name,
         "acting_id": event.acting_id,
@@ -150,6 +156,12 @@ def _row(service: str, event: Event) -> dict[str, Any]:
         for name, value in row.items()
     }
     return {**stored, "id": str(UUID(event.id)), "time": event.time.ToDatetime(UTC)}
+
+
+def _place(member: TeamMember, action: str) -> list[dict[str, Any]]:
+    """Somebody's place in a team in the form of changes, where its event tells none."""
+    place = _known(member, "id", "etag", "record_type", "record_id", "user_name")
+    return [{"field": c["field"], "before": c["after"]} for c in place] if action == "removed" else place
 
 
 def _known(message: Any, *but: str) -> list[dict[str, Any]]:

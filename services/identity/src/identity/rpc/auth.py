@@ -98,6 +98,7 @@ class AuthServicer:
 
         def give(before: Row) -> dict[str, Any]:
             if not passwords.fits(before["password_hash"], request.old_password):
+                entering.tell_refused(self._service, call, "", call.caller.user_id)
                 raise errors.Invalid(Problem("oldPassword", "password_wrong", {"label": _OLD}))
             if request.old_password == request.new_password:
                 raise errors.Invalid(Problem("newPassword", "password_unchanged", {"label": _NEW}))

@@ -47,7 +47,7 @@ class SecondFactorServicer:
             raise errors.Conflict("nothing_to_confirm")
         counted = self._count(call, tries.of_codes(me))
         if not second_factors.confirm(call, me, request.code):
-            raise _wrong("code", "code_wrong", _CODE)
+            raise self._wrong(call, "code", "code_wrong", _CODE)
         tries.succeeded(call.connection, counted)
         writing.write(call, USERS, me, None, "second_factor_enabled", lambda _before: {"second_factor": True})
         sessions.end_all(call, me, but=call.caller.session_id)
@@ -104,14 +104,19 @@ class SecondFactorServicer:
     def _ask_password(self, call: Call, account: Any, password: str) -> None:
         counted = self._count(call, tries.of_login(account.username, call.metadata.address))
         if not passwords.fits(account.password_hash, password):
-            raise _wrong("password", "password_wrong", _PASSWORD)
+            raise self._wrong(call, "password", "password_wrong", _PASSWORD)
         tries.succeeded(call.connection, counted)
 
     def _ask_code(self, call: Call, user_id: str, code: str) -> None:
         counted = self._count(call, tries.of_codes(user_id))
         if not second_factors.take(call, user_id, code):
-            raise _wrong("code", "code_wrong", _CODE)
+            raise self._wrong(call, "code", "code_wrong", _CODE)
         tries.succeeded(call.connection, counted)
+
+    def _wrong(self, call: Call, path: str, key: str, label: tuple[str, str]) -> errors.Invalid:
+        """The refusal of a wrong password or code; the trail is told as of a failed login."""
+        entering.tell_refused(self._service, call, "", call.caller.user_id)
+        return errors.Invalid(Problem(path, key, {"label": label}))
 
 
 def _account(call: Call) -> Any:
@@ -133,7 +138,3 @@ def _standing(call: Call) -> pb.SecondFactor:
         required=role_policies.of(call, account).second_factor,
         recovery_codes_left=second_factors.recovery_codes_left(call, account.id),
     )
-
-
-def _wrong(path: str, key: str, label: tuple[str, str]) -> errors.Invalid:
-    return errors.Invalid(Problem(path, key, {"label": label}))
