@@ -81,6 +81,12 @@ class Suite:
         command = [sys.executable, "-m", "crm_cli", *words]
         return subprocess.run(command, env=self.environment | more, capture_output=True, text=True, timeout=90)
 
+    def ended(self) -> int:
+        """The exit code of a suite that was told to stop already: a signal more could meet it while it goes."""
+        assert self.process
+        code, self.process = self.process.wait(60), None
+        return code
+
     def down(self, number: int = signal.SIGTERM) -> int:
         if not self.process:
             return 0

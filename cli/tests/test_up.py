@@ -111,7 +111,7 @@ def test_stopping_ends_everything_and_the_next_start_finds_the_data(new_suite: S
     stopped = new_suite.crm("stop")
 
     assert stopped.stdout == "Stopped.\n"
-    assert new_suite.down() == 0
+    assert new_suite.ended() == 0
     assert not [pid for pid in pids if is_alive(pid)]
     assert new_suite.crm("status").returncode == 1
 
