@@ -16,9 +16,6 @@ from crm_kit.rpc import Call
 from crm_records.record import Row
 from identity.tables import role
 
-LENGTH = timedelta(days=30)
-"""Of a session, where a role says nothing."""
-
 errors.texts(
     {
         "bad_network": (
@@ -49,8 +46,8 @@ class Policies:
     @property
     def length(self) -> timedelta:
         """From a login to the next one."""
-        hours = [r.policy.get("sessionHours") for r in self.roles]
-        return max((timedelta(hours=h) if h else LENGTH for h in hours), default=LENGTH)
+        hours = [policy.number(r.policy, "sessionHours") for r in self.roles]
+        return timedelta(hours=max(hours, default=policy.USUAL["sessionHours"]))
 
     @property
     def most(self) -> int | None:

@@ -25,6 +25,8 @@ from identity.secret import digest
 from identity.tables import login_challenge, refresh_token, session
 from identity.tables import user as account
 
+KEPT = timedelta(days=60)
+"""How long a session that is over is remembered after its last use."""
 GRACE = timedelta(seconds=5)
 """In which a used refresh token, shown again by the device it was given to, is a second request and no theft."""
 
@@ -179,7 +181,8 @@ def sweep(call: Call) -> None:
     now = datetime.now(UTC)
     call.connection.execute(delete(refresh_token).where(refresh_token.c.expire_time < now))
     call.connection.execute(delete(login_challenge).where(login_challenge.c.expire_time < now))
-    call.connection.execute(delete(session).where(session.c.last_use_time < now - 2 * role_policies.LENGTH))
+    over = session.c.expire_time.is_(None) | (session.c.expire_time < now)  # a role may let one last for a year
+    call.connection.execute(delete(session).where(session.c.last_use_time < now - KEPT, over))
 
 
 def tell(call: Call, action: str, version: int, of: Session) -> Event:
