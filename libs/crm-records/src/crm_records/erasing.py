@@ -23,7 +23,7 @@ from crm_kit.db import one_of
 from crm_kit.inbox import Handler
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
-from crm_records import acting, changes, exporting, handover_teams, personal, writing
+from crm_records import acting, changes, exporting, handover_teams, images, personal, writing
 from crm_records import fields as kinds
 from crm_records.changes import HIDDEN, change_log
 from crm_records.handover_tables import item
@@ -100,6 +100,8 @@ def _erase(
     going = [f for f in found if f.record.kept_by_law is None and f.relation in (*ERASED, OWN)]
     for one in going:
         part.log_entries += _hide_log(call, one, acts=acts)
+        if acts:
+            images.forget(call, [row["id"] for row in one.rows])
         if acts and one.record.title_field in one.record.personal:
             _empty_reports(call, one)
         if acts and one.relation == OWN:

@@ -21,7 +21,7 @@ from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServi
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
 REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS], names=[_ACTOR])
 
-JOBS: list[Kind] = []
+JOBS: list[Kind] = [*records.jobs(REGISTRY)]
 
 
 def servicers(service: Service) -> dict[str, object]:
