@@ -20,9 +20,22 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from sqlalchemy import Engine, MetaData, Table
+from sqlalchemy import Connection, Engine, MetaData, Table
 
-from crm_kit import db, idempotency, inbox, key_commands, logs, organisation, outbox, rotation, rpc, sealing, team
+from crm_kit import (
+    db,
+    idempotency,
+    inbox,
+    key_commands,
+    logs,
+    organisation,
+    outbox,
+    rotation,
+    rpc,
+    sealing,
+    sweeping,
+    team,
+)
 from crm_kit.access import Organisation
 from crm_kit.inbox import Every, Handler, Inbox
 from crm_kit.peers import Peers
@@ -40,6 +53,7 @@ KIT_METADATA = (
     team.metadata,
     sealing.metadata,
     rotation.metadata,
+    sweeping.metadata,
 )
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
@@ -71,6 +85,8 @@ class Service:
     """What an RPC that writes does last in its transaction, when its events are known."""
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
+    swept: Callable[[Connection, sweeping.Sweep], None] = lambda connection, sweep: None
+    """What is done in the transaction in which a sweep of the stream ends."""
     timers: Sequence[Timer] = ()
     commands: Mapping[str, Callable[[Service], None]] = field(default_factory=dict)
     """What an operator can do with this service beyond the commands that all have."""
@@ -151,7 +167,7 @@ class Service:
     def serve(self, *, work: bool = True) -> None:
         """Answer RPCs until SIGTERM, and do the background work in the same process."""
         self.keys.check()
-        worker = Work(self.writer, self.settings.nats_url, self.inbox(), tells_freshness=self.tells_freshness)
+        worker = self._worker(self.inbox())
         clock = self._clock(worker)
         server, state = self.server(worker.wake if work else lambda: None)
         self.listen(server)
@@ -177,13 +193,7 @@ class Service:
         self.keys.check()
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)
-        worker = Work(
-            self.writer,
-            self.settings.nats_url,
-            self.inbox() if read else None,
-            relay=relay,
-            tells_freshness=self.tells_freshness,
-        )
+        worker = self._worker(self.inbox() if read else None, relay=relay)
         clock = self._clock(worker)
         worker.start()
         clock.start()
@@ -192,6 +202,10 @@ class Service:
         clock.stop()
         worker.stop()
         log.info("stopped")
+
+    def _worker(self, reader: Inbox | None, *, relay: bool = True) -> Work:
+        url, fresh = self.settings.nats_url, self.tells_freshness
+        return Work(self.writer, url, reader, relay=relay, tells_freshness=fresh, swept=self.end_sweep)
 
     def migrate(self, *, check: bool = False) -> bool:
         """Bring the database to this release; with `check` only say whether it is."""
@@ -216,6 +230,12 @@ class Service:
         for then in call.after_commit:
             then()
         return bool(call.events)
+
+    def end_sweep(self, sweep: sweeping.Sweep) -> None:
+        """The stream holds nothing any more of what was to go from it."""
+        with self.writer.begin() as connection:
+            sweeping.drop(connection, sweep.id)
+            self.swept(connection, sweep)
 
     def _clock(self, worker: Work) -> Timers:
         """What is done by the clock: the service's own, and sealing again what old keys sealed."""

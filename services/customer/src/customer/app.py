@@ -38,6 +38,7 @@ SERVICE = Service(
     servicers=servicers,
     handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
     seed=first_entries.seed_dictionaries,
+    swept=records.swept("customer"),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )
