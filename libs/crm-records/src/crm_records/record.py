@@ -94,6 +94,8 @@ class Record:
 
     own_of: ClassVar[str] = ""
     """A column that names whose own a row is, like an entry of an inbox: it goes when that person is erased."""
+    told_beside: ClassVar[Sequence[str]] = ()
+    """Record types, announced by this service beside its records, whose events tell of a person of this kind."""
     kept_by_law: ClassVar[tuple[str, str] | None] = None
     """Why a record of this kind stays as it is when a person is erased: which law makes one keep it."""
 

@@ -30,6 +30,7 @@ from crm_records import (
     dictionaries,
     disclosure,
     erasing,
+    erasing_events,
     exports,
     given,
     handover,
@@ -287,6 +288,10 @@ def jobs(registry: Registry) -> list[Kind]:
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:
     """What a service listens to for all of its records: what was decided elsewhere and everybody does a part of."""
     return acting.merged(handover.handlers(service, registry), erasing.handlers(service, registry))
+
+
+swept = erasing_events.swept
+"""What a service does when the stream holds nothing any more of what was erased."""
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:

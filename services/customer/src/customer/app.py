@@ -43,6 +43,7 @@ SERVICE = Service(
     jobs=JOBS,
     job_ended=jobs.ended,
     seed=first_entries.seed_dictionaries,
+    swept=records.swept("customer"),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )
