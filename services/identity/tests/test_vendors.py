@@ -4,90 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from vendor_stand_ins import BACK, CLIENT, SECRET, STAND_INS, StandIn, send
+from vendor_stand_in import BACK, SECRET, send
 
-from crm_kit.testing import Client, Server, refused
-from crm_kit.testing.certificates import Authority
-from identity import outgoing
+from crm_kit.testing import refused
 from identity.vendors import VENDORS
 
 pytestmark = pytest.mark.feature("IDN-04")
-
-
-@pytest.fixture(params=list(STAND_INS))
-def vendor(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """One of the three; a test that is about one of them names it."""
-    authority = Authority()
-    (tmp_path / "ca.crt").write_bytes(authority.certificate)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
-    outgoing._context.cache_clear()
-    stand_in = STAND_INS[request.param](tmp_path, authority)
-    yield stand_in
-    stand_in.stop()
-    outgoing._context.cache_clear()
-
-
-def only(kind: str) -> pytest.MarkDecorator:
-    """A test about one vendor."""
-    return pytest.mark.parametrize("vendor", [kind], indirect=True)
-
-
-@pytest.fixture
-def set_up(admin: Client, vendor: StandIn) -> Callable[..., Any]:
-    """The vendor as an administrator sets it up, in an installation of one's own."""
-
-    def made(client_secret: str = SECRET, **fields: Any) -> Any:
-        usual = {"name": "公司账号", "kind": vendor.kind, "client_id": CLIENT, "redirect_uris": [BACK], "enabled": True}
-        usual |= {"login_address": vendor.address, "api_address": vendor.address, **vendor.fields}
-        return admin.CreateIdentityProvider(identity_provider={**usual, **fields}, client_secret=client_secret)
-
-    return made
-
-
-@pytest.fixture
-def enter(server: Server, vendor: StandIn) -> Callable[..., Any]:
-    """Sign in there as somebody, all the way; `spoil` does something to the code on its way."""
-
-    def tokens(made: Any, person: str, spoil: Callable[[dict[str, str]], Any] = lambda _back: None) -> Any:
-        begun = server.nobody.StartSingleSignOn(provider_id=made.id, redirect_uri=BACK)
-        back = vendor.sign_in(begun.authorization_url, person)
-        assert back["state"] == begun.state
-        spoil(back)
-        return server.nobody.FinishSingleSignOn(**back, device="浏览器")
-
-    return tokens
-
-
-@pytest.fixture
-def nothing_made(server: Server) -> Callable[[], Any]:
-    """Whatever happens within leaves no account, no session and no state that could be used."""
-
-    def there() -> list[Any]:
-        return server.sql(
-            "SELECT (SELECT count(*) FROM user_account), (SELECT count(*) FROM session),"
-            " (SELECT count(*) FROM refresh_token), (SELECT count(*) FROM single_sign_on)"
-        )
-
-    @contextmanager
-    def nothing() -> Iterator[None]:
-        before = there()
-        yield
-        assert there() == before
-
-    return nothing
-
-
-@pytest.fixture
-def li(hire: Callable[..., Any], vendor: Any) -> Any:
-    """Somebody with an account here and there."""
-    vendor.knows("Li-7")
-    return hire("li", "trainer", external_id="Li-7")
 
 
 def test_somebody_signs_in_there_and_has_a_session_here(server, vendor, set_up, enter, li) -> None:
@@ -237,102 +162,6 @@ def test_without_addresses_the_browser_goes_to_the_vendor_itself(server, vendor,
 
     assert url.startswith(f"https://{hosts[vendor.kind]}/")
     assert SECRET not in url
-
-
-@only("wecom")
-def test_wecom_who_is_outside_of_the_company_or_the_visible_range_is_refused(
-    vendor, set_up, enter, hire, nothing_made
-) -> None:
-    for person in ("guest", "unseen", "gone", "left", "Another/li"):
-        hire(f"user{len(person)}{person[0]}", "trainer", external_id=person)
-    vendor.knows("unseen")
-    vendor.visible.clear()
-    vendor.knows("gone", status=2)
-    vendor.knows("left", status=5)
-    vendor.knows("Another/li")
-    made = set_up()
-
-    with nothing_made():
-        for person in ("guest", "unseen", "gone", "left", "Another/li"):
-            with refused("PERMISSION_DENIED", "SSO_OUTSIDE"):
-                enter(made, person)
-
-
-@only("dingtalk")
-def test_dingtalk_who_comes_with_another_company_is_refused(vendor, set_up, enter, hire, root_id, nothing_made) -> None:
-    hire("li", "trainer", external_id="Li-7")
-    vendor.knows("Li-7", company="ding-theirs")
-    vendor.knows("stranger", company="ding-theirs")
-    made = set_up(create_missing=True, department_id=root_id)
-
-    with nothing_made():
-        for person in ("Li-7", "stranger"):
-            with refused("PERMISSION_DENIED", "SSO_OUTSIDE"):
-                enter(made, person)
-    assert not vendor.asked_at("/v1.0/contact/users/me"), "they are not even asked about"
-
-
-@only("feishu")
-def test_feishu_whom_the_application_is_not_open_to_is_refused(vendor, set_up, enter, li, nothing_made) -> None:
-    theirs = set_up(tenant_id="theirs")
-    made = set_up(tenant_id="ours")
-    with nothing_made():
-        with refused("PERMISSION_DENIED", "SSO_OUTSIDE"):
-            enter(theirs, "Li-7")
-        vendor.open_to.clear()
-        with refused("PERMISSION_DENIED", "SSO_OUTSIDE"):
-            enter(made, "Li-7")
-    vendor.open_to.add("Li-7")
-    assert enter(made, "Li-7").user_id == li.id
-
-
-@only("feishu")
-def test_feishu_a_code_of_another_sign_in_is_refused_by_pkce(server, vendor, set_up, li) -> None:
-    made = set_up()
-    mine, theirs = (server.nobody.StartSingleSignOn(provider_id=made.id, redirect_uri=BACK) for _ in range(2))
-    stolen = vendor.sign_in(theirs.authorization_url, "Li-7")["code"]
-    sessions = server.sql("SELECT count(*) FROM session")
-
-    with refused("UNAUTHENTICATED", "SSO_REFUSED"):
-        server.nobody.FinishSingleSignOn(state=mine.state, code=stolen)
-    assert server.sql("SELECT count(*) FROM session") == sessions
-    assert "contact%3Auser.phone%3Areadonly" in mine.authorization_url
-
-
-@only("wecom")
-def test_wecom_is_asked_for_an_access_token_only_when_there_is_none_that_lives(vendor, set_up, enter, li) -> None:
-    made = set_up()
-
-    def asked() -> int:
-        return len(vendor.asked_at(vendor.token_path))
-
-    for _ in range(3):
-        enter(made, "Li-7")
-    assert asked() == 1
-    vendor.ended |= set(vendor.tokens)
-    assert enter(made, "Li-7").user_id == li.id, "WeCom ended it before its time"
-    assert asked() == 2
-    vendor.tokens.clear()
-    assert enter(made, "Li-7").user_id == li.id, "or does not know it"
-    assert asked() == 3
-
-
-@only("wecom")
-def test_wecom_an_access_token_that_is_over_is_not_shown_again(vendor, set_up, enter, li) -> None:
-    vendor.seconds = 30
-    made = set_up()
-
-    enter(made, "Li-7")
-
-    assert len(vendor.asked_at(vendor.token_path)) == 2, "one for each question: both were about to end"
-
-
-@only("dingtalk")
-def test_dingtalk_numbers_of_another_country_keep_it(admin, vendor, set_up, enter, root_id) -> None:
-    vendor.knows("Tan-1", nick="Tan", mobile="91234567", stateCode="65")
-    making = {"create_missing": True, "department_id": root_id, "trust_unverified": True}
-
-    assert admin.GetUser(id=enter(set_up(**making), "Tan-1").user_id).phone == "+6591234567"
 
 
 def test_what_belongs_to_another_kind_or_is_missing_is_named(admin, vendor, set_up) -> None:

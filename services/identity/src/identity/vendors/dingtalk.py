@@ -20,7 +20,13 @@ class DingTalk(Vendor):
     API = "https://api.dingtalk.com"
     BAD_CODE = frozenset({"invalidParameter.authCode.notFound"})
     NOT_THEM = frozenset[object]()
-    BUSY = frozenset({"ServiceUnavailable", "SystemError", "Throttling", "Throttling.Api"})
+    BUSY = frozenset(
+        {
+            "Forbidden.AccessDenied.QpsLimitForApi",
+            "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi",
+            "Forbidden.AccessDenied.QpmLimitForAppkeyAndApi",
+        }
+    )
 
     def authorization_url(self, of: Settings, begun: Begun, state: str) -> str:
         query = {"redirect_uri": begun.redirect_uri, "response_type": "code", "client_id": of.client_id}

@@ -21,7 +21,7 @@ class Feishu(Vendor):
     API = "https://open.feishu.cn"
     BAD_CODE = frozenset({20003, 20004, 20024, 20049, 20065, 20071})
     NOT_THEM = frozenset({20008, 20009, 20010, 20021, 20022, 20023, 20066})
-    BUSY = frozenset({20050, 20072})
+    BUSY = frozenset({20050, 20072, 99991400})
 
     def authorization_url(self, of: Settings, begun: Begun, state: str) -> str:
         query = {"client_id": of.client_id, "response_type": "code", "redirect_uri": begun.redirect_uri}

@@ -32,7 +32,7 @@ class WeCom(Vendor):
     API = "https://qyapi.weixin.qq.com"
     BAD_CODE = frozenset({40029, 42003})
     NOT_THEM = frozenset({40003, 60011, 60111})
-    BUSY = frozenset({-1, 45009})
+    BUSY = frozenset({-1, 45009, 45033})
 
     def __init__(self) -> None:
         self._asking = threading.Lock()
