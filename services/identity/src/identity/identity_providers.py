@@ -74,7 +74,7 @@ class IdentityProviders(Record):
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         refuse_weaker(call)
-        row["kind"] = row["kind"] or OPENID
+        row["kind"] = kind_of(row)
         row["match_by"] = row["match_by"] or "external_id"
         row["scopes"] = list(dict.fromkeys(row["scopes"]))
         if row["kind"] == OPENID:
@@ -106,7 +106,12 @@ def claim_of(row: Row, field: str) -> str:
 
 def standard_claim(row: Row, field: str) -> str:
     """The claim of this kind of provider for a field of the user."""
-    return KINDS[row["kind"]].claims[FIELDS.index(field)]
+    return KINDS[kind_of(row)].claims[FIELDS.index(field)]
+
+
+def kind_of(row: Row) -> str:
+    """What a provider speaks; one that was stored without a kind speaks OpenID Connect."""
+    return str(row["kind"] or OPENID)
 
 
 def _problems(row: Row) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ class Settings:
     """What is set for a provider; see the contract for the fields."""
 
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     insecure: bool
     scopes: list[str]
     agent_id: str = ""
@@ -58,7 +58,7 @@ class Begun:
     """What was remembered when somebody was sent to a provider."""
 
     redirect_uri: str
-    verifier: str
+    verifier: str = field(repr=False)
     nonce: str
 
     def challenge(self) -> str:

@@ -26,7 +26,7 @@ from crm_records import fields as kinds
 from crm_records import listing, writing
 from crm_records.record import Row
 from identity import entering, openid, secret, signing_out
-from identity.identity_providers import FIELDS, IDENTITY_PROVIDERS, OPENID, claim_of, standard_claim
+from identity.identity_providers import FIELDS, IDENTITY_PROVIDERS, OPENID, claim_of, kind_of, standard_claim
 from identity.keys import Keys
 from identity.outgoing import Failed
 from identity.provider import Begun, Provider, Refused, Settings
@@ -201,7 +201,7 @@ def _value(row: Row, claims: dict[str, Any], field: str) -> str:
 
 def _verified(row: Row, claims: dict[str, Any], field: str) -> bool:
     """Whether the provider vouches for it: its word is about the claim of the standard, not about one of its own."""
-    standard = row["kind"] == OPENID and claim_of(row, field) == standard_claim(row, field)
+    standard = kind_of(row) == OPENID and claim_of(row, field) == standard_claim(row, field)
     return standard and claims.get("email_verified" if field == "email" else "phone_number_verified") is True
 
 
@@ -215,8 +215,9 @@ def _enabled(call: Call, provider_id: str) -> Row | None:
 
 
 def _provider(row: Row) -> Provider:
-    if row["kind"] != OPENID:
-        return VENDORS[row["kind"]]
+    kind = kind_of(row)
+    if kind != OPENID:
+        return VENDORS[kind]
     key = (row["issuer"], row["allow_insecure"])
     with _knowing:
         return _known.setdefault(key, openid.Provider(key[0], insecure=key[1]))

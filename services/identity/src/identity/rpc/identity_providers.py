@@ -56,7 +56,7 @@ class SingleSignOnServicer:
         query = select(table.c.id, table.c.name, table.c.kind).where(table.c.enabled, table.c.delete_time.is_(None))
         answer = pb.ListLoginProvidersResponse()
         for row in call.connection.execute(query.order_by(table.c.name, table.c.id).limit(MOST)):
-            answer.providers.add(id=row.id, name=row.name, kind=row.kind)
+            answer.providers.add(id=row.id, name=row.name, kind=row.kind or identity_providers.OPENID)
         return answer
 
     def StartSingleSignOn(self, call: Call, request: pb.StartSingleSignOnRequest) -> pb.StartSingleSignOnResponse:
