@@ -16,6 +16,7 @@ from identity import (
     devices,
     handover_steps,
     keys,
+    passwords,
     privacy_requests,
     sessions,
     single_sign_on,
@@ -54,6 +55,7 @@ REGISTRY = Registry(
 def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
     signing = Keys(service)
+    passwords.make_room(service.settings.threads)
     return {
         "AuthService": AuthServicer(service, signing),
         "UserService": UserServicer(signing),
