@@ -206,6 +206,8 @@ class Record:
             found = or_(found, search.exactly(self.table))
         for part in self.searched_parts():
             assert part.parent is not None
+            if unseen.get(part.type, frozenset()).issuperset(part.search):
+                continue
             through = select(part.table.c[part.parent[0]]).where(part.table.c.delete_time.is_(None))
             found = or_(found, self.table.c.id.in_(through.where(part.narrow_search(unseen))))
         return found
