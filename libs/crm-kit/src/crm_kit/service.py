@@ -19,6 +19,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from sqlalchemy import Engine, MetaData, Table
 
@@ -69,6 +70,9 @@ class Service:
     tells_freshness: bool = False
     before_commit: Callable[[rpc.Call], None] = lambda call: None
     """What an RPC that writes does last in its transaction, when its events are known."""
+    before_replay: Callable[[rpc.Call, Message], None] | None = None
+    """What an answer that was kept for a repeated key goes through before it is given again: it must show no more than
+    its reader sees by now. A service whose RPCs that write answer records does not start without."""
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
     timers: Sequence[Timer] = ()
@@ -118,7 +122,8 @@ class Service:
         )
         tls = self.settings.tls
         peers = Peers(self.settings.trusted_peers, tls=tls is not None)
-        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit, peers)
+        hooks = self.before_commit, peers, self.before_replay
+        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, *hooks)
         self.rpcs = rpcs
         own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
         servicers = self.servicers(self)
