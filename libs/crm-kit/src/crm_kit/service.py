@@ -25,6 +25,7 @@ from sqlalchemy import Engine, MetaData, Table
 
 from crm_kit import db, idempotency, inbox, key_commands, logs, organisation, outbox, rotation, rpc, sealing, team
 from crm_kit.access import Organisation
+from crm_kit.handlers import merged
 from crm_kit.inbox import Every, Handler, Inbox
 from crm_kit.peers import Peers
 from crm_kit.settings import Settings, SettingsError
@@ -96,7 +97,8 @@ class Service:
     def inbox(self) -> Inbox | None:
         """The reader of the other services' events; None if there is nothing to listen to."""
         copied = {**(organisation.HANDLERS if self.copies_organisation else {}), **team.HANDLERS}
-        handlers = {**{name: self._forgetting(h) for name, h in copied.items()}, **self.handlers}
+        kept = {name: self._forgetting(h) for name, h in copied.items()}
+        handlers = merged(kept, self.handlers)
         return Inbox(self.writer, STREAM, handlers, self.every) if handlers or self.every else None
 
     def _forgetting(self, handler: Handler) -> Handler:

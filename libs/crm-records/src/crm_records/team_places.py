@@ -56,7 +56,10 @@ def put(
     told = message(stored, name)
     version = stored["version"]
     event = Event(record_type="team_member", action=action, record_id=told.id, version=version, time=now, bulk=bulk)
-    event.record.Pack(told)
+    title = _title(call, of[0], stored["record_id"]) if of and action == "added" and not bulk else ""
+    packed = pb.TeamMember(record_title=title)
+    packed.MergeFrom(told)
+    event.record.Pack(packed)
     for field in _SHOWN:
         left, right = ((side or {}).get(field) for side in (was, becomes))
         if left != right or field == "userId":
@@ -79,6 +82,15 @@ def message(row: Mapping[str, Any], name: str | None) -> pb.TeamMember:
         end_time=row["end_time"],
         user_name=name or "",
     )
+
+
+def _title(call: Call, record: Record, record_id: str) -> str:
+    """What the record is called, for whoever is told of the place; empty where events do not say it either."""
+    field = record.fields[record.title_field]
+    if field.sensitive or field.encrypted:
+        return ""
+    column = record.table.c[field.name]
+    return str(call.connection.scalar(select(column).where(record.table.c.id == record_id)) or "")
 
 
 def _plain(row: Mapping[str, Any] | None, name: str) -> dict[str, Any] | None:
