@@ -35,6 +35,7 @@ def test_status_and_doctor_find_nothing_wrong(suite: Suite) -> None:
 
     assert status.returncode == 0, status.stdout
     assert doctor.returncode == 0, doctor.stdout
+    assert "what was found" in doctor.stdout
     assert "PostgreSQL 18" in doctor.stdout
     assert "with JetStream" in doctor.stdout
 
@@ -45,6 +46,12 @@ def test_the_password_of_the_administrator_is_shown_once_and_is_in_no_file(suite
     files = [file for file in suite.data.rglob("*") if file.is_file()]
     assert files
     assert not [file for file in files if password.encode() in file.read_bytes()]
+
+
+def test_the_first_start_says_that_a_copy_of_the_master_keys_is_to_be_kept(suite: Suite) -> None:
+    (line,) = [line for line in suite.said.splitlines() if line.startswith("Keep a copy of ")]
+
+    assert f"{suite.data / 'keys' / 'master.keys'} elsewhere" in line
 
 
 def test_no_password_is_in_a_log(suite: Suite) -> None:
