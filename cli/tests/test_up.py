@@ -13,6 +13,8 @@ import pytest
 from crm_cli.settings import SERVICES
 from suites import Suite, eventually, is_alive
 
+pytestmark = pytest.mark.slow
+
 ALL = {"postgres", "nats", "gateway", *(service.name for service in SERVICES)}
 
 
