@@ -99,7 +99,7 @@ def _report(run: Run, who: Person, rpc: str, resource: str, by: str) -> Any:
 
 
 def inbox(run: Run) -> None:
-    """Everybody finds what was given to them and whose team they are in, nothing of others, whose none marks as read."""
+    """Everybody finds what was given to them and whose teams they are in; nobody marks another's as read."""
     run.services.tell()
     who = run.world.chance.choice([p for p in run.world.people if run.given[p.id]] or run.world.people)
     outcome = run.ask(who, "ListNotifications", page_size=200)
