@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crm_kit.jobs import Kind
 from crm_kit.service import Service
-from crm_records import acting, jobs
+from crm_records import acting, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -44,6 +44,7 @@ SERVICE = Service(
     job_ended=jobs.ended,
     seed=first_entries.seed_dictionaries,
     swept=records.swept("customer"),
+    before_replay=replaying.before_replay(REGISTRY),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )
