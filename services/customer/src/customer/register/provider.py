@@ -24,8 +24,8 @@ errors.texts(
             "No company register is set up: set COMPANY_REGISTER_FILE or COMPANY_REGISTER",
         ),
         "register_empty": (
-            "工商信息文件尚未导入：请运行 python -m customer import-register",
-            "The register file was not imported yet: run python -m customer import-register",
+            "工商信息文件尚未导入：请运行 crm import-register",
+            "The register file was not imported yet: run crm import-register",
         ),
     }
 )
