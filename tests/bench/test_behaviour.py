@@ -114,6 +114,6 @@ def test_events_a_second(suite: Suite, say: Callable[[str], None], way: str) -> 
     cost, of_postgres, each = sorted(costs, key=lambda c: c[0])[ROUNDS // 2]
     who = ", ".join(f"{name} {us:.0f}" for name, us in each.items() if us >= 1)
     say(
-        f"{median(rates):.0f} events/s by {way} ({', '.join(f'{r:.0f}' for r in rates)}), {cost:.0f} µs CPU an event of our"
-        f" processes ({who}) and {of_postgres:.0f} of PostgreSQL; target 5000 events/s"
+        f"{median(rates):.0f} events/s by {way} ({', '.join(f'{r:.0f}' for r in rates)}), {cost:.0f} µs CPU an event of"
+        f" our processes ({who}) and {of_postgres:.0f} of PostgreSQL; target 5000 events/s"
     )

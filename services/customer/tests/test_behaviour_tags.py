@@ -160,6 +160,16 @@ def test_only_who_may_change_the_customer_takes_a_tag_off(
         server.person(["customer.read", "behaviour.read"]).RemoveBehaviourTag(id=tag.id, etag="1", note="x")
 
 
+def test_tags_obey_the_field_rules_of_the_customer(boss: Client, customer: Any, rule: Any, server: Server) -> None:
+    views(boss, 3, 2, 1, customer_id=customer.id)
+    tick(server)
+    hidden = [{"resource": "customer", "field": "behaviour_tags", "rule": "hidden"}]
+    person = server.person(fields=hidden)
+
+    assert shown(person, customer) == []
+    assert [t.tag for t in person.ListBehaviourTags(customer_id=customer.id).tags] == [""]
+
+
 def test_a_new_rule_looks_at_everybody_and_a_changed_one_again(boss: Client, server: Server) -> None:
     made = [boss.CreateCustomer(customer={"name": f"客户{n}"}) for n in range(3)]
     for n, one in enumerate(made):

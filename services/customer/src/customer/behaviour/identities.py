@@ -25,6 +25,8 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 """When the first identity of a visitor begins, and when the last one ends."""
 MOST = 20
 """How many one visitor may have been: a key that is shared by more is no visitor."""
+UNDER_WAY = timedelta(hours=1)
+"""How old events are that may just be coming in."""
 AHEAD = timedelta(minutes=5)
 """How far the clock of a source may be ahead."""
 
@@ -117,13 +119,15 @@ def _add(call: Call, given: dict[str, Any], customer_id: str, since: datetime, n
 
 
 def _look_again(call: Call, row: dict[str, Any], before: str | None) -> None:
-    """What the customer did is more now, and what the one before did is less."""
+    """What the customer did is more now, and what the one before did is less.
+
+    Told also where nothing is found: a batch that is under way cannot be seen yet.
+    """
     mine = (event.c.source == row["source"], event.c.visitor == row["visitor"], event.c.customer_id.is_(None))
     query = select(func.min(event.c.time), func.max(event.c.time)).where(*mine, event.c.time >= row["from_time"])
     first, last = call.connection.execute(query).one()
-    if first is None:
-        return
-    values = {"source": row["source"], "visitors": [row["visitor"]], "from_time": first, "last_time": last}
+    since = min(first or NEVER, row["create_time"] - UNDER_WAY)
+    values = {"source": row["source"], "visitors": [row["visitor"]], "from_time": since, "last_time": last}
     call.connection.execute(insert(pending).values(**values, customer_ids=[before] if before else []))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from crm.customer.v1 import behaviour_pb2 as pb
 from crm.customer.v1 import behaviour_tags_pb2 as tags_pb
-from crm_kit import errors
+from crm_kit import errors, field_access
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import writing
@@ -18,6 +18,7 @@ from crm_records.servicer import Servicer
 from customer.behaviour import identities, reading, setting, storing, tags
 from customer.behaviour.rules import BEHAVIOUR_TAG_RULES
 from customer.behaviour.tables import active, pending, tag
+from customer.customers import CUSTOMERS
 
 errors.texts(
     {
@@ -63,7 +64,11 @@ class BehaviourTagServicer:
         reading.refuse_outside(call, request.customer_id, call.caller.right)
         query = select(tag).where(tag.c.customer_id == request.customer_id).order_by(tag.c.tag, tag.c.id)
         rows = call.connection.execute(query).mappings()
-        return tags_pb.ListBehaviourTagsResponse(tags=[tags.message(dict(row)) for row in rows])
+        answer = tags_pb.ListBehaviourTagsResponse(tags=[tags.message(dict(row)) for row in rows])
+        for one in answer.tags:
+            # What it says is a field of the customer, whose rules it obeys.
+            one.tag = field_access.shown(call.access.fields(CUSTOMERS.type), "behaviour_tags", one.tag)
+        return answer
 
     def RemoveBehaviourTag(self, call: Call, request: tags_pb.RemoveBehaviourTagRequest) -> tags_pb.BehaviourTag:
         note = writing.given(request)["note"]

@@ -68,7 +68,7 @@ pending = Table(
     Column("visitors", ARRAY(Text), nullable=False),
     Column("customer_ids", ARRAY(_ID), nullable=False),
     Column("from_time", _TIME, nullable=False),
-    Column("last_time", _TIME, nullable=False),
+    Column("last_time", _TIME),
 )
 """Who is to be looked at again, since when: one row for each batch, gone when it was done."""
 
@@ -76,7 +76,7 @@ active = Table(
     "behaviour_customer",
     metadata,
     Column("customer_id", _ID, primary_key=True),
-    Column("last_time", _TIME, nullable=False),
+    Column("last_time", _TIME),
     # What was changed and is not announced yet; null when all is.
     Column("changed_from", _TIME),
     Column("told_time", _TIME),

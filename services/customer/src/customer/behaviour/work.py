@@ -64,7 +64,7 @@ def tick(call: Call) -> None:
 
 def take(call: Call, now: datetime) -> int:
     """Look again at who did something: how many batches there were."""
-    who: dict[str, tuple[datetime, datetime]] = {}
+    who: dict[str, tuple[datetime, datetime | None]] = {}
     taken = 0
     for _ in range(ROUNDS):
         waiting = call.connection.execute(_TAKE, {"n": BATCHES}).all()
@@ -72,7 +72,8 @@ def take(call: Call, now: datetime) -> int:
         for row in waiting:
             for customer_id in _of(call, row):
                 first, last = who.get(customer_id, (row.from_time, row.last_time))
-                who[customer_id] = (min(first, row.from_time), max(last, row.last_time))
+                latest = max((t for t in (last, row.last_time) if t), default=None)
+                who[customer_id] = (min(first, row.from_time), latest)
         if len(waiting) < BATCHES or len(who) > ENOUGH:
             break
     if who:

@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.create_table(
         "behaviour_customer",
         sa.Column("customer_id", sa.Uuid(as_uuid=False), nullable=False),
-        sa.Column("last_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("told_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -85,7 +85,7 @@ def upgrade() -> None:
         sa.Column("visitors", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("customer_ids", postgresql.ARRAY(sa.Uuid(as_uuid=False)), nullable=False),
         sa.Column("from_time", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_time", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
