@@ -293,6 +293,24 @@ def test_counts_told_after_a_change_of_identity_are_right_for_both(server: Serve
     assert (last[customer.id].version, last[other.id].version) == (2, 1)
 
 
+def test_counts_of_many_customers_go_in_several_events(
+    server: Server, boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "LARGE", 300)
+    monkeypatch.setattr(work, "DAYS", 2)
+    made = [boss.CreateCustomer(customer={"name": f"客户{n}"}).id for n in range(10)]
+    for n, one in enumerate(made):
+        send(boss, *(event(n * 10 + d, customer_id=one, time=NOW - timedelta(days=d)) for d in range(3)))
+    tick(server)
+
+    told = [BehaviourCounts.FromString(e.record.value) for e in server.events("behaviour_counts")]
+    assert len(told) > 2
+    assert all(one.ByteSize() <= 400 for one in told)
+    customers = [c for one in told for c in one.customers]
+    assert sorted(c.customer_id for c in customers) == sorted(made)
+    assert all([d.date for d in c.days][-1] == c.from_date for c in customers), "older days are not spoken of"
+
+
 def test_months_are_made_ahead_and_dropped_when_their_time_is_over(server: Server, boss: Client, customer: Any) -> None:
     def arrange(today: date) -> tuple[list[date], list[date]]:
         found: list[Any] = []

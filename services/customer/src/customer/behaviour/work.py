@@ -6,8 +6,9 @@ so that tests drive the clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
+from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,7 +37,11 @@ RECENT = timedelta(days=3)
 FEW = 20
 """Of whom more than the last days changed, so many are announced at once."""
 LARGE = 300_000
-"""Bytes from which an event is sent and the next one begun."""
+"""Bytes of an event, unless one customer takes more."""
+DAYS = 400
+"""Days that are told of one customer at most, the newest ones."""
+SECOND = 1.0
+"""Seconds after which a look begins no further piece."""
 _TAKE = text(
     "DELETE FROM behaviour_pending WHERE id IN (SELECT id FROM behaviour_pending ORDER BY id LIMIT :n FOR UPDATE SKIP"
     " LOCKED) RETURNING source, visitors, customer_ids, from_time, last_time"
@@ -52,14 +57,6 @@ _NOTE = text(
     " changed_from = least(b.changed_from, excluded.changed_from)"
 )
 """When each was last active, and since when its counts are different."""
-
-
-def tick(call: Call) -> None:
-    """The look every two seconds."""
-    now = datetime.now(UTC)
-    take(call, now)
-    go_on(call, now)
-    announce(call, now)
 
 
 def take(call: Call, now: datetime) -> int:
@@ -101,28 +98,31 @@ def go_on(call: Call, now: datetime) -> None:
     _expire(call, in_force, now)
     query = select(rule_progress).where(one_of(rule_progress.c.rule_id, list(in_force)))
     progress = {row.rule_id: row for row in call.connection.execute(query)}
+    began = monotonic()
     for rule in in_force.values():
         at = progress.get(rule["id"])
-        if at is None or at.rule_version != rule["version"] or not at.done:
-            _go_through(call, rule, at.position if at and at.rule_version == rule["version"] else None, now)
-            return  # one piece at a time
+        known = at is not None and at.rule_version == rule["version"]
+        done, position = (at.done, at.position) if known else (False, None)
+        while not done and monotonic() - began < SECOND:
+            done, position = _go_through(call, rule, position, now)
 
 
-def _go_through(call: Call, rule: dict[str, Any], position: str | None, now: datetime) -> None:
-    """The next customers that did anything at all."""
+def _go_through(call: Call, rule: dict[str, Any], position: str | None, now: datetime) -> tuple[bool, str | None]:
+    """The next customers that did anything at all: whether they were the last, and which was."""
     query = select(active.c.customer_id).order_by(active.c.customer_id).limit(CUSTOMERS)
     if position:
         query = query.where(active.c.customer_id > position)
     found = list(call.connection.scalars(query))
     if found:
         tags.judge(call, rule, found, now)
-    values = {
+    values: dict[str, Any] = {
         "rule_version": rule["version"],
         "position": found[-1] if found else position,
         "done": len(found) < CUSTOMERS,
     }
     statement = insert(rule_progress).values(rule_id=rule["id"], **values)
     call.connection.execute(statement.on_conflict_do_update(index_elements=["rule_id"], set_=values))
+    return values["done"], values["position"]
 
 
 def _drop_orphans(call: Call, in_force: Iterable[str]) -> None:
@@ -171,18 +171,20 @@ def _tell(call: Call, rows: Sequence[dict[str, Any]], now: datetime) -> None:
     told = pb.BehaviourCounts(id=ids.uuid7(), etag="1")
     for row in rows:
         customer_id = row["customer_id"]
-        told.customers.add(
+        newest = days.get(customer_id, [])[:DAYS]
+        first = newest[-1].date if len(newest) == DAYS else since[customer_id].isoformat()
+        one = pb.BehaviourCounts.Customer(
             customer_id=customer_id,
             version=row["version"] + 1,
             last_time=row["last_time"],
-            from_date=since[customer_id].isoformat(),
-            days=days.get(customer_id, ()),
+            from_date=first,
+            days=newest,
         )
-        if told.ByteSize() > LARGE:
+        if told.customers and told.ByteSize() + one.ByteSize() > LARGE:
             _send(call, told)
             told = pb.BehaviourCounts(id=ids.uuid7(), etag="1")
-    if told.customers:
-        _send(call, told)
+        told.customers.append(one)
+    _send(call, told)
     c = active.c
     done = update(active).where(one_of(c.customer_id, list(since)))
     call.connection.execute(done.values(changed_from=None, told_time=now, version=c.version + 1))
@@ -194,4 +196,17 @@ def _send(call: Call, told: pb.BehaviourCounts) -> None:
     call.announce(event)
 
 
-TIMERS = (Timer(2.0, tick), Timer(partitions.HOURLY, partitions.tick))
+def _now(look: Callable[[Call, datetime], object]) -> Callable[[Call], None]:
+    def act(call: Call) -> None:
+        look(call, datetime.now(UTC))
+
+    return act
+
+
+TIMERS = (
+    Timer(2.0, _now(take)),
+    Timer(2.0, _now(go_on)),
+    Timer(5.0, _now(announce)),
+    Timer(partitions.HOURLY, partitions.tick),
+)
+"""Each a transaction of its own, so that one that fails holds up none of the others."""
