@@ -65,8 +65,8 @@ def _search(suite: Suite, path: Path) -> str:
 
     engine = db.engine(_database(suite), "bench", size=1, read_only=True)
     chance, took = random.Random(7), []
-    kinds = {"a word and a trade": lambda: chance.choice(data.WORDS) + chr(0x4E00 + chance.randrange(4000))}
-    kinds["a trade"] = lambda: chance.choice(data.TRADES)
+    kinds = {"two rare characters": lambda: chance.choice(data.WORDS) + chr(0x4E00 + chance.randrange(4000))}
+    kinds["a word of every twelfth name"] = lambda: chance.choice(data.TRADES)
     said = []
     with engine.connect() as connection:
         call = system_call(connection, "customer", Organisation(engine))

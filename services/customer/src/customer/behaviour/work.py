@@ -101,8 +101,8 @@ def go_on(call: Call, now: datetime) -> None:
     began = monotonic()
     for rule in in_force.values():
         at = progress.get(rule["id"])
-        known = at is not None and at.rule_version == rule["version"]
-        done, position = (at.done, at.position) if known else (False, None)
+        known = at if at is not None and at.rule_version == rule["version"] else None
+        done, position = (known.done, known.position) if known is not None else (False, None)
         while not done and monotonic() - began < SECOND:
             done, position = _go_through(call, rule, position, now)
 
