@@ -121,6 +121,18 @@ class Customers(Record):
             what = tuple(", ".join(f"{label[i]} {n}" for label, n in used) for i in (0, 1))
             raise errors.Conflict("depended_on", what=what)
 
+    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
+        from customer.behaviour import persons
+
+        return persons.exported(call, "customer", row)
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        from customer.behaviour import persons
+        from customer.register import takeovers
+
+        persons.erase(call, "customer", before)
+        takeovers.erase(call, before["id"])
+
 
 CUSTOMERS = Customers()
 

@@ -20,6 +20,9 @@ SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
 BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
+SEEN = ("behaviour", "registered_company")
+"""What is known of customers from outside: what they did, what the company register says."""
+TAGGING = ("behaviour_tag_rule",)
 OFFER = ("product", "product_category", "price_list", "price_item")
 OWNED = ("customer", "opportunity", "service_request", "task")
 """What belongs to somebody and can be given to another."""
@@ -85,6 +88,7 @@ ROLES = (
         "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
         _may(RULE, *BUSINESS, *OFFER),
         _may(("assign",), *OWNED),
+        _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
         scope="all",
         group="administrator",
@@ -95,6 +99,7 @@ ROLES = (
         "管理下属的客户、商机、计划与服务请求,分析与报表",
         _may(LEAD, *BUSINESS),
         _may(("assign",), *OWNED),
+        _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
         scope="subordinates",
@@ -105,13 +110,15 @@ ROLES = (
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS),
         _may(("delete",), *PARTS),
+        _may(READ, *SEEN),
         _may(READ, "report"),
     ),
     _role(
         "marketing",
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
-        _may(READ, *CUSTOMERS, *SALES, "report"),
+        _may(READ, *CUSTOMERS, *SALES, *SEEN, "report"),
+        _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
@@ -123,7 +130,7 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS),
+        _may(READ, *CUSTOMERS, "behaviour"),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -150,6 +157,7 @@ ROLES = (
         "录入员",
         "录入和导入客户、联系人与产品资料",
         _may((*WORK, "import"), *CUSTOMERS, *OFFER),
+        _may(READ, "registered_company"),
         scope="department_tree",
         task="self",
         task_comment="self",
@@ -159,6 +167,7 @@ ROLES = (
         "审核员",
         "审核录入的资料",
         _may(("read", "update", "approve"), *CUSTOMERS, *OFFER),
+        _may(READ, "registered_company"),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",
