@@ -4,21 +4,59 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crm_kit.rpc import Call
 from crm_kit.service import Service
+from crm_kit.timers import Timer
 from crm_records import acting
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from customer import events, first_entries, tables
+from customer import events, first_entries, tables, valid_demands
 from customer.contacts import CONTACTS
+from customer.customer_events import first_entries as customer_events_first
+from customer.customer_events.participants import PARTICIPANTS
+from customer.customer_events.record import CUSTOMER_EVENTS
+from customer.customer_events.rpc import CustomerEventParticipantServicer, CustomerEventServicer
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
 from customer.interactions import INTERACTIONS
+from customer.relationships import first_entries as relationships_first
+from customer.relationships.kinds import RELATIONSHIP_KINDS
+from customer.relationships.record import RELATIONSHIPS
+from customer.relationships.rpc import RelationshipKindServicer, RelationshipServicer
+from customer.review import first_entries as review_first
+from customer.review.rpc import ReviewRuleServicer
+from customer.review.rules import REVIEW_RULES
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
+from customer.visits import first_entries as visits_first
+from customer.visits import missed
+from customer.visits.record import VISITS
+from customer.visits.rpc import VisitRuleServicer, VisitServicer
+from customer.visits.rules import VISIT_RULES
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
-REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS], names=[_ACTOR])
+_RECORDS = [
+    CUSTOMERS,
+    CONTACTS,
+    DEMANDS,
+    INTERACTIONS,
+    RELATIONSHIPS,
+    RELATIONSHIP_KINDS,
+    REVIEW_RULES,
+    VISITS,
+    VISIT_RULES,
+    CUSTOMER_EVENTS,
+    PARTICIPANTS,
+]
+REGISTRY = Registry(_RECORDS, names=[_ACTOR])
+_SEEDS = (
+    first_entries.seed_dictionaries,
+    relationships_first.seed,
+    review_first.seed,
+    visits_first.seed,
+    customer_events_first.seed,
+)
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -28,8 +66,21 @@ def servicers(service: Service) -> dict[str, object]:
         "ContactService": ContactServicer(),
         "DemandService": DemandServicer(),
         "InteractionService": InteractionServicer(),
+        "RelationshipService": RelationshipServicer(),
+        "RelationshipKindService": RelationshipKindServicer(),
+        "ReviewRuleService": ReviewRuleServicer(),
+        "VisitService": VisitServicer(),
+        "VisitRuleService": VisitRuleServicer(),
+        "CustomerEventService": CustomerEventServicer(),
+        "CustomerEventParticipantService": CustomerEventParticipantServicer(),
         **records.servicers(REGISTRY),
     }
+
+
+def seed(call: Call) -> None:
+    """What a new installation starts with; run after every migration."""
+    for one in _SEEDS:
+        one(call)
 
 
 SERVICE = Service(
@@ -37,7 +88,8 @@ SERVICE = Service(
     contract="crm.customer.v1",
     servicers=servicers,
     handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
-    seed=first_entries.seed_dictionaries,
+    seed=seed,
+    timers=[Timer(60, missed.by_the_clock), Timer(60, valid_demands.EveryDay())],
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

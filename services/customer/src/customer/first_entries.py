@@ -145,6 +145,14 @@ DICTIONARIES: dict[str, list[Entry]] = {
         ("college", "大专", "College"),
         ("high_school", "高中及以下", "High school or less"),
     ],
+    "interaction_kind": [
+        ("call", "电话", "Call"),
+        ("visit", "拜访", "Visit"),
+        ("meeting", "会议", "Meeting"),
+        ("mail", "邮件", "Mail"),
+        ("wechat", "微信", "WeChat"),
+        ("other", "其他", "Other"),
+    ],
     "demand_kind": [
         ("information", "信息发布", "Information publishing"),
         ("advertising", "广告", "Advertising"),

@@ -15,20 +15,22 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
-PARTS = ("contact", "demand", "interaction")
+PARTS = ("contact", "demand", "interaction", "relationship", "visit", "customer_event_participant")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
-BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
+EVENTS = ("customer_event", "customer_event_participant")
+ACTIVITIES = ("relationship", "visit", *EVENTS)
+BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
-OWNED = ("customer", "opportunity", "service_request", "task")
+OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event")
 """What belongs to somebody and can be given to another."""
 ACCOUNT = ("customer", "bank_account")
 PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
 FAMILY = (("contact", "family"),)
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, "pipeline", "department")
+FRAME = (*OFFER, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
 """What everybody in business looks things up in."""
 
 
@@ -111,8 +113,10 @@ ROLES = (
         "marketing",
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
-        _may(READ, *CUSTOMERS, *SALES, "report"),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, *SALES, "report"),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
+        _may(("create", "update", "assign"), "customer_event"),
+        _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
@@ -123,7 +127,7 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS),
+        _may(READ, *CUSTOMERS, *ACTIVITIES),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -138,7 +142,7 @@ ROLES = (
         "finance",
         "财务",
         "回款、发票、费用与佣金",
-        _may(READ, *CUSTOMERS, *SALES),
+        _may(READ, *CUSTOMERS, *EVENTS, *SALES),
         _may(("read", "export", "print"), "report"),
         scope="all",
         fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
