@@ -34,9 +34,9 @@ def calendar(call: Call, request: pb.GetVisitCalendarRequest) -> pb.VisitCalenda
     given = writing.given(request)
     words = _period(given, CALENDAR_DAYS)
     if given["owner_id"]:
-        words += f' and owner_id = "{given["owner_id"]}"'
+        words += f' AND owner_id = "{given["owner_id"]}"'
     if given["state"]:
-        words += f' and state = "{_state(given["state"])}"'
+        words += f' AND state = "{_state(given["state"])}"'
     asked = records_pb.ListRequest(
         filter=words,
         order_by="plan_day, plan_start",
@@ -54,7 +54,7 @@ def route(call: Call, request: pb.GetVisitRouteRequest) -> pb.VisitRoute:
     """The way of a person's day as it is planned, and one that always goes to the nearest."""
     given = writing.given(request)
     whose = given["owner_id"] or call.access.user_id
-    words = f'owner_id = "{whose}" and plan_day = "{given["day"]}" and state != "{CANCELLED}"'
+    words = f'owner_id = "{whose}" AND plan_day = "{given["day"]}" AND state != "{CANCELLED}"'
     asked = records_pb.ListRequest(filter=words, order_by="route_order, plan_start", page_size=STOPS)
     page = listing.page(call, VISITS, asked)
     places = _places(call, page.messages)
@@ -84,7 +84,7 @@ def statistics(call: Call, request: pb.GetVisitStatisticsRequest) -> pb.VisitSta
     words = _period(given, STATISTICS_DAYS)
     if given["filter"]:
         filters.parse(given["filter"])  # by itself, so that it says what it would say anywhere
-        words += f" and ({given['filter']})"
+        words += f" AND ({given['filter']})"
     field = "owner_id" if by in ("person", "department") else "plan_day"
     found = listing.group(call, VISITS, field, words, sums=_SUMS)
     homes = _departments(call, {row[0] for row in found}) if by == "department" else {}
@@ -106,7 +106,7 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
 
 _SUMS = (
     _count(visit.c.state != CANCELLED),
-    _count(visit.c.state.in_(DONE)),
+    _count(one_of(visit.c.state, DONE)),
     _count(visit.c.state == REPORTED),
     _count(visit.c.state == MISSED),
     _count(visit.c.state == CANCELLED),
@@ -177,7 +177,7 @@ def _period(given: Row, most: int) -> str:
         raise errors.Invalid(Problem("toDay", "ends_before_start"))
     if (last - first).days >= most:
         raise errors.Invalid(Problem("toDay", "period_too_long", {"limit": most}))
-    return f'plan_day >= "{first}" and plan_day <= "{last}"'
+    return f'plan_day >= "{first}" AND plan_day <= "{last}"'
 
 
 def _state(code: str) -> str:
