@@ -6,13 +6,10 @@ import re
 from collections.abc import Container, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Uuid, any_, bindparam, or_
-
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_kit import errors, organisation
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_kit.scope import Shape
 from crm_records import writing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
@@ -57,6 +54,7 @@ class CustomerEvents(Record):
     search = ("title", "number")
     states = STATES
     closed_states = (CANCELLED, CLOSED)
+    also_named = ("responsible_ids",)
     made_of = {"owner_name": ("owner_id",)}  # noqa: RUF012
     list_fields = (
         "number",
@@ -73,12 +71,6 @@ class CustomerEvents(Record):
         "state",
         "create_time",
     )
-
-    def within(self, shape: Shape) -> ColumnElement[bool] | None:
-        """As every record with an owner; and whoever sees to it."""
-        inside = super().within(shape)
-        caller = bindparam("scope_caller_id", type_=Uuid(as_uuid=False))
-        return None if inside is None else or_(inside, caller == any_(customer_event.c.responsible_ids))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         row["currency"] = (row["currency"] or CURRENCY).upper()

@@ -9,6 +9,7 @@ from customer.tables import metadata
 
 customer_event = schema.table(metadata, CustomerEvent.DESCRIPTOR, "customer_event", searchable=True)
 Index("ix_customer_event_start_time", customer_event.c.start_time, customer_event.c.id)
+Index("ix_customer_event_responsible_ids", customer_event.c.responsible_ids, postgresql_using="gin")
 
 customer_event_participant = schema.table(metadata, CustomerEventParticipant.DESCRIPTOR, "customer_event_participant")
 _p = customer_event_participant.c

@@ -6,14 +6,14 @@ from collections.abc import Container, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Uuid, any_, bindparam, or_, select
+from sqlalchemy import ARRAY, ColumnElement, any_, func, or_, select
 
 from crm.customer.v1 import visits_pb2 as pb
 from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_kit.scope import Shape, condition
+from crm_kit.scope import Shape, among, condition
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
 from customer.contacts import contact_of
@@ -77,6 +77,7 @@ class Visits(Record):
     closed_states = (REPORTED, CANCELLED, MISSED)
     kept_together_by = "customer_id"
     parent = ("customer_id", CUSTOMERS)
+    also_named = ("participant_ids",)
     made_of = {"customer_name": ("customer_id",), "owner_name": ("owner_id",)}  # noqa: RUF012
     copies = {"customer_name": [("customer", "name")]}  # noqa: RUF012
     list_fields = (
@@ -100,12 +101,14 @@ class Visits(Record):
 
     def within(self, shape: Shape) -> ColumnElement[bool] | None:
         """Through its customer, as a part of it; and whoever goes there, with the managers above."""
-        inside = super().within(shape)
-        if inside is None:
-            return None
+        inside = CUSTOMERS.within(shape)
         goes = condition(shape, visit.c.owner_id, visit.c.department_id)
-        along = bindparam("scope_caller_id", type_=Uuid(as_uuid=False)) == any_(visit.c.participant_ids)
-        return or_(inside, along) if goes is None else or_(inside, goes, along)
+        if inside is None or goes is None:
+            return None
+        # An array, so that each of the three ways in has its index.
+        reached = select(customer.c.id).where(inside).scalar_subquery()
+        theirs: ColumnElement[Any] = func.array(reached, type_=ARRAY(customer.c.id.type))
+        return or_(visit.c.customer_id == any_(theirs), goes, among(visit.c.participant_ids))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if row["plan_end"] and row["plan_start"] and row["plan_end"] < row["plan_start"]:

@@ -54,6 +54,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_customer_event_search_grams", "customer_event", ["search_grams"], unique=False, postgresql_using="gin"
     )
+    op.create_index(
+        "ix_customer_event_responsible_ids", "customer_event", ["responsible_ids"], unique=False, postgresql_using="gin"
+    )
     op.create_index("ix_customer_event_start_time", "customer_event", ["start_time", "id"], unique=False)
     op.create_index(
         "uq_customer_event_external_id",
@@ -272,6 +275,7 @@ def upgrade() -> None:
     op.create_index("ix_visit_customer_id", "visit", ["customer_id"], unique=False)
     op.create_index("ix_visit_department_id", "visit", ["department_id", "id"], unique=False)
     op.create_index("ix_visit_owner_id", "visit", ["owner_id", "id"], unique=False)
+    op.create_index("ix_visit_participant_ids", "visit", ["participant_ids"], unique=False, postgresql_using="gin")
     op.create_index("ix_visit_plan_day", "visit", ["plan_day", "plan_start", "id"], unique=False)
     op.create_index(
         "ix_visit_planned", "visit", ["plan_start"], unique=False, postgresql_where=sa.text("state = 'planned'")
