@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import grpc
 import pytest
 
 from crm_kit.testing import Client, Server, refused
@@ -75,6 +77,17 @@ def test_a_line_of_command_never_becomes_a_circle(boss: Client, person: Make) ->
     tie(boss, "reports_to", c, a)
     with refused("FAILED_PRECONDITION", "COMMAND_IN_A_CIRCLE"):
         boss.RestoreRelationship(id=middle.id)
+
+
+def test_of_two_ties_at_once_that_would_close_a_circle_one_is_taken(boss: Client, person: Make) -> None:
+    for _ in range(5):
+        a, b = person("甲"), person("乙")
+        with ThreadPoolExecutor(2) as threads:
+            both = [threads.submit(tie, boss, "reports_to", *ends) for ends in ((a, b), (b, a))]
+        errors = [one.exception() for one in both]
+
+        assert [e is None for e in errors].count(True) == 1
+        assert "循环" in next(e.details() for e in errors if isinstance(e, grpc.RpcError) and isinstance(e, grpc.Call))
 
 
 def test_who_was_the_superior_once_may_be_the_subordinate_later(boss: Client, person: Make) -> None:

@@ -15,7 +15,7 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
-PARTS = ("contact", "demand", "interaction", "relationship", "visit", "customer_event_participant")
+PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
@@ -28,6 +28,8 @@ OWNED = ("customer", "opportunity", "service_request", "task", "visit", "custome
 ACCOUNT = ("customer", "bank_account")
 PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
 FAMILY = (("contact", "family"),)
+POSITIONS = tuple(("visit", f"check_{way}_{name}") for way in ("in", "out") for name in ("latitude", "longitude"))
+"""Where colleagues were: for them and their managers."""
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
 FRAME = (*OFFER, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
@@ -119,7 +121,7 @@ ROLES = (
         _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
-        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
         task_comment="self",
     ),
@@ -133,7 +135,7 @@ ROLES = (
         _may((*WORK, "assign"), *SERVICE),
         _may(READ, "report"),
         scope="all",
-        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
         task_comment="self",
         report="self",
