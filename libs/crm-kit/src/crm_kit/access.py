@@ -47,6 +47,13 @@ class Reach:
     record_ids: frozenset[str] = frozenset()
     """Records of whose teams the person is, where the right goes with that."""
 
+    def holds(self, other: Reach) -> bool:
+        """Whether everything that the other reaches lies within this one."""
+        if self.all or self == other:
+            return True
+        within = self.owner_ids >= other.owner_ids and self.department_ids >= other.department_ids
+        return not other.all and within and self.record_ids >= other.record_ids and self.user_id == other.user_id
+
     def alone(self) -> Reach:
         """What the scope gives by itself, without the teams."""
         return replace(self, record_ids=frozenset())
@@ -260,6 +267,14 @@ class Organisation:
                 self._kept.clear()
             self._kept[(user_id, session_id)] = (now + self.KEPT, access)
         return access
+
+    def person(self, user_id: str) -> Access:
+        """What a person may do now, in whose name something is done without a session. UNAUTHENTICATED if disabled."""
+        with self._reader.connect() as connection:
+            row = connection.execute(select(user).where(user.c.id == user_id, ~user.c.deleted)).one_or_none()
+            if row is None or not row.active:
+                raise errors.Unauthenticated("account_disabled")
+            return _read(connection, self._reader, row)
 
     def system(self) -> Access:
         """What the suite itself may do when nobody asked it: everything, under no person's name."""

@@ -19,12 +19,29 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from sqlalchemy import Engine, MetaData, Table
+from sqlalchemy import Connection, Engine, MetaData, Table
 
-from crm_kit import db, idempotency, inbox, key_commands, logs, organisation, outbox, rotation, rpc, sealing, team
+from crm_kit import (
+    db,
+    idempotency,
+    inbox,
+    key_commands,
+    logs,
+    organisation,
+    outbox,
+    rotation,
+    rpc,
+    sealing,
+    sweeping,
+    team,
+)
 from crm_kit.access import Organisation
+from crm_kit.handlers import merged
 from crm_kit.inbox import Every, Handler, Inbox
+from crm_kit.jobs import Jobs, Kind
+from crm_kit.jobs import metadata as jobs_metadata
 from crm_kit.peers import Peers
 from crm_kit.settings import Settings, SettingsError
 from crm_kit.timers import Timer, Timers
@@ -40,6 +57,8 @@ KIT_METADATA = (
     team.metadata,
     sealing.metadata,
     rotation.metadata,
+    jobs_metadata,
+    sweeping.metadata,
 )
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
@@ -69,9 +88,17 @@ class Service:
     tells_freshness: bool = False
     before_commit: Callable[[rpc.Call], None] = lambda call: None
     """What an RPC that writes does last in its transaction, when its events are known."""
+    before_replay: Callable[[rpc.Call, Message], None] | None = None
+    """What an answer that was kept for a repeated key goes through before it is given again: it must show no more than
+    its reader sees by now. A service whose RPCs that write answer records does not start without."""
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
+    swept: Callable[[Connection, sweeping.Sweep], None] = lambda connection, sweep: None
+    """What is done in the transaction in which a sweep of the stream ends."""
     timers: Sequence[Timer] = ()
+    jobs: Sequence[Kind] = ()
+    job_ended: Callable[[rpc.Call, str], None] = lambda call, job_id: None
+    """Tells the end of a job, by its id, in the transaction that ends it."""
     commands: Mapping[str, Callable[[Service], None]] = field(default_factory=dict)
     """What an operator can do with this service beyond the commands that all have."""
     settings: Settings = field(init=False)
@@ -92,7 +119,8 @@ class Service:
     def inbox(self) -> Inbox | None:
         """The reader of the other services' events; None if there is nothing to listen to."""
         copied = {**(organisation.HANDLERS if self.copies_organisation else {}), **team.HANDLERS}
-        handlers = {**{name: self._forgetting(h) for name, h in copied.items()}, **self.handlers}
+        kept = {name: self._forgetting(h) for name, h in copied.items()}
+        handlers = merged(kept, self.handlers)
         return Inbox(self.writer, STREAM, handlers, self.every) if handlers or self.every else None
 
     def _forgetting(self, handler: Handler) -> Handler:
@@ -118,7 +146,8 @@ class Service:
         )
         tls = self.settings.tls
         peers = Peers(self.settings.trusted_peers, tls=tls is not None)
-        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit, peers)
+        hooks = self.before_commit, peers, self.before_replay
+        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, *hooks)
         self.rpcs = rpcs
         own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
         servicers = self.servicers(self)
@@ -151,9 +180,14 @@ class Service:
     def serve(self, *, work: bool = True) -> None:
         """Answer RPCs until SIGTERM, and do the background work in the same process."""
         self.keys.check()
-        worker = Work(self.writer, self.settings.nats_url, self.inbox(), tells_freshness=self.tells_freshness)
-        clock = self._clock(worker)
-        server, state = self.server(worker.wake if work else lambda: None)
+        worker = self._worker(self.inbox())
+        clock, runner = self._clock(worker), self.runner(worker.wake)
+
+        def wake() -> None:
+            worker.wake()
+            runner.wake()
+
+        server, state = self.server(wake if work else lambda: None)
         self.listen(server)
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)
@@ -161,6 +195,7 @@ class Service:
         if work:
             worker.start()
             clock.start()
+            runner.start()
         state.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("serving on %s", self.settings.address)
         stop.wait()
@@ -168,6 +203,7 @@ class Service:
         server.stop(GRACE).wait()
         self.rpcs.refusals.flush()
         if work:
+            runner.stop()
             clock.stop()
             worker.stop()
         log.info("stopped")
@@ -177,21 +213,21 @@ class Service:
         self.keys.check()
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)
-        worker = Work(
-            self.writer,
-            self.settings.nats_url,
-            self.inbox() if read else None,
-            relay=relay,
-            tells_freshness=self.tells_freshness,
-        )
-        clock = self._clock(worker)
+        worker = self._worker(self.inbox() if read else None, relay=relay)
+        clock, runner = self._clock(worker), self.runner(worker.wake)
         worker.start()
         clock.start()
+        runner.start()
         log.info("working")
         stop.wait()
+        runner.stop()
         clock.stop()
         worker.stop()
         log.info("stopped")
+
+    def _worker(self, reader: Inbox | None, *, relay: bool = True) -> Work:
+        url, fresh = self.settings.nats_url, self.tells_freshness
+        return Work(self.writer, url, reader, relay=relay, tells_freshness=fresh, swept=self.end_sweep)
 
     def migrate(self, *, check: bool = False) -> bool:
         """Bring the database to this release; with `check` only say whether it is."""
@@ -216,6 +252,17 @@ class Service:
         for then in call.after_commit:
             then()
         return bool(call.events)
+
+    def runner(self, wake: Callable[[], None] = lambda: None) -> Jobs:
+        """What does the service's jobs; `wake` is told of events to send."""
+        name, organisation = self.name, self.organisation
+        return Jobs(self.writer, name, organisation, self.jobs, committed=wake, ended=self.job_ended)
+
+    def end_sweep(self, sweep: sweeping.Sweep) -> None:
+        """The stream holds nothing any more of what was to go from it."""
+        with self.writer.begin() as connection:
+            sweeping.drop(connection, sweep.id)
+            self.swept(connection, sweep)
 
     def _clock(self, worker: Work) -> Timers:
         """What is done by the clock: the service's own, and sealing again what old keys sealed."""

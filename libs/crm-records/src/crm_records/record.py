@@ -74,8 +74,10 @@ class Record:
     it is nobody's, whoever reaches its creator's records reaches it: the creator's manager is to find it."""
     given_within_reach: ClassVar[bool] = True
     """Whether the right to assign ends at the giver's own reach; False where anybody may be given a record."""
+    bulk: ClassVar[Container[str]] = ()
+    """Verbs that are possible on many at once: "update", "assign", "delete"."""
     part_of_parent: ClassVar[bool] = False
-    """Goes with its parent instead of forbidding its deletion."""
+    """Goes with its parent instead of forbidding its deletion: nobody reaches it while the parent is deleted."""
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Field → the stored ones it is made of. Where `decorate` makes it they are read with it; who does not see them in
     full does not see it in full."""
@@ -94,6 +96,8 @@ class Record:
 
     own_of: ClassVar[str] = ""
     """A column that names whose own a row is, like an entry of an inbox: it goes when that person is erased."""
+    told_beside: ClassVar[Sequence[str]] = ()
+    """Record types, announced by this service beside its records, whose events tell of a person of this kind."""
     kept_by_law: ClassVar[tuple[str, str] | None] = None
     """Why a record of this kind stays as it is when a person is erased: which law makes one keep it."""
 
@@ -159,7 +163,10 @@ class Record:
         if self.parent is not None:
             column, parent = self.parent
             inside = parent.within(shape)
-            return None if inside is None else self.table.c[column].in_(select(parent.table.c.id).where(inside))
+            above = parent.table.c
+            if self.part_of_parent:
+                inside = above.delete_time.is_(None) if inside is None else and_(above.delete_time.is_(None), inside)
+            return None if inside is None else self.table.c[column].in_(select(above.id).where(inside))
         if "owner_id" in self.fields:
             also = [self.table.c[n] for n in self.also_sees]
             stand_in = None if self.owned_by_creator else self.table.c.creator_id
@@ -209,6 +216,8 @@ class Record:
             found = or_(found, search.exactly(self.table))
         for part in self.searched_parts():
             assert part.parent is not None
+            if unseen.get(part.type, frozenset()).issuperset(part.search):
+                continue
             through = select(part.table.c[part.parent[0]]).where(part.table.c.delete_time.is_(None))
             found = or_(found, self.table.c.id.in_(through.where(part.narrow_search(unseen))))
         return found

@@ -7,6 +7,7 @@ Import for its noun; the class itself holds only the verbs that are the noun's o
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from google.api.httpbody_pb2 import HttpBody
@@ -18,6 +19,7 @@ from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
 from crm_kit.inbox import Handler
+from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
 from crm_records import (
     acting,
@@ -28,6 +30,7 @@ from crm_records import (
     dictionaries,
     disclosure,
     erasing,
+    erasing_events,
     exports,
     given,
     handover,
@@ -40,9 +43,12 @@ from crm_records import (
     writing,
 )
 from crm_records import fields as kinds
+from crm_records.acts import ActServicer, undoing
 from crm_records.belongings import BelongingServicer
+from crm_records.bulk_acts import BulkServicer, kinds_of_jobs
 from crm_records.explain import AccessServicer
 from crm_records.exporting import PrivacyServicer
+from crm_records.jobs import JobServicer
 from crm_records.record import Record, Registry
 from crm_records.teams import TeamServicer
 
@@ -258,8 +264,8 @@ class FieldServicer(OfAllRecords):
         return revealing.reveal(call, self._record(request.record_type), request)
 
 
-def servicers(registry: Registry) -> dict[str, object]:
-    """What a service answers for all of its records, by the name of the contract's service."""
+def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object]:
+    """What a service answers for all of its records and their jobs, by the name of the contract's service."""
     return {
         "RecordService": RecordServicer(registry),
         "FieldService": FieldServicer(registry),
@@ -267,13 +273,25 @@ def servicers(registry: Registry) -> dict[str, object]:
         "TeamService": TeamServicer(registry),
         "AccessService": AccessServicer(registry),
         "BelongingService": BelongingServicer(registry),
+        "JobService": JobServicer(registry, jobs),
+        "ActService": ActServicer(registry),
+        "BulkService": BulkServicer(registry),
         "PrivacyService": PrivacyServicer(registry),
     }
+
+
+def jobs(registry: Registry) -> list[Kind]:
+    """The long work that a service does for any of its records."""
+    return [*kinds_of_jobs(registry), undoing(registry)]
 
 
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:
     """What a service listens to for all of its records: what was decided elsewhere and everybody does a part of."""
     return acting.merged(handover.handlers(service, registry), erasing.handlers(service, registry))
+
+
+swept = erasing_events.swept
+"""What a service does when the stream holds nothing any more of what was erased."""
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:

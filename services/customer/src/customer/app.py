@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_kit.timers import Timer
-from crm_records import acting
+from crm_records import acting, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -58,6 +59,8 @@ _SEEDS = (
     customer_events_first.seed,
 )
 
+JOBS: list[Kind] = [*records.jobs(REGISTRY)]
+
 
 def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
@@ -73,7 +76,7 @@ def servicers(service: Service) -> dict[str, object]:
         "VisitRuleService": VisitRuleServicer(),
         "CustomerEventService": CustomerEventServicer(),
         "CustomerEventParticipantService": CustomerEventParticipantServicer(),
-        **records.servicers(REGISTRY),
+        **records.servicers(REGISTRY, service.jobs),
     }
 
 
@@ -88,8 +91,12 @@ SERVICE = Service(
     contract="crm.customer.v1",
     servicers=servicers,
     handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
+    jobs=JOBS,
+    job_ended=jobs.ended,
     seed=seed,
     timers=[Timer(60, missed.by_the_clock), Timer(60, valid_demands.EveryDay())],
+    swept=records.swept("customer"),
+    before_replay=replaying.before_replay(REGISTRY),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )
