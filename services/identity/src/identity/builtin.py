@@ -15,23 +15,27 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
-PARTS = ("contact", "demand", "interaction")
+PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
-BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
 SEEN = ("behaviour", "registered_company")
 """What is known of customers from outside: what they did, what the company register says."""
 TAGGING = ("behaviour_tag_rule",)
+EVENTS = ("customer_event", "customer_event_participant")
+ACTIVITIES = ("relationship", "visit", *EVENTS)
+BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
-OWNED = ("customer", "opportunity", "service_request", "task")
+OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event")
 """What belongs to somebody and can be given to another."""
 ACCOUNT = ("customer", "bank_account")
 PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
 FAMILY = (("contact", "family"),)
+POSITIONS = tuple(("visit", f"check_{way}_{name}") for way in ("in", "out") for name in ("latitude", "longitude"))
+"""Where colleagues were: for them and their managers."""
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, "pipeline", "department")
+FRAME = (*OFFER, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
 """What everybody in business looks things up in."""
 
 
@@ -117,12 +121,14 @@ ROLES = (
         "marketing",
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
-        _may(READ, *CUSTOMERS, *SALES, *SEEN, "report"),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, *SALES, *SEEN, "report"),
         _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
+        _may(("create", "update", "assign"), "customer_event"),
+        _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
-        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
         task_comment="self",
     ),
@@ -130,13 +136,13 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS, "behaviour"),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, "behaviour"),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
         _may(READ, "report"),
         scope="all",
-        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
         task_comment="self",
         report="self",
@@ -145,7 +151,7 @@ ROLES = (
         "finance",
         "财务",
         "回款、发票、费用与佣金",
-        _may(READ, *CUSTOMERS, *SALES),
+        _may(READ, *CUSTOMERS, *EVENTS, *SALES),
         _may(("read", "export", "print"), "report"),
         scope="all",
         fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
