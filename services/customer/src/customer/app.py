@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.jobs import Kind
+from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_records import acting, jobs
 from crm_records import servicer as records
@@ -14,14 +15,15 @@ from customer import events, first_entries, tables
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
+from customer.duplicates import rpc as duplicates
 from customer.interactions import INTERACTIONS
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
-REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS], names=[_ACTOR])
+REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, *duplicates.RECORDS], names=[_ACTOR])
 
-JOBS: list[Kind] = []
+JOBS: list[Kind] = [*duplicates.JOBS]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -31,8 +33,15 @@ def servicers(service: Service) -> dict[str, object]:
         "ContactService": ContactServicer(),
         "DemandService": DemandServicer(),
         "InteractionService": InteractionServicer(),
+        **duplicates.servicers(),
         **records.servicers(REGISTRY, service.jobs),
     }
+
+
+def _seed(call: Call) -> None:
+    """After every migration: adds what is missing."""
+    first_entries.seed_dictionaries(call)
+    duplicates.seed(call)
 
 
 SERVICE = Service(
@@ -42,7 +51,7 @@ SERVICE = Service(
     handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
     jobs=JOBS,
     job_ended=jobs.ended,
-    seed=first_entries.seed_dictionaries,
+    seed=_seed,
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )
