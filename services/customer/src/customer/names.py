@@ -15,7 +15,7 @@ from customer import places
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 _BRACKETS = str.maketrans("【〔［「『《〈[{<】〕］」』》〉]}>", "(" * 10 + ")" * 10)
-_TRADITIONAL = str.maketrans(
+TRADITIONAL = str.maketrans(
     "國東華電業實貿資訊術設備機關數據網絡軟發開環廣門車馬龍鳳興豐達遠進運輸醫藥農產飲食餐館藝術聯飛億萬億創優豪銀鋼鐵錦紡織"
     "絲綢綠藍紅黃輝燈熱氣體檢測測試險證務財經濟財團廠區縣鎮鄉街灣島濱漢蘇寧滬瀋陽齊魯贛閩臺義烏會計師書報紙學習導師專營銷"
     "製造組織結構買賣風險壽傳媒動畫遊戲樂視頻寶貝兒時裝飾陳張劉趙吳鄭馮蔣韓楊許鄧蕭羅葉盧鐘譚鄒陸顧龔萬錢湯賈賴",
@@ -107,7 +107,7 @@ class Parts:
 
 def normal(text: str) -> str:
     """One spelling: half width, lower case, simplified, round brackets, no more than one space."""
-    text = unicodedata.normalize("NFKC", text).translate(_BRACKETS).translate(_TRADITIONAL).casefold()
+    text = unicodedata.normalize("NFKC", text).translate(_BRACKETS).translate(TRADITIONAL).casefold()
     return " ".join(text.split())
 
 

@@ -85,6 +85,7 @@ WORDS = {
     "澹台": ["tan", "tai"],
 }
 """Words of company and personal names whose characters have several readings, with the right one."""
+_BY_FIRST = {w[0]: sorted((x for x in WORDS if x[0] == w[0]), key=len, reverse=True) for w in WORDS}
 _SURNAMES = """
 单shan 解xie 查zha 区ou 仇qiu 朴piao 盖ge 冼xian 种chong 繁po 覃qin 折she 黑he 秘bi 乐yue 员yun 贠yun
 缪miao 翟zhai 召shao 纪ji 任ren 华hua 过guo 那na 能nai 谌chen 隗wei 祭zhai 都du 隽juan 么yao 宁ning
@@ -135,7 +136,8 @@ def _ways(syllables: tuple[tuple[str, ...], ...]) -> Iterator[list[str]]:
 def readings(text: str, person: bool = False) -> tuple[tuple[str, ...], ...]:
     """The readings of each character, the likeliest first."""
     found = _syllables(text)
-    surname = SURNAMES.get(text[:1]) if found and not any(text.startswith(w) for w in WORDS) else None
+    begins_word = any(text.startswith(w) for w in _BY_FIRST.get(text[:1], ()))
+    surname = SURNAMES.get(text[:1]) if found and not begins_word else None
     if surname is None:
         return found
     rest = tuple(s for s in found[0] if s != surname)
@@ -143,22 +145,27 @@ def readings(text: str, person: bool = False) -> tuple[tuple[str, ...], ...]:
 
 
 def _syllables(text: str) -> tuple[tuple[str, ...], ...]:
-    from pypinyin import Style, pinyin
-
     found: list[tuple[str, ...]] = []
     place = 0
     while place < len(text):
-        word = next((w for w in WORDS if text.startswith(w, place)), None)
+        word = next((w for w in _BY_FIRST.get(text[place], ()) if text.startswith(w, place)), None)
         if word:
             found += [(s,) for s in WORDS[word]]
             place += len(word)
             continue
-        character = text[place]
-        readings: list[Any] = pinyin(character, style=Style.NORMAL, heteronym=True, errors="ignore")
-        if readings:
-            # Beyond the second, readings are those of dictionaries, not of names.
-            found.append(tuple(dict.fromkeys(r.lower() for r in readings[0][:2])))
-        elif character.isalnum():
-            found.append((character.lower(),))
+        if known := _of_character(text[place]):
+            found.append(known)
         place += 1
     return tuple(found)
+
+
+@lru_cache(maxsize=8192)
+def _of_character(character: str) -> tuple[str, ...]:
+    """Its readings; a letter or digit stands for itself, anything else for nothing."""
+    from pypinyin import Style, pinyin
+
+    known: list[Any] = pinyin(character, style=Style.NORMAL, heteronym=True, errors="ignore")
+    if known:
+        # Beyond the second, readings are those of dictionaries, not of names.
+        return tuple(dict.fromkeys(r.lower() for r in known[0][:2]))
+    return (character.lower(),) if character.isalnum() else ()

@@ -7,6 +7,7 @@ is only similar to it counts where place or trade is the same.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import islice, product
 
 from customer import pinyin
@@ -58,6 +59,9 @@ def asked(parts: Parts) -> list[str]:
         found.append(NEAR + core)
     if len(core) >= 4:
         found += [CORE + one for one in _without_one(core)]
+    elif parts.province and parts.trade:
+        found.append(_near_here(core, parts))
+        found += [f"{PLACED}{one}|{parts.province}" for one in _without_one(core) if len(one) > 1]
     return list(dict.fromkeys(found))
 
 
@@ -85,7 +89,11 @@ def _near(parts: Parts) -> list[str]:
         return [NEAR + one for one in _without_one(core)]
     if len(core) < 2 or not (parts.province and parts.trade):
         return []
-    return [f"{NEAR_HERE}{one}|{parts.province}|{parts.trade[:2]}" for one in _without_one(core)]
+    return [_near_here(one, parts) for one in _without_one(core)]
+
+
+def _near_here(core: str, parts: Parts) -> str:
+    return f"{NEAR_HERE}{core}|{parts.province}|{parts.trade[:2]}"
 
 
 def _without_one(core: str) -> list[str]:
@@ -100,6 +108,7 @@ def sounds(core: str) -> list[str]:
     return list(dict.fromkeys("".join(way) for way in islice(product(*syllables), MOST_SOUNDS)))
 
 
+@lru_cache(maxsize=4096)
 def folded(syllable: str) -> str:
     """A syllable, or pinyin run together, without the differences that people mix up."""
     for sound, plain in _FOLDED:

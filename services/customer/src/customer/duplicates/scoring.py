@@ -19,7 +19,7 @@ from customer.duplicates import keys
 SAME, LIKELY, POSSIBLE = 0.85, 0.70, 0.50
 """From where a candidate counts as the same, as likely and as possible; below, it is not told."""
 
-EQUAL_CORE, SOUND_CORE, NEAR_CORE, NEAR_SHORT_CORE = 0.80, 0.68, 0.60, 0.52
+EQUAL_CORE, SOUND_CORE, NEAR_CORE, NEAR_SHORT_CORE, PART_OF_CORE = 0.80, 0.68, 0.60, 0.52, 0.45
 SAME_PLACE, OTHER_PLACE = 0.10, -0.25
 SAME_TRADE, OTHER_TRADE = 0.08, -0.18
 BRANCH = 0.80
@@ -120,8 +120,8 @@ def _cores(one: str, other: str) -> tuple[float, str]:
     if _sounds(one) & _sounds(other):
         return SOUND_CORE, "same_sound"
     if max(len(one), len(other)) >= 3 and _one_apart(one, other):
-        longer = min(len(one), len(other)) >= 3
-        return (NEAR_CORE if longer else NEAR_SHORT_CORE), "similar_core"
+        shorter = min(len(one), len(other))
+        return (NEAR_CORE if shorter >= 3 else PART_OF_CORE if shorter == 2 else 0.0), "similar_core"
     if len(one) == len(other) == 2 and (one[0] == other[0] or one[1] == other[1]):
         return NEAR_SHORT_CORE, "similar_core"
     return 0.0, ""

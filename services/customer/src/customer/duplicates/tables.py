@@ -28,7 +28,8 @@ likeness = Table(
     Column("keys", ARRAY(Text), nullable=False),
 )
 """One row for each living record that may be somebody's duplicate, made with the record."""
-Index("ix_likeness_keys", likeness.c["keys"], postgresql_using="gin")
+# Without a list of what is still to be sorted in: each question would read all of it.
+Index("ix_likeness_keys", likeness.c["keys"], postgresql_using="gin", postgresql_with={"fastupdate": "off"})
 Index("ix_likeness_full_name", likeness.c.full_name)
 
 hard_key = Table(

@@ -106,5 +106,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("record_id"),
     )
     op.create_index("ix_likeness_full_name", "likeness", ["full_name"], unique=False)
-    op.create_index("ix_likeness_keys", "likeness", ["keys"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_likeness_keys",
+        "likeness",
+        ["keys"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
     # ### end Alembic commands ###
