@@ -1,7 +1,7 @@
 """CUS-05: recall, precision and time of the duplicate check over many companies with real short names.
 
-`CRM_COMPANY_NAMES` names a file with a short name of a company in each line; `CRM_COMPANIES` says how many companies are
-made of them (100,000), `CRM_ASKED` how many are asked for in each variant (300).
+`CRM_COMPANY_NAMES` names a file with a short name of a company in each line; `CRM_COMPANIES` says how many companies
+are made of them (100,000), `CRM_ASKED` how many are asked for in each variant (300).
 """
 
 from __future__ import annotations

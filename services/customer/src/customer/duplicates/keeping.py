@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import Text, bindparam, delete, func
 from sqlalchemy.dialects.postgresql import insert
 
 from crm_kit.rpc import Call
@@ -23,7 +23,9 @@ VERSION = 1
 """Goes up when names are taken apart in another way: everything there is derived again."""
 
 _COLUMNS = tuple(likeness.c.keys())
-_values = {n: bindparam(n, type_=likeness.c[n].type) for n in _COLUMNS}
+_values: dict[str, Any] = {n: bindparam(n, type_=likeness.c[n].type) for n in _COLUMNS}
+# One text, taken apart by the database: the driver takes four times as long over a list.
+_values["keys"] = func.string_to_array(bindparam("keys", type_=Text), "\n")
 _statement = insert(likeness).values(_values)
 _PUT = sql.prepare(
     _statement.on_conflict_do_update(
@@ -51,7 +53,7 @@ def is_compared(row: Mapping[str, Any]) -> bool:
 
 def put(call: Call, rows: Iterable[Mapping[str, Any]]) -> None:
     """Derive it for customers, of whom id and `MADE_OF` are known."""
-    derived = [of("customer", row) for row in rows]
+    derived = [{**one, "keys": "\n".join(one["keys"])} for one in (of("customer", row) for row in rows)]
     if derived:
         _PUT.run_many(call.connection, derived)
 

@@ -1,4 +1,4 @@
-"""Made-up companies and the ways in which people write them, with known truth: how good the check is, is measured by it."""
+"""Made-up companies and how people write them, with known truth: how good the check is, is measured by it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from customer import names, pinyin, places
 
 _TRADES = """
-科技 信息技术 网络科技 贸易 实业 机械 电子 软件 物流 医药 食品 化工 建材 能源 纺织 仪器 文化传播 企业管理 建筑工程 环保科技 汽车配件
-生物科技 广告传媒 服饰 餐饮管理 供应链管理 新材料 智能装备 电子商务 教育咨询
+科技 信息技术 网络科技 贸易 实业 机械 电子 软件 物流 医药 食品 化工 建材 能源 纺织 仪器 文化传播
+企业管理 建筑工程 环保科技 汽车配件 生物科技 广告传媒 服饰 餐饮管理 供应链管理 新材料 智能装备
+电子商务 教育咨询
 """
 TRADES = _TRADES.split()
 FORMS = ("有限公司", "有限公司", "有限公司", "有限责任公司", "股份有限公司", "集团有限公司")
