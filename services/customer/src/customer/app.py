@@ -23,7 +23,7 @@ from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServi
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
 REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, *duplicates.RECORDS], names=[_ACTOR])
 
-JOBS: list[Kind] = [*duplicates.JOBS]
+JOBS: list[Kind] = [*records.jobs(REGISTRY), *duplicates.JOBS]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -52,6 +52,7 @@ SERVICE = Service(
     jobs=JOBS,
     job_ended=jobs.ended,
     seed=_seed,
+    swept=records.swept("customer"),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

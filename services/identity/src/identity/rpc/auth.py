@@ -14,7 +14,7 @@ from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_records import writing
 from crm_records.record import Row
-from identity import devices, entering, password_policies, passwords, role_policies, sessions, tries
+from identity import devices, entering, password_policies, passwords, role_policies, sessions, signing_out, tries
 from identity.keys import Keys
 from identity.tables import department, user
 from identity.transactions import beside
@@ -88,7 +88,7 @@ class AuthServicer:
 
     def Logout(self, call: Call, _request: pb.LogoutRequest) -> pb.LogoutResponse:
         sessions.end(call, call.caller.session_id)
-        return pb.LogoutResponse()
+        return pb.LogoutResponse(end_session_url=signing_out.url(call, call.caller.session_id))
 
     def ChangePassword(self, call: Call, request: pb.ChangePasswordRequest) -> pb.Tokens:
         sessions.refuse_client(call)

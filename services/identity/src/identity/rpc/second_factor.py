@@ -81,7 +81,7 @@ class SecondFactorServicer:
             entering.tell_refused(self._service, call, first.device, first.user_id)
             raise errors.Unauthenticated("code_refused")
         tries.succeeded(call.connection, counted)
-        return entering.open_session(call, self._keys, account, first.device, request.device_token)
+        return entering.open_session(call, self._keys, account, first.device, request.device_token, first.sign_on)
 
     def ResetSecondFactor(self, call: Call, request: pb.ResetSecondFactorRequest) -> users_pb2.User:
         def reset(before: Row) -> dict[str, Any]:
