@@ -29,13 +29,16 @@ AT_LEAST = {
     "traditional characters": 0.95,
     "trade dropped": 0.9,
     "homophone": 0.9,
-    "one wrong character": 0.6,
-    "one wrong character, core of 4 or more": 0.8,
-    "one character left out, core of 4 or more": 0.8,
-    "core in pinyin": 0.5,
+    "one wrong character, core of 2": 0.9,
+    "one wrong character, core of 3": 0.9,
+    "one wrong character, core of 4 or more": 0.9,
+    "one character left out, core of 3 or more": 0.8,
+    "core in pinyin": 0.9,
     "branch": 0.9,
 }
-"""The share that must be told as the same or likely; of a pinyin it is enough to be told."""
+"""The share that must be told as the same or likely."""
+ONLY_TOLD = ("one wrong character, core of 2", "one character left out, core of 3 or more", "core in pinyin")
+"""Here it is enough to be told: so little of a name is like many."""
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_variants_are_found_and_what_only_looks_alike_is_not_claimed(
 
     for kind, tally in tallies.items():
         measured(f"{kind}: {tally.likely} of {tally.asked} found, {tally.claimed - tally.true} wrong")
-    share = {k: (t.told if k == "core in pinyin" else t.likely) / max(t.asked, 1) for k, t in tallies.items()}
+    share = {k: (t.told if k in ONLY_TOLD else t.likely) / max(t.asked, 1) for k, t in tallies.items()}
     assert {k: s for k, s in share.items() if s < AT_LEAST.get(k, 0.0)} == {}
     claimed, true = (sum(getattr(tallies[k], n) for k in VARIANTS) for n in ("claimed", "true"))
     assert true / claimed > 0.8

@@ -77,10 +77,9 @@ LARGE = frozenset(BY_PROVINCE) | frozenset(ENGLISH.values())
 """Places that nobody names a company after."""
 SUFFIXES = (
     "维吾尔自治区", "壮族自治区", "回族自治区", "特别行政区", "自治区", "自治州", "自治县", "经济技术开发区",
-    "高新技术产业开发区", "高新区", "开发区", "新区", "地区", "省", "市", "区", "县", "州", "盟",
-)  # fmt: skip
+    "高新技术产业开发区", "高新区", "开发区", "新区", "地区", "省", "市", "区", "县", "州", )  # fmt: skip
 """What may stand behind the name of a place."""
-_NO_SUFFIX = ("市场", "市政", "市民", "区块", "区域", "省心", "县域", "州际")
+_NO_SUFFIX = ("市场", "市政", "区块", "区域", "省心", "县域", "州际")
 """Words that begin like what stands behind a place."""
 LONGEST = max(map(len, PROVINCE))
 

@@ -19,9 +19,12 @@ from customer.duplicates import keys
 SAME, LIKELY, POSSIBLE = 0.85, 0.70, 0.50
 """From where a candidate counts as the same, as likely and as possible; below, it is not told."""
 
-EQUAL_CORE, SOUND_CORE, NEAR_CORE, NEAR_SHORT_CORE, PART_OF_CORE = 0.80, 0.68, 0.60, 0.52, 0.45
-SAME_PLACE, OTHER_PLACE = 0.10, -0.25
-SAME_TRADE, OTHER_TRADE = 0.08, -0.18
+EQUAL_CORE = 0.80
+SOUND_CORE, SHORT_SOUND_CORE = 0.68, 0.62
+NEAR_CORE, SHORT_NEAR_CORE, SHORTEST_NEAR_CORE = 0.60, 0.55, 0.45
+"""Of cores of four characters or more, of three, of two: the shorter, the more companies are so by chance."""
+SAME_PLACE, OTHER_CITY, OTHER_PLACE = 0.10, -0.20, -0.25
+SAME_TRADE, OTHER_TRADE = 0.08, -0.22
 BRANCH = 0.80
 """A branch or a group is another legal person: at most likely."""
 OTHER_CODE = 0.60
@@ -117,13 +120,11 @@ def _cores(one: str, other: str) -> tuple[float, str]:
         return 0.0, ""
     if one == other:
         return EQUAL_CORE, "same_core"
+    shorter = min(len(one), len(other))
     if _sounds(one) & _sounds(other):
-        return SOUND_CORE, "same_sound"
-    if max(len(one), len(other)) >= 3 and _one_apart(one, other):
-        shorter = min(len(one), len(other))
-        return (NEAR_CORE if shorter >= 3 else PART_OF_CORE if shorter == 2 else 0.0), "similar_core"
-    if len(one) == len(other) == 2 and (one[0] == other[0] or one[1] == other[1]):
-        return NEAR_SHORT_CORE, "similar_core"
+        return (SOUND_CORE if shorter > 2 else SHORT_SOUND_CORE), "same_sound"
+    if shorter >= 2 and _one_apart(one, other):
+        return {2: SHORTEST_NEAR_CORE, 3: SHORT_NEAR_CORE}.get(shorter, NEAR_CORE), "similar_core"
     return 0.0, ""
 
 
@@ -150,7 +151,7 @@ def _place(one: Named, other: Named) -> float:
     if one.province != other.province:
         return OTHER_PLACE
     differs = one.city and other.city and one.city != other.city
-    return SAME_PLACE if not differs or _large(one.province) else OTHER_PLACE / 2
+    return SAME_PLACE if not differs or _large(one.province) else OTHER_CITY
 
 
 def _large(province: str) -> bool:

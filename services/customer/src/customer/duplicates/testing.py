@@ -90,8 +90,13 @@ def _changed(maker: Maker, company: Company, *, sounding_alike: bool) -> str | N
     return found.name if found else None
 
 
-def _longer(company: Company, least: int) -> bool:
-    return len(company.core) >= least
+def _wrong(maker: Maker, company: Company) -> str | None:
+    return _changed(maker, company, sounding_alike=False)
+
+
+def _core_length(company: Company) -> int:
+    """How long the core is; 0 where part of the short name is a trade or a place."""
+    return len(company.core) if names.take_apart(company.name).core == company.core else 0
 
 
 VARIANTS: dict[str, Variant] = {
@@ -106,14 +111,13 @@ VARIANTS: dict[str, Variant] = {
     "traditional characters": lambda _, c: c.name.translate(_TO_TRADITIONAL),
     "trade dropped": lambda _, c: c.place + c.core + c.form,
     "homophone": lambda m, c: _changed(m, c, sounding_alike=True),
-    "one wrong character": lambda m, c: _changed(m, c, sounding_alike=False),
-    "one wrong character, core of 4 or more": lambda m, c: (
-        _changed(m, c, sounding_alike=False) if _longer(c, 4) else None
+    "one wrong character, core of 2": lambda m, c: _wrong(m, c) if _core_length(c) == 2 else None,
+    "one wrong character, core of 3": lambda m, c: _wrong(m, c) if _core_length(c) == 3 else None,
+    "one wrong character, core of 4 or more": lambda m, c: _wrong(m, c) if _core_length(c) >= 4 else None,
+    "one character left out, core of 3 or more": lambda _, c: (
+        f"{c.place}{c.core[:1]}{c.core[2:]}{c.trade}{c.form}" if _core_length(c) >= 3 else None
     ),
-    "one character left out, core of 4 or more": lambda _, c: (
-        f"{c.place}{c.core[:1]}{c.core[2:]}{c.trade}{c.form}" if _longer(c, 4) else None
-    ),
-    "core in pinyin": lambda _, c: pinyin.of(c.core)[0] if _longer(c, 3) else None,
+    "core in pinyin": lambda _, c: pinyin.of(c.core)[0] if _core_length(c) >= 3 else None,
     "branch": lambda m, c: f"{c.name}{m.chance.choice(('北京', '杭州', '成都'))}分公司",
 }
 """How a company that is there may be written: what is asked, by kind; None where the company has no such variant."""
