@@ -9,8 +9,9 @@ from typing import Any
 import grpc
 import pytest
 
-from crm_kit import rotation, sealing
-from crm_kit.testing import Client, Server, refused
+from crm.identity.v1.privacy_pb2 import PrivacyRequest
+from crm_kit import ids, rotation, sealing
+from crm_kit.testing import Client, Server, event, refused
 from crm_records.testing import credit_code
 from customer.duplicates import key_switch
 from customer.tables import customer as customer_table
@@ -227,15 +228,18 @@ def test_a_number_stays_one_customers_while_and_after_the_keys_of_encryption_cha
     assert {row.value for row in server.sql("SELECT value FROM hard_key")} > before
 
 
-def test_persons_who_were_erased_do_not_share_a_name(server: Server, boss: Client) -> None:
+def test_persons_who_were_erased_leave_nothing_and_do_not_share_a_name(server: Server, boss: Client) -> None:
     switch_on(server, boss, "name", "individual")
-    for name in ("王一", "王二"):
-        boss.CreateCustomer(customer={"name": name, "kind": "individual"})
-    server.sql("UPDATE customer SET name = '已抹除 (erased)', version = version + 1")
-    for row in server.sql("SELECT id, version FROM customer"):
-        boss.UpdateCustomer(
-            customer={"id": row.id, "city": "上海"}, update_mask={"paths": ["city"]}, etag=str(row.version)
-        )
+    switch_on(server, boss, "mobile", "individual")
+    for n, name in enumerate(("欧阳若兰", "欧阳若菊")):
+        fields = {"short_name": f"{name}女士", "mobile": f"1380013800{n}", "website": f"https://{'ab'[n]}-lan.example"}
+        made = boss.CreateCustomer(customer={"name": name, "kind": "individual", **fields})
+        request = PrivacyRequest(id=ids.uuid7(), kind="erasure", subject_type="customer", subject_id=made.id)
+        server.deliver("identity", event(request, "started"))
+
+    assert {c.name for c in boss.ListCustomers().customers} == {"已抹除 (erased)"}
+    assert server.sql("SELECT * FROM likeness") == server.sql("SELECT * FROM hard_key") == []
+    boss.CreateCustomer(customer={"name": "欧阳若兰", "kind": "individual", "mobile": "13800138000"})
 
 
 def test_it_takes_the_right_to_configure(server: Server, boss: Client) -> None:
