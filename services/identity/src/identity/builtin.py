@@ -20,6 +20,9 @@ SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
 BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
+SEEN = ("behaviour", "registered_company")
+"""What is known of customers from outside: what they did, what the company register says."""
+TAGGING = ("behaviour_tag_rule",)
 OFFER = ("product", "product_category", "price_list", "price_item")
 OWNED = ("customer", "opportunity", "service_request", "task")
 """What belongs to somebody and can be given to another."""
@@ -86,6 +89,7 @@ ROLES = (
         _may(RULE, *BUSINESS, *OFFER),
         _may(("read", "create", "delete"), "duplicate_dismissal"),
         _may(("assign",), *OWNED),
+        _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
         scope="all",
         group="administrator",
@@ -97,6 +101,7 @@ ROLES = (
         _may(LEAD, *BUSINESS),
         _may(("read", "create", "delete"), "duplicate_dismissal"),
         _may(("assign",), *OWNED),
+        _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
         scope="subordinates",
@@ -107,13 +112,15 @@ ROLES = (
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS),
         _may(("delete",), *PARTS),
+        _may(READ, *SEEN),
         _may(READ, "report"),
     ),
     _role(
         "marketing",
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
-        _may(READ, *CUSTOMERS, *SALES, "report"),
+        _may(READ, *CUSTOMERS, *SALES, *SEEN, "report"),
+        _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
@@ -125,7 +132,7 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS),
+        _may(READ, *CUSTOMERS, "behaviour"),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -152,6 +159,7 @@ ROLES = (
         "录入员",
         "录入和导入客户、联系人与产品资料",
         _may((*WORK, "import"), *CUSTOMERS, *OFFER),
+        _may(READ, "registered_company"),
         scope="department_tree",
         task="self",
         task_comment="self",
@@ -161,6 +169,7 @@ ROLES = (
         "审核员",
         "审核录入的资料",
         _may(("read", "update", "approve"), *CUSTOMERS, *OFFER),
+        _may(READ, "registered_company"),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",

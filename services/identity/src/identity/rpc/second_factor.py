@@ -102,8 +102,10 @@ class SecondFactorServicer:
             return tries.count(counting.connection, keys)
 
     def _ask_password(self, call: Call, account: Any, password: str) -> None:
-        counted = self._count(call, tries.of_login(account.username, call.metadata.address))
-        if not passwords.fits(account.password_hash, password):
+        with passwords.in_line():
+            counted = self._count(call, tries.of_login(account.username, call.metadata.address))
+            right = passwords.fits(account.password_hash, password)
+        if not right:
             raise self._wrong(call, "password", "password_wrong", _PASSWORD)
         tries.succeeded(call.connection, counted)
 
