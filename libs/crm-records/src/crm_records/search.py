@@ -74,7 +74,9 @@ def parameters(words: str) -> dict[str, Any]:
         text = digits(text)
     parts = [text]
     if _MIXED.search(text):
-        parts = sorted(_PARTS.findall(text), key=lambda part: not _stands_alone(part[0]))
+        apart = sorted(_PARTS.findall(text), key=lambda part: not _stands_alone(part[0]))
+        # One letter is among the initials of almost everything.
+        parts = apart if all(len(part) > 1 or _stands_alone(part) for part in apart) else parts
     pairs = [part[i : i + 2] for part in parts for i in range(len(part) - 1)]
     pairs = pairs or [c for part in parts for c in part if _stands_alone(c)]
     like = f"%{_escaped(text)}%"
