@@ -24,6 +24,7 @@ from customer.customer_events.record import CUSTOMER_EVENTS
 from customer.customer_events.rpc import CustomerEventParticipantServicer, CustomerEventServicer
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
+from customer.duplicates import rpc as duplicates
 from customer.interactions import INTERACTIONS
 from customer.register import tables as _register_tables  # noqa: F401 - they belong to the metadata
 from customer.register.rpc import CompanyRegisterServicer
@@ -56,6 +57,7 @@ _RECORDS = [
     CUSTOMER_EVENTS,
     PARTICIPANTS,
     BEHAVIOUR_TAG_RULES,
+    *duplicates.RECORDS,
 ]
 REGISTRY = Registry(_RECORDS, names=[_ACTOR])
 _SEEDS = (
@@ -65,9 +67,10 @@ _SEEDS = (
     visits_first.seed,
     customer_events_first.seed,
     behaviour_first_entries.seed,
+    duplicates.seed,
 )
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY)]
+JOBS: list[Kind] = [*records.jobs(REGISTRY), *duplicates.JOBS]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -88,6 +91,7 @@ def servicers(service: Service) -> dict[str, object]:
         "VisitRuleService": VisitRuleServicer(),
         "CustomerEventService": CustomerEventServicer(),
         "CustomerEventParticipantService": CustomerEventParticipantServicer(),
+        **duplicates.servicers(),
         **records.servicers(REGISTRY, service.jobs),
     }
 

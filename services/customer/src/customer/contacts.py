@@ -61,7 +61,7 @@ class Contacts(Record):
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:
-            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"])
+            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"], person=True)
         if before is None:
             row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
             row["review_mark"] = marks.PENDING

@@ -16,6 +16,7 @@ from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
 from customer import pinyin
+from customer.duplicates import keeping
 from customer.review import marks
 from customer.tables import contact, customer, usage
 
@@ -109,9 +110,9 @@ class Customers(Record):
         return super().search_exactly(words, unseen) + blind.of(contact).searched(personal, words)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
-        if before is None or row["name"] != before["name"]:
-            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"])
         row["kind"] = row["kind"] or "organization"
+        if before is None or row["name"] != before["name"]:
+            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"], row["kind"] == "individual")
         if before is None:
             row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
             row["review_mark"] = marks.PENDING
@@ -121,6 +122,9 @@ class Customers(Record):
         _check_position(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             _check_parent(call, row)
+
+    def written(self, call: Call, row: Row, before: Row | None) -> None:
+        keeping.written(call, row, before)
 
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
