@@ -1,0 +1,94 @@
+"""A person's word against what was computed: it counts until it is taken back, and both are shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from crm.customer.v1 import standings_pb2 as pb
+from crm_kit import errors, ids
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from crm_records import writing
+from crm_records.record import Row
+from customer import clock
+from customer.customers import CUSTOMERS
+from customer.standing import keeping
+from customer.standing.computing import Computation, Result, of_topic
+from customer.standing.tables import overruling
+from customer.standing.tables import result as results
+
+errors.texts(
+    {
+        "not_a_standing": ("“{value}”不是可用的值", "“{value}” is not a value it can have"),
+        "not_overruled": ("没有人工认定可以撤销", "Nobody overruled it"),
+    }
+)
+
+
+def overrule(call: Call, request: pb.OverruleStandingRequest) -> None:
+    """Say something else; what was said before ends."""
+    computation, row = _find(call, request)
+    given = writing.given(request)
+    if not computation.may_be(call, given["value"]):
+        raise errors.Invalid(Problem("value", "not_a_standing", {"value": given["value"]}))
+    computed = _computed(call, computation.topic, row["id"])
+    _end(call, computation.topic, row["id"])
+    by = {"note": given["note"], "user_id": call.caller.user_id or None, "user_name": call.caller.name}
+    call.connection.execute(
+        insert(overruling).values(
+            id=ids.uuid7(), customer_id=row["id"], topic=computation.topic, value=given["value"], **by
+        )
+    )
+    _let_count(call, computation, row, computed, given["value"], "overruled", by)
+
+
+def take_back(call: Call, request: pb.TakeBackOverrulingRequest) -> None:
+    """Let what was computed count again; where nothing was, what was said stays without being anybody's word."""
+    computation, row = _find(call, request)
+    if not _end(call, computation.topic, row["id"]):
+        raise errors.Conflict("not_overruled")
+    computed = _computed(call, computation.topic, row["id"])
+    by = {"user_id": call.caller.user_id or None, "user_name": call.caller.name}
+    _let_count(call, computation, row, computed, computed.value, "taken_back", by)
+
+
+def _find(call: Call, request: Any) -> tuple[Computation, Row]:
+    computation = of_topic(request.topic)
+    if computation is None:
+        raise errors.NotFound()
+    return computation, writing.locked(call, CUSTOMERS, request.customer_id, None)
+
+
+def _computed(call: Call, topic: str, customer_id: str) -> Result:
+    query = select(results).where(results.c.customer_id == customer_id, results.c.topic == topic)
+    found = call.connection.execute(query).one_or_none()
+    if found is None:
+        return Result(customer_id, "")
+    return Result(customer_id, found.value, found.rule_id, found.rule_version, found.reasons)
+
+
+def _end(call: Call, topic: str, customer_id: str) -> bool:
+    """End what was said so far; whether there was anything."""
+    ended = (
+        update(overruling)
+        .where(
+            overruling.c.customer_id == customer_id, overruling.c.topic == topic, overruling.c.end_time.is_(None)
+        )
+        .values(end_time=datetime.now(UTC))
+        .returning(overruling.c.id)
+    )
+    return call.connection.execute(ended).first() is not None
+
+
+def _let_count(
+    call: Call, computation: Computation, row: Row, computed: Result, value: str, action: str, by: dict[str, Any]
+) -> None:
+    today = clock.today(call)
+    was = row[computation.topic]
+    if value and value != was and computation.apply is not None:
+        if not computation.apply(call, row["id"], value, today):
+            raise errors.Invalid(Problem("value", "not_a_standing", {"value": value}))
+    keeping.log_entries(call, [keeping.entry(computation.topic, computed, was, value or was, today, action, **by)])
