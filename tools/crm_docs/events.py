@@ -8,6 +8,7 @@ from crm_kit import audit
 PARTS = {
     "custom_field": "CustomField",
     "dictionary_entry": "DictionaryEntry",
+    "job": "Job",
     "number_format": "NumberFormat",
     "team_member": "TeamMember",
 }

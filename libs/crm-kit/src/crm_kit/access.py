@@ -261,6 +261,14 @@ class Organisation:
             self._kept[(user_id, session_id)] = (now + self.KEPT, access)
         return access
 
+    def person(self, user_id: str) -> Access:
+        """What a person may do now, in whose name something is done without a session. UNAUTHENTICATED if disabled."""
+        with self._reader.connect() as connection:
+            row = connection.execute(select(user).where(user.c.id == user_id, ~user.c.deleted)).one_or_none()
+            if row is None or not row.active:
+                raise errors.Unauthenticated("account_disabled")
+            return _read(connection, self._reader, row)
+
     def system(self) -> Access:
         """What the suite itself may do when nobody asked it: everything, under no person's name."""
         return Access(

@@ -25,6 +25,8 @@ from sqlalchemy import Engine, MetaData, Table
 from crm_kit import db, idempotency, inbox, key_commands, logs, organisation, outbox, rotation, rpc, sealing, team
 from crm_kit.access import Organisation
 from crm_kit.inbox import Every, Handler, Inbox
+from crm_kit.jobs import Jobs, Kind
+from crm_kit.jobs import metadata as jobs_metadata
 from crm_kit.peers import Peers
 from crm_kit.settings import Settings, SettingsError
 from crm_kit.timers import Timer, Timers
@@ -40,6 +42,7 @@ KIT_METADATA = (
     team.metadata,
     sealing.metadata,
     rotation.metadata,
+    jobs_metadata,
 )
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
@@ -72,6 +75,9 @@ class Service:
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
     timers: Sequence[Timer] = ()
+    jobs: Sequence[Kind] = ()
+    job_ended: Callable[[rpc.Call, str], None] = lambda call, job_id: None
+    """Tells the end of a job, by its id, in the transaction that ends it."""
     commands: Mapping[str, Callable[[Service], None]] = field(default_factory=dict)
     """What an operator can do with this service beyond the commands that all have."""
     settings: Settings = field(init=False)
@@ -152,8 +158,13 @@ class Service:
         """Answer RPCs until SIGTERM, and do the background work in the same process."""
         self.keys.check()
         worker = Work(self.writer, self.settings.nats_url, self.inbox(), tells_freshness=self.tells_freshness)
-        clock = self._clock(worker)
-        server, state = self.server(worker.wake if work else lambda: None)
+        clock, runner = self._clock(worker), self.runner(worker.wake)
+
+        def wake() -> None:
+            worker.wake()
+            runner.wake()
+
+        server, state = self.server(wake if work else lambda: None)
         self.listen(server)
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)
@@ -161,6 +172,7 @@ class Service:
         if work:
             worker.start()
             clock.start()
+            runner.start()
         state.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("serving on %s", self.settings.address)
         stop.wait()
@@ -168,6 +180,7 @@ class Service:
         server.stop(GRACE).wait()
         self.rpcs.refusals.flush()
         if work:
+            runner.stop()
             clock.stop()
             worker.stop()
         log.info("stopped")
@@ -184,11 +197,13 @@ class Service:
             relay=relay,
             tells_freshness=self.tells_freshness,
         )
-        clock = self._clock(worker)
+        clock, runner = self._clock(worker), self.runner(worker.wake)
         worker.start()
         clock.start()
+        runner.start()
         log.info("working")
         stop.wait()
+        runner.stop()
         clock.stop()
         worker.stop()
         log.info("stopped")
@@ -216,6 +231,11 @@ class Service:
         for then in call.after_commit:
             then()
         return bool(call.events)
+
+    def runner(self, wake: Callable[[], None] = lambda: None) -> Jobs:
+        """What does the service's jobs; `wake` is told of events to send."""
+        name, organisation = self.name, self.organisation
+        return Jobs(self.writer, name, organisation, self.jobs, committed=wake, ended=self.job_ended)
 
     def _clock(self, worker: Work) -> Timers:
         """What is done by the clock: the service's own, and sealing again what old keys sealed."""

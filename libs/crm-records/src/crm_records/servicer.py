@@ -7,6 +7,7 @@ Import for its noun; the class itself holds only the verbs that are the noun's o
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from google.api.httpbody_pb2 import HttpBody
@@ -18,6 +19,7 @@ from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
 from crm_kit.inbox import Handler
+from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
 from crm_records import (
     acting,
@@ -43,6 +45,7 @@ from crm_records import fields as kinds
 from crm_records.belongings import BelongingServicer
 from crm_records.explain import AccessServicer
 from crm_records.exporting import PrivacyServicer
+from crm_records.jobs import JobServicer
 from crm_records.record import Record, Registry
 from crm_records.teams import TeamServicer
 
@@ -258,8 +261,8 @@ class FieldServicer(OfAllRecords):
         return revealing.reveal(call, self._record(request.record_type), request)
 
 
-def servicers(registry: Registry) -> dict[str, object]:
-    """What a service answers for all of its records, by the name of the contract's service."""
+def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object]:
+    """What a service answers for all of its records and their jobs, by the name of the contract's service."""
     return {
         "RecordService": RecordServicer(registry),
         "FieldService": FieldServicer(registry),
@@ -267,6 +270,7 @@ def servicers(registry: Registry) -> dict[str, object]:
         "TeamService": TeamServicer(registry),
         "AccessService": AccessServicer(registry),
         "BelongingService": BelongingServicer(registry),
+        "JobService": JobServicer(registry, jobs),
         "PrivacyService": PrivacyServicer(registry),
     }
 

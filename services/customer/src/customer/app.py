@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crm_kit.jobs import Kind
 from crm_kit.service import Service
-from crm_records import acting
+from crm_records import acting, jobs
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -20,6 +21,8 @@ from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServi
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
 REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS], names=[_ACTOR])
 
+JOBS: list[Kind] = []
+
 
 def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
@@ -28,7 +31,7 @@ def servicers(service: Service) -> dict[str, object]:
         "ContactService": ContactServicer(),
         "DemandService": DemandServicer(),
         "InteractionService": InteractionServicer(),
-        **records.servicers(REGISTRY),
+        **records.servicers(REGISTRY, service.jobs),
     }
 
 
@@ -37,6 +40,8 @@ SERVICE = Service(
     contract="crm.customer.v1",
     servicers=servicers,
     handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
+    jobs=JOBS,
+    job_ended=jobs.ended,
     seed=first_entries.seed_dictionaries,
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],

@@ -68,7 +68,7 @@ def servicers(service: Service) -> dict[str, object]:
         "SingleSignOnService": SingleSignOnServicer(service),
         "HandoverService": HandoverServicer(),
         "PrivacyRequestService": PrivacyRequestServicer(),
-        **records.servicers(REGISTRY),
+        **records.servicers(REGISTRY, service.jobs),
     }
 
 

@@ -118,12 +118,11 @@ def _contract() -> tuple[dict[str, tuple[str, str]], list[str], list[str], set[s
         for service in file.service:
             for method in service.method:
                 rule = cast(rule_pb2.Rule, method.options.Extensions[cast(Any, rule_pb2.rule)])
-                asked.update(dict.fromkeys(rule.also))
-                right = rule.right
-                if right.startswith("{record_type}."):
-                    generic[right.partition(".")[2]] = None
-                elif right:
-                    asked[right] = None
+                for right in filter(None, [*rule.also, rule.right]):
+                    if right.startswith("{record_type}."):
+                        generic[right.partition(".")[2]] = None
+                    else:
+                        asked[right] = None
     return labels, list(asked), list(generic), owned
 
 

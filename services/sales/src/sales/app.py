@@ -34,7 +34,7 @@ def servicers(service: Service) -> dict[str, object]:
         "PriceItemService": PriceItemServicer(),
         "PipelineService": PipelineServicer(),
         "OpportunityService": OpportunityServicer(),
-        **records.servicers(REGISTRY),
+        **records.servicers(REGISTRY, service.jobs),
     }
 
 

@@ -21,7 +21,7 @@ def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
     return {
         "ServiceRequestService": ServiceRequestServicer(),
-        **records.servicers(REGISTRY),
+        **records.servicers(REGISTRY, service.jobs),
     }
 
 

@@ -28,7 +28,7 @@ def servicers(service: Service) -> dict[str, object]:
         "TaskService": TaskServicer(),
         "TaskCommentService": TaskCommentServicer(),
         "NotificationService": NotificationServicer(),
-        **records.servicers(REGISTRY),
+        **records.servicers(REGISTRY, service.jobs),
     }
 
 

@@ -180,6 +180,11 @@ class Server:
             batch.append(Delivery(self._sequence, e.id, subject, e.SerializeToString()))
         inbox.apply(batch)
 
+    def run_jobs(self, steps: int = 10_000) -> int:
+        """Do the steps of queued jobs until nothing is left to do, or so many; how many were done."""
+        runner = self.service.runner()
+        return next((n for n in range(steps) if not runner.step()), steps)
+
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
         """Run a statement on the service's database; the rows it gives."""
         with self.service.writer.begin() as connection:

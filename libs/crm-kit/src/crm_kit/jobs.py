@@ -1,0 +1,427 @@
+"""Long work in small steps: with progress, to be cancelled, and not to be lost by whatever kills the process.
+
+A job is a row. A step does the next piece of it, some hundred rows, in one transaction together with the row's new
+position: a crash undoes the whole step, and the next process takes the job on from where the last commit left it. The
+step holds the row's lock, so no two processes do the same step, and none has to tell that it is alive. Of several jobs
+each gets a step in turn, so a small one does not wait for the end of a large one.
+
+A person's job acts in that person's name, with the rights they have at each step.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy import text as sql_text
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+
+from crm_kit import caller, errors, ids, logs, rpc
+from crm_kit.access import Organisation
+from crm_kit.caller import Caller
+from crm_kit.db import one_of
+from crm_kit.rpc import Call
+
+log = logging.getLogger("jobs")
+
+metadata = MetaData()
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+OPEN = (QUEUED, RUNNING)
+STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
+
+ZONE = ZoneInfo("Asia/Shanghai")
+"""Whose days daily jobs go by."""
+PAUSE = 0.5
+"""Seconds between looks for work that nobody woke us for."""
+TRIES = 3
+"""How often a step may fail, one time after the other, before its job has."""
+PART = 1024 * 1024
+"""Bytes of a file in one row."""
+FILES_KEPT, JOBS_KEPT = 7, 180
+"""Days after its end that a job's files, and the job itself, are kept."""
+
+errors.texts(
+    {
+        "job_over": ("任务已结束", "The job is over"),
+        "job_failed": ("任务因内部错误中止，已记录", "The job was ended by an internal error; it has been recorded"),
+    }
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("kind", Text, nullable=False),
+    # What it is about: whose rights say who may look at it.
+    Column("record_type", Text, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    # Where the next step begins; only the kind of job knows what it means.
+    Column("position", JSONB),
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("total", Integer),
+    Column("result", JSONB, nullable=False, server_default="{}"),
+    Column("reason", Text),
+    Column("cancelling", Boolean, nullable=False, server_default="false"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    # Only one job has a key: a daily one is started once, whoever looks at the clock.
+    Column("key", Text),
+    Column("creator_id", Uuid(as_uuid=False)),
+    Column("creator_name", Text, nullable=False),
+    Column("right", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("trace_parent", Text, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    Column("start_time", DateTime(timezone=True)),
+    Column("step_time", DateTime(timezone=True), nullable=False),
+    Column("finish_time", DateTime(timezone=True)),
+    Column("version", Integer, nullable=False, server_default="1"),
+)
+Index("ix_job_open", job.c.step_time, postgresql_where=job.c.finish_time.is_(None))
+Index("ix_job_creator_id", job.c.creator_id, job.c.id)
+Index("ix_job_record_type", job.c.record_type, job.c.id)
+Index("ix_job_finish_time", job.c.finish_time)
+Index("uq_job_key", job.c.key, unique=True, postgresql_where=job.c.key.is_not(None))
+
+job_file = Table(
+    "job_file",
+    metadata,
+    Column("job_id", Uuid(as_uuid=False), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("content_type", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""What a job was given or has made, in parts, so that no statement carries a whole file."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A job as its step sees it."""
+
+    id: str
+    kind: str
+    record_type: str
+    parameters: Mapping[str, Any]
+    position: Any
+    done: int
+    total: int | None
+    result: dict[str, Any]
+    creator_id: str
+    create_time: datetime
+
+
+@dataclass(slots=True)
+class Step:
+    """What a step did. `position` is where the next one begins; None: there is none, the job is done."""
+
+    position: Any = None
+    done: int = 0
+    """Rows done in this step."""
+    total: int | None = None
+    """All there is to do, once it is known."""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """What to keep as the job's result, over what was kept before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of job. `step` does the next piece of one, in at most about a second."""
+
+    name: str
+    label: tuple[str, str]
+    step: Callable[[Call, Job], Step]
+    daily: time | None = None
+    """Starts by itself, in the suite's own name, once a day from this time on (`ZONE`); `parameters["day"]` says
+    which day it is for."""
+    record_type: str = ""
+    """Of a daily one."""
+    ended: Callable[[Call, Job, str], None] | None = None
+    """Told in the transaction that ends a job other than by its last step: (call, job, "failed" or "cancelled")."""
+
+
+def start(
+    call: Call,
+    kind: str,
+    record_type: str,
+    parameters: Mapping[str, Any],
+    *,
+    total: int | None = None,
+    key: str | None = None,
+    job_id: str = "",
+) -> str | None:
+    """Queue a job in the call's transaction, in the caller's name; its id. None if there is one of this `key`."""
+    now = datetime.now(UTC)
+    row = {
+        "id": job_id or ids.uuid7(),
+        "kind": kind,
+        "record_type": record_type,
+        "parameters": dict(parameters),
+        "state": QUEUED,
+        "total": total,
+        "key": key,
+        "creator_id": call.caller.user_id or None,
+        "creator_name": call.caller.name,
+        "right": call.caller.right,
+        "session_id": call.caller.session_id,
+        "address": call.metadata.address,
+        "language": call.metadata.language,
+        "request_id": call.metadata.request_id,
+        "trace_parent": call.metadata.trace_parent,
+        "create_time": now,
+        "step_time": now,
+    }
+    query = (
+        pg.insert(job).values(row).on_conflict_do_nothing(index_elements=["key"], index_where=job.c.key.is_not(None))
+    )
+    return call.connection.scalar(query.returning(job.c.id))
+
+
+def cancel(connection: Connection, job_id: str) -> None:
+    """Ask a job to end after the step under way; what it did stays. FAILED_PRECONDITION if it is over."""
+    asked = update(job).where(job.c.id == job_id, job.c.finish_time.is_(None)).values(cancelling=True)
+    if connection.scalar(asked.returning(job.c.id)) is None:
+        raise errors.Conflict("job_over")
+
+
+def save_file(connection: Connection, job_id: str, name: str, content_type: str, content: bytes) -> None:
+    """Keep a file of a job, in place of one of the same name."""
+    connection.execute(delete(job_file).where(job_file.c.job_id == job_id, job_file.c.name == name))
+    parts = [content[i : i + PART] for i in range(0, len(content), PART)] or [b""]
+    for part, piece in enumerate(parts):
+        row = {"job_id": job_id, "name": name, "part": part, "content_type": content_type, "content": piece}
+        connection.execute(insert(job_file).values(row))
+
+
+def read_file(connection: Connection, job_id: str, name: str) -> tuple[str, bytes] | None:
+    """(content type, content) of a job's file; None if there is none, or no longer."""
+    query = select(job_file.c.content_type, job_file.c.content).where(job_file.c.job_id == job_id)
+    rows = connection.execute(query.where(job_file.c.name == name).order_by(job_file.c.part)).all()
+    return (rows[0].content_type, b"".join(bytes(r.content) for r in rows)) if rows else None
+
+
+class Jobs:
+    """The jobs of one service, in a thread of their own. Any number of processes may do steps."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        service: str,
+        organisation: Organisation,
+        kinds: Sequence[Kind],
+        *,
+        committed: Callable[[], None] = lambda: None,
+        ended: Callable[[Call, str], None] = lambda call, job_id: None,
+    ) -> None:
+        """`committed` is told of events to send; `ended` runs in the transaction that ends a job."""
+        self._engine, self._service, self._organisation = engine, service, organisation
+        self._kinds = {k.name: k for k in kinds}
+        self._committed, self._ended = committed, ended
+        self._day = ""
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin, if there is anything that could be done."""
+        if self._kinds:
+            self._thread.start()
+
+    def wake(self) -> None:
+        """A job was queued. From any thread."""
+        self._woken.set()
+
+    def stop(self, timeout: float = 8.0) -> None:
+        """Finish the step under way and end."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        said = ""
+        while not self._stopping.is_set():
+            try:
+                self.start_daily(datetime.now(UTC))
+                busy = self.step()
+                said = ""
+            except Exception as error:
+                busy, what = False, logs.said(error)
+                if what != said:
+                    log.warning("%s", what)
+                    said = what
+            if not busy:
+                self._woken.wait(PAUSE)
+                self._woken.clear()
+
+    def start_daily(self, now: datetime) -> None:
+        """Queue the daily jobs that are due and were not queued today; once a day also drop what is old."""
+        local = now.astimezone(ZONE)
+        due = [k for k in self._kinds.values() if k.daily is not None and local.time() >= k.daily]
+        mark = f"{local:%Y-%m-%d} {len(due)}"
+        if mark == self._day:
+            return
+        with self._engine.begin() as connection:
+            call = rpc.system_call(connection, self._service, self._organisation)
+            for kind in due:
+                day = f"{local:%Y-%m-%d}"
+                start(call, kind.name, kind.record_type, {"day": day}, key=f"{kind.name} {day}")
+            sweep(connection)
+        self._day = mark
+
+    def step(self) -> bool:
+        """Do one step of the job that has waited longest; False where there is none."""
+        failed: tuple[Any, Exception] | None = None
+        with self._engine.connect() as connection, connection.begin():
+            row = self._claim(connection)
+            if row is None:
+                return False
+            call = None
+            try:
+                with connection.begin_nested():
+                    call = self._call(connection, row)
+                    self._advance(call, row)
+                    call.send_events()
+            except Exception as error:
+                if _is_elsewhere(error):
+                    raise
+                failed = (row, error)
+                call = None
+            if failed is not None:
+                call = self._fail(connection, *failed)
+        if call is not None:
+            for then in call.after_commit:
+                then()
+            if call.events:
+                self._committed()
+        return True
+
+    def _claim(self, connection: Connection) -> Any:
+        mine = one_of(job.c.kind, sorted(self._kinds))
+        query = select(job).where(job.c.finish_time.is_(None), mine).order_by(job.c.step_time, job.c.id).limit(1)
+        return connection.execute(query.with_for_update(skip_locked=True)).one_or_none()
+
+    def _call(self, connection: Connection, row: Any) -> Call:
+        """A call in the name of whoever started the job, as long as they may do it."""
+        call = rpc.system_call(connection, self._service, self._organisation)
+        pairs = {"x-request-id": row.request_id, "traceparent": row.trace_parent, "accept-language": row.language}
+        call.metadata = caller.read(dict(pairs), row.address)
+        if not row.creator_id:
+            return call
+        access = self._organisation.person(row.creator_id)
+        if access.restricted:
+            access = access.here(row.address)
+        if row.right and not access.may(row.right):
+            raise errors.Denied("right_missing", right=row.right)
+        call.caller = Caller(access, row.session_id, row.right)
+        return call
+
+    def _advance(self, call: Call, row: Any) -> None:
+        kind, now = self._kinds[row.kind], datetime.now(UTC)
+        values: dict[str, Any] = {"step_time": now, "failures": 0, "version": row.version + 1}
+        if row.cancelling:
+            if kind.ended is not None:
+                kind.ended(call, _job(row), CANCELLED)
+            values |= {"state": CANCELLED, "finish_time": now}
+        else:
+            step = kind.step(call, _job(row))
+            values |= {"position": step.position, "done": row.done + step.done}
+            values |= {"state": RUNNING, "start_time": row.start_time or now, "result": {**row.result, **step.result}}
+            if step.total is not None:
+                values["total"] = step.total
+            if step.position is None:
+                values |= {"state": DONE, "finish_time": datetime.now(UTC)}
+        call.connection.execute(update(job).where(job.c.id == row.id).values(values))
+        if "finish_time" in values:
+            self._ended(call, row.id)
+
+    def _fail(self, connection: Connection, row: Any, error: Exception) -> Call | None:
+        """Count a failure of a step that left nothing behind; the last one ends the job, a refusal does at once."""
+        now = datetime.now(UTC)
+        values: dict[str, Any] = {"step_time": now, "failures": row.failures + 1}
+        refused = isinstance(error, errors.Refusal)
+        if not refused:
+            log.error("job %s (%s) failed", row.id, row.kind, exc_info=error)
+        call = None
+        if refused or values["failures"] >= TRIES:
+            told = error if isinstance(error, errors.Refusal) else errors.Conflict("job_failed")
+            reasons = [p.message(row.language) for p in told.problems] or [told.message(row.language)]
+            values |= {"state": FAILED, "reason": "; ".join(reasons), "finish_time": now, "version": row.version + 1}
+        connection.execute(update(job).where(job.c.id == row.id).values(values))
+        if "finish_time" in values:
+            call = self._named(connection, row)
+            kind = self._kinds[row.kind]
+            if kind.ended is not None:
+                kind.ended(call, _job(row), FAILED)
+            self._ended(call, row.id)
+            call.send_events()
+        return call
+
+    def _named(self, connection: Connection, row: Any) -> Call:
+        """A call that may do everything, under the name of whoever started the job: to tell its end."""
+        call = rpc.system_call(connection, self._service, self._organisation)
+        if row.creator_id:
+            call.caller.access = replace(call.access, user_id=row.creator_id, name=row.creator_name)
+        return call
+
+
+def sweep(connection: Connection) -> None:
+    """Drop the files, and later the jobs, of what ended long ago."""
+    ended = select(job.c.id).where(job.c.finish_time < func.now() - sql_text(f"interval '{FILES_KEPT} days'"))
+    connection.execute(delete(job_file).where(job_file.c.job_id.in_(ended)))
+    connection.execute(delete(job).where(job.c.finish_time < func.now() - sql_text(f"interval '{JOBS_KEPT} days'")))
+
+
+def _job(row: Any) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        record_type=row.record_type,
+        parameters=row.parameters,
+        position=row.position,
+        done=row.done,
+        total=row.total,
+        result=dict(row.result),
+        creator_id=row.creator_id or "",
+        create_time=row.create_time,
+    )
+
+
+def _is_elsewhere(error: Exception) -> bool:
+    """Whether nothing is wrong with the step: the database is away, or another transaction was in its way."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, (DeadlockDetected, SerializationFailure, LockNotAvailable)):
+        return True
+    return isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError)) and cause.sqlstate is None
