@@ -13,7 +13,8 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
-from customer import pinyin
+from customer import clock, pinyin
+from customer.standing import marks
 from customer.tables import contact, customer, usage
 
 errors.texts(
@@ -103,9 +104,15 @@ class Customers(Record):
         if before is None:
             row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
             row["review_mark"] = "pending"
+            row["lifecycle"], row["lifecycle_date"] = "potential", clock.today(call)
         _check_employees(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             _check_parent(call, row)
+
+    def written(self, call: Call, row: Row, before: Row | None) -> None:
+        """What is computed of it looks at its purchasing power."""
+        if row["purchasing_power"] != (before or {}).get("purchasing_power"):
+            marks.mark(call.connection, [row["id"]])
 
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from crm_kit.rpc import Call
 from crm_records import seed
 from crm_records.seed import Entry
+from customer.churn import first_entries as churn
+from customer.lifecycle import first_entries as lifecycle
 
 DICTIONARIES: dict[str, list[Entry]] = {
     "customer_type": [
@@ -157,3 +159,5 @@ DICTIONARIES: dict[str, list[Entry]] = {
 def seed_dictionaries(call: Call) -> None:
     """Run after every migration."""
     seed.dictionary_entries(call, DICTIONARIES)
+    lifecycle.seed_all(call)
+    churn.seed_all(call)

@@ -17,6 +17,7 @@ from crm_records import fields as kinds
 from crm_records import listing, reaching
 from crm_records.record import Record, Row
 from customer.customers import CUSTOMERS
+from customer.standing import marks
 from customer.tables import customer, happening, interaction
 
 
@@ -41,6 +42,7 @@ class Interactions(Record):
                 .where(customer.c.id == row["customer_id"], later)
                 .values(last_contact_time=row["start_time"])
             )
+            marks.mark(call.connection, [row["customer_id"]])
 
 
 INTERACTIONS = Interactions()

@@ -1,7 +1,7 @@
 """Computing customers anew. A computation takes a bunch of customers and a day, and says what each of them is.
 
-To add one: make a `Computation`, put it into `COMPUTATIONS` where the service is put together, after those whose results
-it looks at. Whatever matters to it calls `marks.mark`; that time alone changes results is the daily sweep's.
+To add one: make a `Computation` and put it into `COMPUTATIONS` where the service is put together, after those whose
+results it looks at. Whatever matters to it calls `marks.mark`; that time alone changes results is the daily sweep's.
 """
 
 from __future__ import annotations
@@ -73,20 +73,27 @@ def recompute(call: Call, customer_ids: Sequence[str], today: date) -> None:
             keeping.keep(bunch, computation, computation.compute(bunch, today), today)
 
 
-def recompute_marked(call: Call, today: date | None = None) -> int:
-    """Compute those that were marked; how many customers that were. If one cannot be computed, the others are.
+def by_the_clock(call: Call) -> None:
+    """What the timer does."""
+    recompute_marked(call)
 
-    Such a one is told in the log and left to the daily sweep: it must not hold up the rest for ever.
-    """
+
+def recompute_marked(call: Call, today: date | None = None) -> int:
+    """Compute those that were marked; how many customers that were. One that cannot be computed is told in the log and
+    left to the daily sweep: it must not hold up the rest for ever."""
     found = marks.waiting(call.connection)
     if not found:
         return 0
-    day = today or clock.today(call)
-    if not _attempt(call, list(found), day):
-        for customer_id in found:
-            _attempt(call, [customer_id], day)
+    recompute_each(call, list(found), today or clock.today(call))
     marks.done(call.connection, [m for ids in found.values() for m in ids])
     return len(found)
+
+
+def recompute_each(call: Call, customer_ids: Sequence[str], today: date) -> None:
+    """Like `recompute`; where somebody cannot be computed, the others are."""
+    if not _attempt(call, customer_ids, today):
+        for customer_id in customer_ids:
+            _attempt(call, [customer_id], today)
 
 
 def _attempt(call: Call, customer_ids: Sequence[str], today: date) -> bool:

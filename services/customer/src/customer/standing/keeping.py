@@ -28,9 +28,7 @@ _KEPT = ("value", "since_date", "rule_id", "rule_version", "reasons")
 _values = {n: bindparam(n, type_=results.c[n].type) for n in ("customer_id", "topic", *_KEPT)}
 _insert = insert(results).values(_values)
 _KEEP = sql.prepare(
-    _insert.on_conflict_do_update(
-        index_elements=["customer_id", "topic"], set_={n: _insert.excluded[n] for n in _KEPT}
-    )
+    _insert.on_conflict_do_update(index_elements=["customer_id", "topic"], set_={n: _insert.excluded[n] for n in _KEPT})
 )
 _LOGGED = (
     *("id", "customer_id", "topic", "from_value", "to_value", "date", "action"),
@@ -61,8 +59,7 @@ def keep(bunch: Bunch, computation: Computation, computed: Sequence[Result], tod
                 if computation.apply is not None and not computation.apply(call, one.customer_id, one.value, today):
                     continue
                 logged.append(entry(topic, one, was, one.value, today, "computed"))
-        since = today if changed else old.since_date
-        stored.append(_row(topic, one, since))
+        stored.append(_row(topic, one, today if old is None or changed else old.since_date))
     _KEEP.run_many(call.connection, stored)
     _LOG.run_many(call.connection, logged)
 

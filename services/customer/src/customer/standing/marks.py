@@ -1,4 +1,4 @@
-"""Which customers are to be computed anew: marked in the transaction of what was written, taken within a second or so."""
+"""Which customers are to be computed anew: marked in the transaction of what was written, taken within a second."""
 
 from __future__ import annotations
 

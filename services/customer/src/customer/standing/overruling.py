@@ -74,9 +74,7 @@ def _end(call: Call, topic: str, customer_id: str) -> bool:
     """End what was said so far; whether there was anything."""
     ended = (
         update(overruling)
-        .where(
-            overruling.c.customer_id == customer_id, overruling.c.topic == topic, overruling.c.end_time.is_(None)
-        )
+        .where(overruling.c.customer_id == customer_id, overruling.c.topic == topic, overruling.c.end_time.is_(None))
         .values(end_time=datetime.now(UTC))
         .returning(overruling.c.id)
     )
@@ -88,7 +86,7 @@ def _let_count(
 ) -> None:
     today = clock.today(call)
     was = row[computation.topic]
-    if value and value != was and computation.apply is not None:
-        if not computation.apply(call, row["id"], value, today):
-            raise errors.Invalid(Problem("value", "not_a_standing", {"value": value}))
+    counts = value in ("", was) or computation.apply is None or computation.apply(call, row["id"], value, today)
+    if not counts:
+        raise errors.Invalid(Problem("value", "not_a_standing", {"value": value}))
     keeping.log_entries(call, [keeping.entry(computation.topic, computed, was, value or was, today, action, **by)])

@@ -11,9 +11,7 @@ class StandingServicer:
     def ListStandings(self, call: Call, request: pb.ListStandingsRequest) -> pb.ListStandingsResponse:
         return showing.of_customer(call, request.customer_id)
 
-    def ListStandingHistory(
-        self, call: Call, request: pb.ListStandingHistoryRequest
-    ) -> pb.ListStandingHistoryResponse:
+    def ListStandingHistory(self, call: Call, request: pb.ListStandingHistoryRequest) -> pb.ListStandingHistoryResponse:
         return showing.past(call, request)
 
     def OverruleStanding(self, call: Call, request: pb.OverruleStandingRequest) -> pb.Standing:

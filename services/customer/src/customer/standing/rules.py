@@ -13,6 +13,7 @@ from crm_kit.rpc import Call
 from crm_records import sql, writing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
+from customer.standing import sweep
 
 errors.texts(
     {
@@ -85,10 +86,10 @@ class Rules(Record):
         if others is not None:
             for other in self._found(call, select(self.table).where(self.in_force(), others).with_for_update()):
                 writing.write(call, self, other["id"], None, "retired", lambda _before: {"state": RETIRED})
+        sweep.start(call)
         return writing.act(call, self, request.id, request.etag, "activate")
 
     def retire(self, call: Call, request: Any) -> Any:
         """Take a rule out of force."""
+        sweep.start(call)
         return writing.act(call, self, request.id, request.etag, "retire")
-
-

@@ -1,4 +1,4 @@
-"""Entries of the trade ledger: orders and receipts, typed in, imported, or written by what another service announced."""
+"""Entries of the trade ledger: orders and receipts, typed in, imported, or written from another service's events."""
 
 from __future__ import annotations
 

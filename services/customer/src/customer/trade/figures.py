@@ -76,7 +76,9 @@ def of_customer(call: Call, request: pb.GetTradeFiguresRequest) -> pb.TradeFigur
     first, last = given["from_date"] or date(today.year, 1, 1), given["until_date"] or today
     if last < first:
         raise errors.Invalid(Problem("untilDate", "period_ends_before_start"))
-    power, first_order, last_order = _CUSTOMER.run(call.connection, {"customer_id": customer_id}).fetchone() or (None,) * 3
+    power, first_order, last_order = (
+        _CUSTOMER.run(call.connection, {"customer_id": customer_id}).fetchone() or (None,) * 3
+    )
     period = {"customer_id": customer_id, "from_date": first, "until_date": last}
     sums = {k: (s, n) for k, s, n in _SUMS.run(call.connection, period).fetchall()}
     answer = pb.TradeFigures(customer_id=customer_id, from_date=first.isoformat(), until_date=last.isoformat())

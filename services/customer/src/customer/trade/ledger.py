@@ -28,8 +28,8 @@ def put(
 ) -> pb.TradeEntry | None:
     """Let the ledger say what a source says: one entry for a source, in the order of the source's versions.
 
-    A version that is not newer than the one that is there changes nothing, so the same may come twice. Without a message
-    the source is gone, and so is its entry. The entry as it stands is returned; None where there is none.
+    A version that is not newer than the one that is there changes nothing, so the same may come twice. Without a
+    message the source is gone, and so is its entry. The entry as it stands is returned; None where there is none.
     """
     from customer.trade.entries import IN_STEP, MANUAL, TRADE_ENTRIES
 
@@ -41,7 +41,7 @@ def put(
         return None if row["delete_time"] else writing.answer(call, TRADE_ENTRIES, row)
     if message is None:
         return None
-    source = {"source_type": source_type, "source_id": source_id, "source_version": version}
+    source: Any = {"source_type": source_type, "source_id": source_id, "source_version": version}
     made: pb.TradeEntry = writing.create(call, TRADE_ENTRIES, message, **source)
     return made
 
@@ -106,7 +106,10 @@ def count(connection: Connection, before: Row | None, after: Row) -> None:
             place = 0 if row["kind"] == "order" else 2
             added[place] += sign * row["base_amount"]
             added[place + 1] += sign * (1 if row["amount"] > 0 else 0)
-    rows = [{"customer_id": customer_id, "month": m, **dict(zip(FIGURES, added, strict=True))} for m, added in months.items()]
+    rows = [
+        {"customer_id": customer_id, "month": m, **dict(zip(FIGURES, added, strict=True))}
+        for m, added in months.items()
+    ]
     _ADD.run_many(connection, sorted(rows, key=lambda r: r["month"]))
     ends = _ends(connection, locked, before, after)
     if ends != tuple(locked):

@@ -22,4 +22,4 @@ trade_month = Table(
     Column("receipt_amount", Numeric(20, 2), nullable=False, server_default=text("0")),
     Column("receipt_count", Integer, nullable=False, server_default=text("0")),
 )
-"""Sums of the living entries in CNY, kept in the transaction of each entry. Returns lower amounts and are not counted."""
+"""Sums of the living entries in CNY, kept in the transaction of each. Returns lower amounts and are not counted."""
