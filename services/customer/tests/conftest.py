@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -30,6 +31,12 @@ def server(running_server: Server) -> Server:
 def boss(server: Server) -> Client:
     """Somebody with every right on everything."""
     return server.person(name="总经理")
+
+
+@pytest.fixture
+def today() -> date:
+    """The day where the company is."""
+    return datetime.now(ZoneInfo("Asia/Shanghai")).date()
 
 
 @pytest.fixture

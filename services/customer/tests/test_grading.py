@@ -86,9 +86,7 @@ def test_shares_at_the_borders_are_graded_exactly(
     assert boss.GetCustomer(id=one).relation == expected
 
 
-def test_a_share_is_compared_without_rounding(
-    boss: Client, rule: Any, customer: Any, order: Any, sweep: Any
-) -> None:
+def test_a_share_is_compared_without_rounding(boss: Client, rule: Any, customer: Any, order: Any, sweep: Any) -> None:
     """A third of a year's power: 29.9999…% is not 30 %, though it is shown as 30.00."""
     rule(SHARE, base="share", months=4)
     one = customer(purchasing_power="1000000")
@@ -188,9 +186,7 @@ def test_it_is_graded_anew_as_orders_arrive_and_the_history_is_kept(
     assert [c.after.string_value for e in graded for c in e.changes] == ["small", "medium", "new"]
 
 
-def test_a_period_ends_with_the_calendar_month(
-    boss: Client, rule: Any, customer: Any, order: Any, sweep: Any
-) -> None:
+def test_a_period_ends_with_the_calendar_month(boss: Client, rule: Any, customer: Any, order: Any, sweep: Any) -> None:
     rule(months=3)
     one = customer()
     order(one, "2026-09-01", "10000")
@@ -264,13 +260,12 @@ def test_a_plain_edit_stays_until_the_rules_come_to_something_else(
 
 
 def test_a_dry_run_says_what_putting_it_in_force_then_does(
-    boss: Client, server: Server, rule: Any, customer: Any, order: Any, sweep: Any
+    boss: Client, server: Server, rule: Any, customer: Any, order: Any, sweep: Any, today: date
 ) -> None:
     rule()
     ids = [customer(f"客户{i}", purchasing_power="1000000") for i in range(6)]
     for one, amount in zip(ids[1:], ("9000", "10000", "400000", "510000", "2000000"), strict=True):
         order(one, "2026-11-01", amount)
-    today = date.today()
     sweep(today)
     boss.OverruleStanding(customer_id=ids[5], topic="relation", value="familiar", note="多年合作")
     before = {c.id: c.relation for c in boss.ListCustomers().customers}
@@ -288,9 +283,7 @@ def test_a_dry_run_says_what_putting_it_in_force_then_does(
     assert sorted(moves) == [("medium", "small"), ("new", "small")]
 
 
-def test_putting_a_rule_in_force_computes_everybody(
-    boss: Client, server: Server, rule: Any, customer: Any
-) -> None:
+def test_putting_a_rule_in_force_computes_everybody(boss: Client, server: Server, rule: Any, customer: Any) -> None:
     one = customer()
     rule()
 

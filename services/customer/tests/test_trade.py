@@ -77,9 +77,7 @@ def test_other_currencies_are_summed_in_cny(server: Server, customer: Any, order
         order(customer.id, "2026-03-01", "1", currency="EUR")
 
 
-def test_what_cannot_be_is_refused_and_leaves_nothing(
-    server: Server, customer: Any, order: Callable[..., Any]
-) -> None:
+def test_what_cannot_be_is_refused_and_leaves_nothing(server: Server, customer: Any, order: Callable[..., Any]) -> None:
     tomorrow = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
     for field, more in (
         ("amount", {"amount": "0"}),
@@ -100,8 +98,8 @@ def test_the_same_source_is_one_entry_and_an_old_version_changes_nothing(
     boss: Client, server: Server, customer: Any
 ) -> None:
     def put(version: int, amount: str) -> None:
-        message = TradeEntry(customer_id=customer.id, kind="order", date="2026-03-01", amount=amount) if amount else None
-        server.service.act(lambda call: ledger.put(call, "sales.order", "o-1", version, message))
+        order = TradeEntry(customer_id=customer.id, kind="order", date="2026-03-01", amount=amount)
+        server.service.act(lambda call: ledger.put(call, "sales.order", "o-1", version, order if amount else None))
 
     steps = [(2, "100", "100"), (2, "100", "100"), (1, "7", "100"), (3, "150", "150"), (3, "9", "150")]
     for version, amount, expected in [*steps, (5, "", None), (4, "8", None), (6, "60", "60")]:

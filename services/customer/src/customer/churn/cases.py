@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from crm.customer.v1 import churn_cases_pb2 as pb
 from crm_kit import errors, organisation
@@ -97,7 +98,7 @@ class Last:
 def latest(call: Call, customer_ids: Sequence[str]) -> dict[str, Last]:
     """The newest case of each customer that ever had one."""
     c: Any = churn_case.c
-    query = select(c.customer_id, *(c[n] for n in Last.__slots__)).distinct(c.customer_id)
+    query = select(c.customer_id, *(c[n] for n in Last.__slots__)).ext(distinct_on(c.customer_id))
     query = query.where(one_of(c.customer_id, list(customer_ids)), c.delete_time.is_(None))
     found = call.connection.execute(query.order_by(c.customer_id, c.id.desc()))
     return {customer_id: Last(*values) for customer_id, *values in found}
