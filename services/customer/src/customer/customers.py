@@ -14,7 +14,7 @@ from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
 from customer import clock, pinyin
-from customer.standing import marks
+from customer.standing import marks, notes
 from customer.tables import contact, customer, usage
 
 errors.texts(
@@ -113,6 +113,12 @@ class Customers(Record):
         """What is computed of it looks at its purchasing power."""
         if row["purchasing_power"] != (before or {}).get("purchasing_power"):
             marks.mark(call.connection, [row["id"]])
+
+    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
+        return notes.of(call.connection, row["id"])
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        notes.forget(call.connection, after["id"])
 
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])

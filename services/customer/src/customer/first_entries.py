@@ -153,11 +153,13 @@ DICTIONARIES: dict[str, list[Entry]] = {
         ("periodical", "刊物", "Periodical"),
         ("other", "其他", "Other"),
     ],
+    **lifecycle.DICTIONARIES,
+    **churn.DICTIONARIES,
 }
 
 
 def seed_dictionaries(call: Call) -> None:
     """Run after every migration."""
     seed.dictionary_entries(call, DICTIONARIES)
-    lifecycle.seed_all(call)
-    churn.seed_all(call)
+    lifecycle.seed_rule(call)
+    churn.seed_rule(call)

@@ -20,6 +20,8 @@ SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
 BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
+TRADE, CHURN = "trade_entry", "churn_case"
+STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
 OFFER = ("product", "product_category", "price_list", "price_item")
 OWNED = ("customer", "opportunity", "service_request", "task")
 """What belongs to somebody and can be given to another."""
@@ -28,7 +30,7 @@ PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
 FAMILY = (("contact", "family"),)
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, "pipeline", "department")
+FRAME = (*OFFER, *STANDING_RULES, "pipeline", "department")
 """What everybody in business looks things up in."""
 
 
@@ -83,7 +85,8 @@ ROLES = (
         "executive",
         "高管",
         "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
-        _may(RULE, *BUSINESS, *OFFER),
+        _may(RULE, *BUSINESS, *OFFER, TRADE),
+        _may((*WORK, "export", "print"), CHURN),
         _may(("assign",), *OWNED),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
         scope="all",
@@ -94,6 +97,7 @@ ROLES = (
         "销售主管",
         "管理下属的客户、商机、计划与服务请求,分析与报表",
         _may(LEAD, *BUSINESS),
+        _may((*WORK, "print"), TRADE, CHURN),
         _may(("assign",), *OWNED),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
@@ -103,7 +107,7 @@ ROLES = (
         "account_manager",
         "客户经理",
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
-        _may(WORK, *BUSINESS),
+        _may(WORK, *BUSINESS, TRADE, CHURN),
         _may(("delete",), *PARTS),
         _may(READ, "report"),
     ),
@@ -111,7 +115,7 @@ ROLES = (
         "marketing",
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
-        _may(READ, *CUSTOMERS, *SALES, "report"),
+        _may(READ, *CUSTOMERS, *SALES, TRADE, CHURN, "report"),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
@@ -123,7 +127,7 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS),
+        _may(READ, *CUSTOMERS, TRADE, CHURN),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -138,7 +142,8 @@ ROLES = (
         "finance",
         "财务",
         "回款、发票、费用与佣金",
-        _may(READ, *CUSTOMERS, *SALES),
+        _may(READ, *CUSTOMERS, *SALES, CHURN),
+        _may((*WORK, "import"), TRADE),
         _may(("read", "export", "print"), "report"),
         scope="all",
         fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
@@ -149,7 +154,7 @@ ROLES = (
         "data_clerk",
         "录入员",
         "录入和导入客户、联系人与产品资料",
-        _may((*WORK, "import"), *CUSTOMERS, *OFFER),
+        _may((*WORK, "import"), *CUSTOMERS, *OFFER, TRADE),
         scope="department_tree",
         task="self",
         task_comment="self",
@@ -168,7 +173,7 @@ ROLES = (
         "channel_manager",
         "渠道经理",
         "管理分销商及其商机",
-        _may(WORK, *BUSINESS),
+        _may(WORK, *BUSINESS, TRADE, CHURN),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
         scope="subordinates",

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from crm.customer.v1 import churn_rules_pb2 as pb
 from crm_kit.rpc import Call
-from crm_records import seed, writing
+from crm_records import writing
 from crm_records.seed import Entry
 from customer.churn.rules import CHURN_RULES, NO_ORDER
 
@@ -25,8 +25,7 @@ DICTIONARIES: dict[str, list[Entry]] = {
 }
 
 
-def seed_all(call: Call) -> None:
+def seed_rule(call: Call) -> None:
     """Run after every migration: a rule is made where there never was any."""
-    seed.dictionary_entries(call, DICTIONARIES)
     if not call.connection.scalar(select(func.count()).select_from(CHURN_RULES.table)):
         writing.create(call, CHURN_RULES, pb.ChurnRule(name="六个月未订货", kind=NO_ORDER, months=6), state="active")

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from crm.customer.v1 import lifecycles_pb2 as pb
 from crm_kit.rpc import Call
-from crm_records import seed, writing
+from crm_records import writing
 from crm_records.seed import Entry
 from customer.lifecycle.rules import LIFECYCLE_RULES
 
@@ -31,9 +31,8 @@ CONDITIONS = (
 )
 
 
-def seed_all(call: Call) -> None:
+def seed_rule(call: Call) -> None:
     """Run after every migration: a rule is made where there never was any."""
-    seed.dictionary_entries(call, DICTIONARIES)
     table = LIFECYCLE_RULES.table
     if call.connection.scalar(select(func.count()).select_from(table)):
         return

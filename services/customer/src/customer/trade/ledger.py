@@ -57,8 +57,8 @@ def _follow(call: Call, before: Row, version: int, message: pb.TradeEntry | None
         after["delete_time"] = before["delete_time"] or datetime.now(UTC)
     else:
         problems: list[Any] = []
-        given = sorted({f.name for f, _ in message.ListFields()} & RECORD.writable)
-        after.update(validation.row_values(message, given, RECORD.fields, problems), delete_time=None)
+        values = validation.row_values(message, sorted(RECORD.writable), RECORD.fields, problems)
+        after.update(values, delete_time=None)
         writing.refuse(problems)
         action = "updated" if before["delete_time"] is None else "restored"
         writing.check(call, RECORD, after, before)
@@ -95,6 +95,9 @@ _ENDS = sql.prepare(
 
 def count(connection: Connection, before: Row | None, after: Row) -> None:
     """The sums follow an entry that was stored. The customer's row is locked first, so its writers take turns."""
+    if before is not None and before["customer_id"] != after["customer_id"]:
+        count(connection, before, {**before, "delete_time": datetime.now(UTC)})
+        before = None
     customer_id = after["customer_id"]
     locked = _LOCK.run(connection, {"customer_id": customer_id}).fetchone()
     if locked is None:
