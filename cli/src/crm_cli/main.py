@@ -7,6 +7,7 @@ import click
 
 from crm_cli.audit import audit
 from crm_cli.demo.commands import demo
+from crm_cli.erasures import erasures
 from crm_cli.folder import Folder
 from crm_cli.importers.commands import import_
 from crm_cli.settings import HELP, Settings, Wrong
@@ -94,3 +95,4 @@ def keys_rotate(master: bool) -> None:
 main.add_command(import_)
 main.add_command(demo)
 main.add_command(audit)
+main.add_command(erasures)

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.feature("IDN-13")
 def part_of(server: Server, kind: str, subject_type: str, subject_id: str) -> Any:
     request = PrivacyRequest(id=ids.uuid7(), kind=kind, subject_type=subject_type, subject_id=subject_id)
     server.deliver("identity", event(request, "started"))
+    server.deliver("identity", event(request, "emptied", 2))
+    server.sweep()
     return PrivacyPart.FromString(server.events("privacy_part")[-1].record.value)
 
 
@@ -37,6 +39,7 @@ def test_titles_that_name_the_person_are_emptied(server: Server, boss: Client, t
         ("notification", "about", 1, 1),
     }
     assert everywhere_in(server.sql, "慕容") == []
+    assert [(e.action, e.version) for e in server.events("task")] == [("erased", 2)]
     left = boss.GetTask(id=made.id)
     assert (left.title, left.record_id, left.record_title) == (made.title, person.id, "")
 
@@ -57,3 +60,16 @@ def test_a_users_own_inbox_goes_and_their_name_in_others(server: Server, boss: C
     assert kept.actor_name == "已抹除 (erased)"
     assert part.names == 2, "one in an inbox, one in the change log of the task"
     assert {f.record_type for f in part.found if f.relation == "own"} == {"notification"}
+
+
+def test_a_name_that_was_taken_off_a_task_before_goes_from_its_events_as_well(
+    server: Server, boss: Client, task_of: Any
+) -> None:
+    person_id = ids.uuid7()
+    made = task_of(boss, record_type="customer", record_id=person_id, record_title="慕容雪")
+    boss.UpdateTask(task={"id": made.id}, update_mask={"paths": ["record_title"]}, etag=made.etag)
+
+    part_of(server, "erasure", "customer", person_id)
+
+    assert everywhere_in(server.sql, "慕容") == []
+    assert [e.action for e in server.events("task")] == ["erased"]

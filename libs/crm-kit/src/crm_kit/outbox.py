@@ -7,7 +7,7 @@ them (its store was lost or rolled back), everything still kept here is sent aga
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from crm_kit import errors
+from crm_kit.db import one_of
 
 metadata = MetaData()
 
@@ -102,6 +103,20 @@ def send_again(connection: Connection) -> int:
     """The stream lost what it had acknowledged: queue everything that is still here; consumers drop repeats."""
     lost = update(outbox).where(outbox.c.stream_seq.is_not(None)).values(sent_time=None, stream_seq=None)
     return len(connection.execute(lost.returning(outbox.c.id)).all())
+
+
+def drop(connection: Connection, sources: Sequence[str], holds: Callable[[str, bytes], bool]) -> int:
+    """Drop events of these `service.record_type`, sent or not, of which `holds` is true: how many.
+
+    Only where whoever needs them has read them: what is not here is not sent again to a stream that was lost.
+    """
+    o = outbox.c
+    source = func.split_part(o.subject, ".", 2) + "." + func.split_part(o.subject, ".", 3)
+    query = select(o.id, o.subject, o.payload).where(source.in_(sources))
+    rows = connection.execute(query, execution_options={"yield_per": 500})
+    gone = [row.id for row in rows if holds(row.subject, bytes(row.payload))]
+    connection.execute(delete(outbox).where(one_of(o.id, gone)))
+    return len(gone)
 
 
 def sweep(connection: Connection, keep_days: int = 7) -> None:

@@ -20,9 +20,22 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from sqlalchemy import Engine, MetaData, Table
+from sqlalchemy import Connection, Engine, MetaData, Table
 
-from crm_kit import db, idempotency, inbox, key_commands, logs, organisation, outbox, rotation, rpc, sealing, team
+from crm_kit import (
+    db,
+    idempotency,
+    inbox,
+    key_commands,
+    logs,
+    organisation,
+    outbox,
+    rotation,
+    rpc,
+    sealing,
+    sweeping,
+    team,
+)
 from crm_kit.access import Organisation
 from crm_kit.inbox import Every, Handler, Inbox
 from crm_kit.jobs import Jobs, Kind
@@ -43,6 +56,7 @@ KIT_METADATA = (
     sealing.metadata,
     rotation.metadata,
     jobs_metadata,
+    sweeping.metadata,
 )
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
@@ -74,6 +88,8 @@ class Service:
     """What an RPC that writes does last in its transaction, when its events are known."""
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
+    swept: Callable[[Connection, sweeping.Sweep], None] = lambda connection, sweep: None
+    """What is done in the transaction in which a sweep of the stream ends."""
     timers: Sequence[Timer] = ()
     jobs: Sequence[Kind] = ()
     job_ended: Callable[[rpc.Call, str], None] = lambda call, job_id: None
@@ -157,7 +173,7 @@ class Service:
     def serve(self, *, work: bool = True) -> None:
         """Answer RPCs until SIGTERM, and do the background work in the same process."""
         self.keys.check()
-        worker = Work(self.writer, self.settings.nats_url, self.inbox(), tells_freshness=self.tells_freshness)
+        worker = self._worker(self.inbox())
         clock, runner = self._clock(worker), self.runner(worker.wake)
 
         def wake() -> None:
@@ -190,13 +206,7 @@ class Service:
         self.keys.check()
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)
-        worker = Work(
-            self.writer,
-            self.settings.nats_url,
-            self.inbox() if read else None,
-            relay=relay,
-            tells_freshness=self.tells_freshness,
-        )
+        worker = self._worker(self.inbox() if read else None, relay=relay)
         clock, runner = self._clock(worker), self.runner(worker.wake)
         worker.start()
         clock.start()
@@ -207,6 +217,10 @@ class Service:
         clock.stop()
         worker.stop()
         log.info("stopped")
+
+    def _worker(self, reader: Inbox | None, *, relay: bool = True) -> Work:
+        url, fresh = self.settings.nats_url, self.tells_freshness
+        return Work(self.writer, url, reader, relay=relay, tells_freshness=fresh, swept=self.end_sweep)
 
     def migrate(self, *, check: bool = False) -> bool:
         """Bring the database to this release; with `check` only say whether it is."""
@@ -236,6 +250,12 @@ class Service:
         """What does the service's jobs; `wake` is told of events to send."""
         name, organisation = self.name, self.organisation
         return Jobs(self.writer, name, organisation, self.jobs, committed=wake, ended=self.job_ended)
+
+    def end_sweep(self, sweep: sweeping.Sweep) -> None:
+        """The stream holds nothing any more of what was to go from it."""
+        with self.writer.begin() as connection:
+            sweeping.drop(connection, sweep.id)
+            self.swept(connection, sweep)
 
     def _clock(self, worker: Work) -> Timers:
         """What is done by the clock: the service's own, and sealing again what old keys sealed."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nats.aio.client import Client
@@ -27,6 +28,8 @@ log = logging.getLogger("work")
 
 STREAM = "CRM"
 BATCH = 256
+AT_ONCE = 32
+"""Messages that are taken out together."""
 PATIENCE = 5.0
 """Seconds that the stream is given to answer."""
 
@@ -85,9 +88,17 @@ class Stream:
             return None
         return (message.headers or {}).get(Header.MSG_ID, "")
 
-    async def mark_at(self, sequence: int) -> str:
-        """What only the message at this sequence has; another stream may hold the same event there."""
-        return self.mark(await self.event_id_at(sequence) or "")
+    async def is_ours(self, sequence: int, mark: str | None) -> bool:
+        """Whether this is the stream in which the message at a sequence had this mark.
+
+        Another stream may hold the same event there, or another event. Where the message was taken out, the time at
+        which the stream was made tells, and that the stream has come that far.
+        """
+        event_id = await self.event_id_at(sequence)
+        if event_id is not None:
+            return self.mark(event_id) == mark
+        info = await self._info()
+        return sequence <= info.state.last_seq and (mark or "").endswith(f" {info.created}")
 
     def mark(self, event_id: str) -> str:
         return f"{event_id} {self.born}"
@@ -103,8 +114,39 @@ class Stream:
         nothing = ConnectionClosedError() if self.broken else NatsTimeout()
         return [nothing if future.cancel() else _answer(future) for future in futures]
 
-    async def read(self, after: int, subjects: list[str]) -> Reading:
-        """Events of these subjects behind a sequence."""
+    async def look(
+        self, after: int, subjects: list[str], holds: Callable[[str, bytes], bool], seconds: float
+    ) -> tuple[list[int], int, bool]:
+        """Search behind a sequence for about so long: what was found, up to where, and whether that was all."""
+        found: list[int] = []
+        until = time.monotonic() + seconds
+        reading = await self.read(after, subjects, linger=0.05)
+        try:
+            while time.monotonic() < until:
+                deliveries = await reading.next()
+                if not deliveries and not await reading.left():
+                    return found, after, True
+                found += [d.sequence for d in deliveries if holds(d.subject, d.payload)]
+                after = max([after, *(d.sequence for d in deliveries)])
+            return found, after, False
+        finally:
+            await reading.close()
+
+    async def erase(self, sequences: Sequence[int], holds: Callable[[str, bytes], bool]) -> None:
+        """Take messages out and overwrite where they lay, those that are there and of which `holds` is true."""
+        for start in range(0, len(sequences), AT_ONCE):
+            await asyncio.gather(*(self._erase(n, holds) for n in sequences[start : start + AT_ONCE]))
+
+    async def _erase(self, sequence: int, holds: Callable[[str, bytes], bool]) -> None:
+        try:
+            message = await self._jetstream.get_msg(STREAM, seq=sequence)
+        except NotFoundError:
+            return
+        if holds(message.subject or "", message.data or b""):
+            await self._jetstream.delete_msg(STREAM, sequence)  # overwrites: `no_erase` is not set
+
+    async def read(self, after: int, subjects: list[str], linger: float = 1.0) -> Reading:
+        """Events of these subjects behind a sequence. `linger`: see `Reading`."""
         consumer = await self._jetstream.add_consumer(
             STREAM,
             ConsumerConfig(
@@ -116,7 +158,7 @@ class Stream:
                 mem_storage=True,
             ),
         )
-        return Reading(self, consumer.name)
+        return Reading(self, consumer.name, linger)
 
     async def _until(self, done: asyncio.Future[Any], seconds: float) -> None:
         """Wait until it is done, the time is over or the connection breaks; then it is cancelled."""
@@ -132,24 +174,24 @@ class Stream:
 
 
 class Reading:
-    """Events as they come: whoever asks gets what is there and never waits for a batch to fill."""
+    """Events as they come: whoever asks gets what is there and never waits for a batch to fill.
 
-    LINGER = 1.0
-    """Seconds that the server keeps a request open for events to come."""
+    `linger` is for how many seconds the server keeps a request open for events to come.
+    """
 
-    def __init__(self, stream: Stream, consumer: str) -> None:
-        self._stream, self._client, self._consumer = stream, stream._client, consumer
+    def __init__(self, stream: Stream, consumer: str, linger: float) -> None:
+        self._stream, self._client, self._consumer, self._linger = stream, stream._client, consumer, linger
         self._inbox = self._client.new_inbox()
         self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
         self._subscription: Subscription | None = None
         self._asked = self._seen = 0
 
     async def next(self) -> list[Delivery]:
-        """At most a batch; nothing where nothing came for a second. Fails where the server forgot the consumer."""
+        """At most a batch; nothing where nothing came in time. Fails where the server forgot the consumer."""
         if self._subscription is None:
             self._subscription = await self._client.subscribe(self._inbox, cb=self._arrived.put)
         if not self._asked:
-            wanted = {"batch": BATCH, "expires": int(self.LINGER * 1e9)}
+            wanted = {"batch": BATCH, "expires": int(self._linger * 1e9)}
             subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self._consumer}"
             await self._client.publish(subject, json.dumps(wanted).encode(), reply=self._inbox)
             self._asked = BATCH
@@ -159,6 +201,10 @@ class Reading:
             await self._stream._jetstream.consumer_info(STREAM, self._consumer)
         return deliveries
 
+    async def left(self) -> int:
+        """How many events are there that were not handed out yet."""
+        return (await self._stream._jetstream.consumer_info(STREAM, self._consumer)).num_pending or 0
+
     async def close(self) -> None:
         """Nobody will ask any more; the server forgets the consumer by itself."""
         if self._subscription is not None and not self._stream.broken:
@@ -166,7 +212,7 @@ class Reading:
 
     async def _arriving(self) -> list[Msg]:
         first = asyncio.ensure_future(self._arrived.get())
-        await self._stream._until(first, self.LINGER + 1)
+        await self._stream._until(first, self._linger + 1)
         if not first.done():
             self._asked = 0
             return []

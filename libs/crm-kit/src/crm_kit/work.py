@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from sqlalchemy import Connection, Engine, text
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import idempotency, inbox, logs, metrics, organisation, outbox
+from crm_kit import idempotency, inbox, logs, metrics, organisation, outbox, sweeping
 from crm_kit.inbox import Inbox
 from crm_kit.stream import BATCH, STREAM, Stream
 
@@ -73,9 +73,10 @@ class Work:
         *,
         relay: bool = True,
         tells_freshness: bool = False,
+        swept: sweeping.Finish | None = None,
     ) -> None:
         self._engine, self._nats_url, self._inbox = engine, nats_url, the_inbox
-        self._relays, self._tells_freshness = relay, tells_freshness
+        self._relays, self._tells_freshness, self._swept = relay, tells_freshness, swept
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._woken = asyncio.Event()
@@ -145,19 +146,23 @@ class Work:
     async def _relay(self, stream: Stream, leads: Callable[[], bool]) -> None:
         """Send what waits until something goes wrong or we are told to stop."""
         await self._send_again_what_is_lost(stream)
-        checked = time.monotonic()
+        checked, sweeps = time.monotonic(), self._swept is not None
         while not self._stopping.is_set():
             self._woken.clear()
             if await self._send(stream) == BATCH:
                 continue
+            if sweeps and self._swept:
+                sweeps = await sweeping.go_on(self._engine, stream, self._swept)
             await self._pause(BREATH)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), IDLE)
+            if not sweeps:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), IDLE)
             if time.monotonic() - checked > 5:
                 checked = time.monotonic()
                 if not await asyncio.to_thread(leads):
                     return
                 await self._send_again_what_is_lost(stream)
+                sweeps = self._swept is not None
 
     async def _send(self, stream: Stream) -> int:
         """Send a batch and keep what was acknowledged."""
@@ -208,7 +213,7 @@ class Work:
         """Apply events from our position on until something goes wrong or we are told to stop."""
         assert self._inbox is not None
         position = await asyncio.to_thread(self._inbox.position)
-        if position.sequence and await stream.mark_at(position.sequence) != position.mark:
+        if position.sequence and not await stream.is_ours(position.sequence, position.mark):
             log.warning("the stream is not the one we read up to %d: reading it again", position.sequence)
             position = await asyncio.to_thread(self._inbox.start_over)
         reading = await stream.read(position.sequence, self._inbox.subjects)

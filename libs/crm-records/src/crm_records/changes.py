@@ -16,7 +16,7 @@ from crm.records.v1 import records_pb2 as pb
 from crm.records.v1.event_pb2 import Event
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import rows, sql
+from crm_records import images, rows, sql
 from crm_records.record import Record, Row
 
 metadata = MetaData()
@@ -87,7 +87,7 @@ def tell(
         differences = between(record, before, after)
         log.append(_line(call, record, after["id"], after["version"], action, differences, now))
         told = event(record, action, after, differences, now)
-        told.bulk = bulk
+        told.bulk = bulk or images.is_quiet(call)
         call.announce(told)
     _INSERT.run_many(call.connection, log)
 

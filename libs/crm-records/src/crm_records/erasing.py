@@ -1,15 +1,14 @@
 """Erasure of one natural person: this service's part of it, made of what identity announces.
 
 Ids and links stay; what tells of the person goes: from the records, from their change logs, from what was kept of
-answers and of sent events. What is left for others to know travels as events of the records: `erased` has the record as
-it is then, so copies and reports forget the name as well. One transaction does all of it, and does the same if it is
-asked again.
+answers. What is left for others to know travels as events of the records: `erased` has the record as it is then, so
+copies and reports forget the name as well. One transaction does all of it, and does the same if it is asked again.
+Earlier events go when every service has come that far: see `erasing_events`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -18,12 +17,12 @@ from sqlalchemy import Connection, delete, func, select, text, update
 from crm.identity.v1.privacy_pb2 import PrivacyRequest
 from crm.records.v1 import privacy_pb2 as pb
 from crm.records.v1.event_pb2 import Event
-from crm_kit import errors
+from crm_kit import errors, sweeping
 from crm_kit.db import one_of
 from crm_kit.inbox import Handler
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
-from crm_records import acting, changes, exporting, handover_teams, personal, writing
+from crm_records import acting, changes, erasing_events, exporting, handover_teams, images, personal, writing
 from crm_records import fields as kinds
 from crm_records.changes import HIDDEN, change_log
 from crm_records.handover_tables import item
@@ -31,7 +30,6 @@ from crm_records.personal import ERASED, OWN, Found
 from crm_records.record import Record, Registry, Row
 
 SOURCE = "identity.privacy_request"
-PART = "privacy_part"
 NOBODY = "已抹除 (erased)"
 """What stands where there must be a text."""
 POINTS = (
@@ -49,18 +47,37 @@ def handlers(service: str, registry: Registry) -> dict[str, Handler]:
 
     def decided(connection: Connection, events: Sequence[Event]) -> None:
         for event in events:
+            request = PrivacyRequest.FromString(event.record.value)
             if event.action in ("created", "started"):
-                request = PrivacyRequest.FromString(event.record.value)
                 call = acting.call_of(connection, service, event)
-                _tell(call, event, request, _part(call, registry, request, acts=event.action == "started"))
+                _take_part(call, registry, event, request)
                 call.send_events()
+            if event.action == "emptied":
+                sweeping.make_ready(connection, request.id)
 
     return {SOURCE: decided}
 
 
-def _part(call: Call, registry: Registry, request: PrivacyRequest, *, acts: bool) -> pb.PrivacyPart:
-    """What there is, and with `acts` what was done with it."""
-    part = pb.PrivacyPart(state="done" if acts else "counted")
+def _take_part(call: Call, registry: Registry, event: Event, request: PrivacyRequest) -> None:
+    """Count, or do, this service's part and say so; of what was sent only what is to go is noted."""
+    acts = event.action == "started"
+    kept_from: dict[tuple[str, str], int] = {}
+    part = _part(call, registry, request, kept_from, acts=acts)
+    part.id = str(uuid5(NAMESPACE_OID, f"{request.id}/{call.service}"))
+    part.request_id, part.service = request.id, call.service
+    state = "done" if acts else "counted"
+    if acts and request.kind == "erasure" and not part.problem:
+        subject = registry.records.get(request.subject_type)
+        beside = subject.told_beside if subject is not None else ()
+        state = "emptied" if erasing_events.note(call, beside, event, part, kept_from) else state
+    erasing_events.tell(call, event.version, part, state)
+
+
+def _part(
+    call: Call, registry: Registry, request: PrivacyRequest, kept_from: dict[tuple[str, str], int], *, acts: bool
+) -> pb.PrivacyPart:
+    """What there is, and with `acts` what was done with it and from where on events may stay."""
+    part = pb.PrivacyPart()
     try:
         found = personal.find(call, registry, request.subject_type, request.subject_id, lock=acts)
     except (errors.NotFound, errors.Conflict) as refusal:
@@ -78,7 +95,7 @@ def _part(call: Call, registry: Registry, request: PrivacyRequest, *, acts: bool
             said.fields.append(record.fields[name].json_name)
             said.kept_zh, said.kept_en = POINTS
     if erasing:
-        _erase(call, registry, request, found, part, acts=acts)
+        kept_from |= _erase(call, registry, request, found, part, acts=acts)
     elif acts:
         part.data_hash = exporting.digest(exporting.export(call, registry, request.subject_type, request.subject_id))
     return part
@@ -95,42 +112,55 @@ def _say_what_goes(entry: pb.PrivacyFound, found: Found) -> None:
 
 def _erase(
     call: Call, registry: Registry, request: PrivacyRequest, found: Sequence[Found], part: pb.PrivacyPart, *, acts: bool
-) -> None:
-    """Empty what tells of the person; without `acts` only count."""
+) -> erasing_events.Versions:
+    """Empty what tells of the person; without `acts` only count. From where on events of records may stay."""
     going = [f for f in found if f.record.kept_by_law is None and f.relation in (*ERASED, OWN)]
+    kept_from: dict[tuple[str, str], int] = {}
     for one in going:
-        part.log_entries += _hide_log(call, one, acts=acts)
+        entries, told = _hide_log(call, one, acts=acts)
+        part.log_entries += entries
+        if acts:
+            images.forget(call, [row["id"] for row in one.rows])
         if acts and one.record.title_field in one.record.personal:
             _empty_reports(call, one)
         if acts and one.relation == OWN:
             c = one.record.table.c
             call.connection.execute(delete(one.record.table).where(one_of(c.id, [row["id"] for row in one.rows])))
+            kept_from |= {(one.record.type, row["id"]): erasing_events.ALL for row in one.rows}
         elif acts:
             for row in one.rows:
-                _empty_record(call, one.record, row, subject=one.relation == personal.SUBJECT)
+                version = _empty_record(call, one, row, anew=row["id"] in told)
+                kept_from[one.record.type, row["id"]] = version
     if request.subject_type == personal.USER:
         part.names = _names(call, registry, request.subject_id, acts=acts)
         part.found.extend(_teams(call, registry, request.subject_id, acts=acts))
+        kept_from |= erasing_events.places(call, registry, request.subject_id)
     if part.log_entries or part.names:
         kept = part.found.add(record_type="change_log", relation=personal.REFERENCE, records=part.log_entries)
         kept.kept_zh, kept.kept_en = LOG
     types = sorted({f.record.type for f in going})
     part.messages = _messages(call, types, request, acts=acts)
+    return kept_from
 
 
-def _empty_record(call: Call, record: Record, before: Row, *, subject: bool) -> None:
-    """Empty a record's personal fields, log and announce it without saying what they held."""
+def _empty_record(call: Call, found: Found, before: Row, *, anew: bool) -> int:
+    """Empty a record's personal fields, log and announce it without saying what they held; its version then.
+
+    With `anew` also one that is empty: an event of it said what it held, and only the newest one stays.
+    """
+    record = found.record
     after = {
         **before,
         **{n: _emptied(record, before, n) for n in record.personal if before[n] not in (None, [], {}, False)},
     }
-    if writing.record_changed(record, before, after):
+    if anew or writing.record_changed(record, before, after):
         writing.store(call, record, before, after)
         record.written(call, after, before)
         hidden = {**before, **{n: _hidden(before[n]) for n in record.personal if after[n] != before[n]}}
         changes.tell(call, record, "erased", [(hidden, after)], after["update_time"], bulk=True)
-    if subject:
+    if found.relation == personal.SUBJECT:
         record.erase_besides(call, before, after)
+    return int(after["version"])
 
 
 def _empty_reports(call: Call, found: Found) -> None:
@@ -156,26 +186,29 @@ def _hidden(value: Any) -> Any:
     return dict.fromkeys(value, HIDDEN) if isinstance(value, dict) else HIDDEN
 
 
-def _hide_log(call: Call, found: Found, *, acts: bool) -> int:
-    """Hide the values of personal fields in the change log: how many entries have some to hide, or had."""
+def _hide_log(call: Call, found: Found, *, acts: bool) -> tuple[int, set[str]]:
+    """Hide the values of personal fields in the change log: how many entries have some to hide, or had; and the
+    records of which some were not hidden until now."""
     ids = [row["id"] for row in found.rows]
     mine = (change_log.c.record_type == found.record.type, one_of(change_log.c.record_id, ids))
     if found.relation == OWN:
         if acts:
             call.connection.execute(delete(change_log).where(*mine))
-        return 0
+        return 0, set()
     names = {found.record.fields[n].json_name for n in found.record.personal}
-    count = 0
-    query = select(change_log.c.id, change_log.c.changes).where(*mine).order_by(change_log.c.id)
+    count, told = 0, set()
+    c = change_log.c
+    query = select(c.id, c.record_id, c.action, c.changes).where(*mine).order_by(c.id)
     for row in call.connection.execute(query).all():
         if not any(_tells(one, names) for one in row.changes):
             continue
         count += 1
+        hidden = [_without_values(one) if _tells(one, names) else one for one in row.changes]
+        if hidden != row.changes and row.action != "erased":
+            told.add(row.record_id)
         if acts:
-            hidden = [_without_values(one) if _tells(one, names) else one for one in row.changes]
-            statement = update(change_log).where(change_log.c.id == row.id)
-            call.connection.execute(statement.values(changes=hidden))
-    return count
+            call.connection.execute(update(change_log).where(c.id == row.id).values(changes=hidden))
+    return count, told
 
 
 def _tells(change: Row, names: Iterable[str]) -> bool:
@@ -188,13 +221,34 @@ def _without_values(change: Row) -> Row:
 
 def _names(call: Call, registry: Registry, user_id: str, *, acts: bool) -> int:
     """Take the person's name out of where it stands beside an id."""
-    count = 0
+    count = _team_names(call, user_id, acts=acts)
     for id_column, name_column in ((change_log.c.actor_id, change_log.c.actor_name), *registry.names):
         where = (id_column == user_id, name_column != "")
         count += call.connection.scalar(select(func.count()).select_from(id_column.table).where(*where)) or 0
         if acts:
             call.connection.execute(update(id_column.table).where(*where).values({name_column: NOBODY}))
     return count
+
+
+def _team_names(call: Call, user_id: str, *, acts: bool) -> int:
+    """The same where a change log says who came into a team or left it."""
+    m, c = team_member.c, change_log.c
+    records = select(m.record_id).where(m.user_id == user_id)
+    query = select(c.id, c.changes).where(c.record_id.in_(records), c.action == "team_changed").order_by(c.id)
+    count = 0
+    for row in call.connection.execute(query).all():
+        named = [_without_name(one, user_id) for one in row.changes]
+        count += named != row.changes
+        if acts and named != row.changes:
+            call.connection.execute(update(change_log).where(c.id == row.id).values(changes=named))
+    return count
+
+
+def _without_name(change: Row, user_id: str) -> Row:
+    def side(value: Any) -> Any:
+        return {**value, "name": NOBODY} if isinstance(value, dict) and value.get("userId") == user_id else value
+
+    return {n: side(value) for n, value in change.items()}
 
 
 def _teams(call: Call, registry: Registry, user_id: str, *, acts: bool) -> list[pb.PrivacyFound]:
@@ -220,20 +274,11 @@ _BURIED = f"FROM dead_letter WHERE {_HOLDS.format(column='payload')}"
 
 
 def _messages(call: Call, types: Sequence[str], request: PrivacyRequest, *, acts: bool) -> int:
-    """Drop the person's kept answers, and sent events and dead letters that hold the record; how many there were."""
+    """Drop the person's kept answers, and dead letters that hold the record; how many there were, with sent events."""
     bound = {"id": request.subject_id, "types": list(types)}
-    count = 0
-    for what in (_ANSWERS, _SENT, _BURIED):
+    count = call.connection.scalar(text(f"SELECT count(*) {_SENT}"), bound) or 0
+    for what in (_ANSWERS, _BURIED):
         gone = f"WITH gone AS (DELETE {what} RETURNING 1) SELECT count(*) FROM gone"  # noqa: S608 - our own words
         statement = gone if acts else f"SELECT count(*) {what}"
         count += call.connection.scalar(text(statement), bound) or 0
     return count
-
-
-def _tell(call: Call, event: Event, request: PrivacyRequest, part: pb.PrivacyPart) -> None:
-    part.id = str(uuid5(NAMESPACE_OID, f"{request.id}/{call.service}"))
-    part.etag, part.request_id, part.service = str(event.version), request.id, call.service
-    part.time.FromDatetime(datetime.now(UTC))
-    told = Event(record_type=PART, action=part.state, record_id=part.id, version=event.version, bulk=True)
-    told.record.Pack(part)
-    call.announce(told)

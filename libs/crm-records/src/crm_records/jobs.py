@@ -115,6 +115,11 @@ def message(row: Any, service: str) -> pb.Job:
     return made
 
 
+def message_of(call: Call, job_id: str) -> pb.Job:
+    """A job that this call has queued, as it is answered."""
+    return message(call.connection.execute(select(job).where(job.c.id == job_id)).one(), call.service)
+
+
 def _told(result: Mapping[str, Any]) -> dict[str, Any]:
     """What a kind keeps for itself begins with an underscore."""
     return {k: v for k, v in result.items() if not k.startswith("_")}

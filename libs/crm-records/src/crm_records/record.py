@@ -72,6 +72,8 @@ class Record:
     it is nobody's, whoever reaches its creator's records reaches it: the creator's manager is to find it."""
     given_within_reach: ClassVar[bool] = True
     """Whether the right to assign ends at the giver's own reach; False where anybody may be given a record."""
+    bulk: ClassVar[Container[str]] = ()
+    """Verbs that are possible on many at once: "update", "assign", "delete"."""
     part_of_parent: ClassVar[bool] = False
     """Goes with its parent instead of forbidding its deletion."""
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
@@ -92,6 +94,8 @@ class Record:
 
     own_of: ClassVar[str] = ""
     """A column that names whose own a row is, like an entry of an inbox: it goes when that person is erased."""
+    told_beside: ClassVar[Sequence[str]] = ()
+    """Record types, announced by this service beside its records, whose events tell of a person of this kind."""
     kept_by_law: ClassVar[tuple[str, str] | None] = None
     """Why a record of this kind stays as it is when a person is erased: which law makes one keep it."""
 

@@ -30,6 +30,7 @@ from crm_records import (
     dictionaries,
     disclosure,
     erasing,
+    erasing_events,
     exports,
     given,
     handover,
@@ -42,7 +43,9 @@ from crm_records import (
     writing,
 )
 from crm_records import fields as kinds
+from crm_records.acts import ActServicer, undoing
 from crm_records.belongings import BelongingServicer
+from crm_records.bulk_acts import BulkServicer, kinds_of_jobs
 from crm_records.explain import AccessServicer
 from crm_records.exporting import PrivacyServicer
 from crm_records.jobs import JobServicer
@@ -271,13 +274,24 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
         "AccessService": AccessServicer(registry),
         "BelongingService": BelongingServicer(registry),
         "JobService": JobServicer(registry, jobs),
+        "ActService": ActServicer(registry),
+        "BulkService": BulkServicer(registry),
         "PrivacyService": PrivacyServicer(registry),
     }
+
+
+def jobs(registry: Registry) -> list[Kind]:
+    """The long work that a service does for any of its records."""
+    return [*kinds_of_jobs(registry), undoing(registry)]
 
 
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:
     """What a service listens to for all of its records: what was decided elsewhere and everybody does a part of."""
     return acting.merged(handover.handlers(service, registry), erasing.handlers(service, registry))
+
+
+swept = erasing_events.swept
+"""What a service does when the stream holds nothing any more of what was erased."""
 
 
 def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:

@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from crm_records import changes, custom_fields, dictionaries, handover_tables, numbers
+from crm_records import changes, custom_fields, dictionaries, handover_tables, images, numbers, selecting
 
-METADATA = (changes.metadata, custom_fields.metadata, dictionaries.metadata, numbers.metadata, handover_tables.metadata)
+METADATA = (
+    changes.metadata,
+    custom_fields.metadata,
+    dictionaries.metadata,
+    numbers.metadata,
+    handover_tables.metadata,
+    images.metadata,
+    selecting.metadata,
+)
 VERSIONS = Path(__file__).parent / "migrations" / "versions"

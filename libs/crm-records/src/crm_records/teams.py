@@ -158,8 +158,11 @@ def _store(
     note(call, record, place, was_there, is_there, now)
     there, left = _plain(was_there), _plain(is_there)
     message = _message(after)
+    told = pb.TeamMember()
+    told.CopyFrom(message)
+    told.ClearField("user_name")  # whoever hears of it knows people by their ids, and events stay
     announced = Event(record_type="team_member", action=action, record_id=message.id, version=after.version, time=now)
-    announced.record.Pack(message)
+    announced.record.Pack(told)
     for name in ("userId", "access", "endTime"):
         was, becomes = ((side or {}).get(name) for side in (there, left))
         if was != becomes or name == "userId":

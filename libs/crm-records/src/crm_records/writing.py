@@ -25,6 +25,7 @@ from crm_records import (
     changes,
     custom_fields,
     dictionaries,
+    images,
     reaching,
     references,
     rows,
@@ -58,8 +59,8 @@ def create(call: Call, record: Record, message: Message, *, taken_over: Containe
     return answer(call, record, row)
 
 
-def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str) -> Any:
-    """Change the fields that the mask names and announce "updated"."""
+def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str | None) -> Any:
+    """Change the fields that the mask names and announce "updated"; whatever the version where `etag` is None."""
     names = _masked(record, mask)
     problems: list[Problem] = []
     values = validation.row_values(message, names, record.fields, problems)
@@ -139,14 +140,19 @@ def write(
 
 def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
     """Put a record into the recycle bin, unless others depend on it."""
-    before = locked(call, record, request.id, request.etag, alone=True)
+    after = bin_one(call, record, locked(call, record, request.id, request.etag, alone=True))
+    return pb.Deleted(id=after["id"], delete_time=after["delete_time"], etag=str(after["version"]))
+
+
+def bin_one(call: Call, record: Record, before: Row, action: str = "deleted") -> Row:
+    """Put a locked row into the recycle bin, unless others depend on it; the row after."""
     record.may_delete(call, before)
     found = []
     for dependent in record.dependents:
         table = dependent.column.table
         some = select(func.count()).select_from(
             select(table.c.id)
-            .where(dependent.column == request.id, table.c.delete_time.is_(None))
+            .where(dependent.column == before["id"], table.c.delete_time.is_(None))
             .limit(100)
             .subquery()
         )
@@ -159,8 +165,8 @@ def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
     after = {**before, "delete_time": datetime.now(UTC), "deleter_id": call.caller.user_id or None}
     store(call, record, before, after)
     record.written(call, after, before)
-    changes.tell(call, record, "deleted", [(before, after)], after["delete_time"])
-    return pb.Deleted(id=after["id"], delete_time=after["delete_time"], etag=str(after["version"]))
+    changes.tell(call, record, action, [(before, after)], after["delete_time"])
+    return after
 
 
 def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
@@ -279,6 +285,7 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
             values = {n: bindparam(n, type_=record.table.c[n].type) for n in columns}
             statement = _statements[key] = sql.prepare(insert(record.table).values(values))
         statement.run_many(call.connection, [rows.driver(call.connection, record, row, columns) for row in group])
+    images.keep(call, record, [(None, row) for row in new])
 
 
 def store(call: Call, record: Record, before: Row, after: Row) -> None:
@@ -298,6 +305,7 @@ def store(call: Call, record: Record, before: Row, after: Row) -> None:
         statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
     parameters = {f"new_{n}": v for n, v in rows.driver(call.connection, record, after, columns).items()}
     statement.run(call.connection, {"id": after["id"], **parameters})
+    images.keep(call, record, [(before, after)])
 
 
 def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -> None:

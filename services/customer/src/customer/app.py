@@ -40,7 +40,7 @@ _SAID = [(table.c.user_id, table.c.user_name) for table in (standing.overruling,
 _STANDINGS = [TRADE_ENTRIES, GRADING_RULES, LIFECYCLE_RULES, CHURN_RULES, CHURN_CASES]
 REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, *_STANDINGS], names=[_ACTOR, *_SAID])
 
-JOBS: list[Kind] = [sweep.SWEEP]
+JOBS: list[Kind] = [*records.jobs(REGISTRY), sweep.SWEEP]
 # Each looks at what those before it did.
 computing.COMPUTATIONS[:] = [CHURN, LIFECYCLE, GRADING]
 
@@ -71,6 +71,7 @@ SERVICE = Service(
     jobs=JOBS,
     job_ended=jobs.ended,
     seed=first_entries.seed_dictionaries,
+    swept=records.swept("customer"),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

@@ -21,6 +21,7 @@ class Contacts(Record):
     message = pb.Contact
     table = contact
     plural = "contacts"
+    bulk = ("update", "delete")
     number = "LX{yyyyMMdd}-{seq:4}"
     parent = ("customer_id", CUSTOMERS)
     search = ("name", "pinyin", "pinyin_initials", *PERSONAL)

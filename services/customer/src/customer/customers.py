@@ -45,6 +45,7 @@ class Customers(Record):
     message = pb.Customer
     table = customer
     plural = "customers"
+    bulk = ("update", "assign", "delete")
     number = "KH{yyyyMMdd}-{seq:4}"
     search: ClassVar[Sequence[str]] = (
         "name",

@@ -93,6 +93,7 @@ SERVICE = Service(
         privacy_requests.handlers("identity"),
         records.handlers("identity", REGISTRY),
     ),
+    swept=records.swept("identity"),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
     copies_organisation=False,

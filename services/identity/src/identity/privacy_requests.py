@@ -31,6 +31,7 @@ errors.texts(
     {
         "no_person_type": ("“{value}”不是自然人类型的记录", "Records “{value}” are no natural persons"),
         "account_still_active": ("须先停用该账号", "The account must be disabled first"),
+        "no_erasure": ("只有抹除请求可以再次执行", "Only an erasure can be repeated"),
         "subject_unknown": ("没有该主体，或它不是自然人", "There is no such person, or the record is none"),
     }
 )
@@ -40,6 +41,9 @@ STATES = States(
     labels={"preview": ("预览", "Preview"), "running": ("进行中", "Running"), "done": ("已完成", "Done")},
     transitions=[
         Transition(("preview",), "start", "running", "privacy_request.approve", ("开始", "start it"), "started"),
+        Transition(
+            ("running", "done"), "repeat", "running", "privacy_request.approve", ("再次执行", "repeat it"), "started"
+        ),
         Transition(("running",), "finish", "done", "privacy_request.approve", ("完成", "finish it"), "done"),
     ],
 )
@@ -86,11 +90,30 @@ def start(call: Call, request: pb.StartPrivacyRequestRequest) -> Any:
             raise errors.Conflict("subject_unknown")
         if before["kind"] == "erasure" and before["subject_type"] == USER:
             _refuse_active(call, before["subject_id"])
-        these = update(privacy_part).where(privacy_part.c.request_id == before["id"])
-        call.connection.execute(these.values(state="waiting"))
+        _wait_anew(call, before["id"])
         return {"start_time": datetime.now(UTC)}
 
     return writing.act(call, REQUESTS, request.id, request.etag, "start", begin)
+
+
+def repeat(call: Call, request: pb.RepeatPrivacyRequestRequest) -> Any:
+    """Let every service do its part of an erasure once more; the proof is made anew."""
+
+    def begin(before: Row) -> Row:
+        if before["kind"] != "erasure":
+            raise errors.Conflict("no_erasure")
+        if before["subject_type"] == USER:
+            _refuse_active(call, before["subject_id"])
+        _wait_anew(call, before["id"])
+        nothing: Row = {"finish_time": None, "empty_time": None, "report_hash": None, "parts": []}
+        return {**nothing, "start_time": datetime.now(UTC)}
+
+    return writing.act(call, REQUESTS, request.id, request.etag, "repeat", begin)
+
+
+def _wait_anew(call: Call, request_id: str) -> None:
+    these = update(privacy_part).where(privacy_part.c.request_id == request_id)
+    call.connection.execute(these.values(state="waiting"))
 
 
 def handlers(service: str) -> dict[str, Handler]:
@@ -125,16 +148,26 @@ def parts(connection: Connection, request_id: str) -> list[PrivacyPart]:
 
 
 def _waiting_for(connection: Connection, request_id: str, state: str) -> list[str]:
-    wanted = {"preview": ("counted", "done"), "running": ("done",)}.get(state, ())
+    states = {"preview": ("counted", "done"), "running": ("done",), "emptied": ("emptied", "done")}
+    wanted = states.get(state, ())
     said = {p.service for p in parts(connection, request_id) if p.state in wanted}
     return [name for name in services_with_records() if name not in said] if wanted else []
 
 
 def _settle(call: Call, request_id: str) -> None:
-    """When the last part is in, the report is complete: it is kept with its hash."""
+    """When the last database is emptied, what was sent may go; when the last part is in, the report is complete.
+
+    By the order of the stream the audit trail, made in the same transaction, has by then every event that came before
+    the services' parts.
+    """
     query = select(privacy_request).where(privacy_request.c.id == request_id).with_for_update()
     row = call.connection.execute(query).mappings().one_or_none()
-    if row is None or row["state"] != "running" or _waiting_for(call.connection, request_id, "running"):
+    if row is None or row["state"] != "running":
+        return
+    states = {p.state for p in parts(call.connection, request_id)}
+    if row["empty_time"] is None and "emptied" in states and not _waiting_for(call.connection, request_id, "emptied"):
+        writing.write(call, REQUESTS, request_id, None, "emptied", lambda _before: {"empty_time": datetime.now(UTC)})
+    if _waiting_for(call.connection, request_id, "running"):
         return
     kept = {"state": "done", "finish_time": datetime.now(UTC), "parts": []}
     kept["parts"] = [to_dict(p) for p in parts(call.connection, request_id)]

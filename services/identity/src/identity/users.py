@@ -30,6 +30,7 @@ class Users(Record):
     plural = "users"
     key = "username"
     belongs_to = "id"
+    told_beside = ("session",)
     search = ("name", "username", "position", "phone", "email", "external_id")
     list_fields = (
         "username",

@@ -44,6 +44,7 @@ SERVICE = Service(
     servicers=servicers,
     handlers=acting.merged(events.HANDLERS, records.handlers("sales", REGISTRY)),
     seed=first_entries.seed_first_entries,
+    swept=records.swept("sales"),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

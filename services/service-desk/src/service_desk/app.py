@@ -31,6 +31,7 @@ SERVICE = Service(
     servicers=servicers,
     handlers=acting.merged({CUSTOMERS.source: CUSTOMERS.apply}, records.handlers("service-desk", REGISTRY)),
     seed=first_entries.seed_dictionaries,
+    swept=records.swept("service-desk"),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

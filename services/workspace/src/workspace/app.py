@@ -38,6 +38,7 @@ SERVICE = Service(
     servicers=servicers,
     handlers=acting.merged(events.HANDLERS, records.handlers("workspace", REGISTRY)),
     timers=[Timer(60, escalate)],
+    swept=records.swept("workspace"),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

@@ -14,7 +14,7 @@ from jwt.utils import base64url_encode
 from sqlalchemy import insert, text
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import contract, ids, organisation, rpc, tokens
+from crm_kit import contract, ids, organisation, rpc, sweeping, tokens
 from crm_kit.inbox import Delivery
 from crm_kit.kept import Kept
 from crm_kit.service import Service, contract_modules
@@ -184,6 +184,17 @@ class Server:
         """Do the steps of queued jobs until nothing is left to do, or so many; how many were done."""
         runner = self.service.runner()
         return next((n for n in range(steps) if not runner.step()), steps)
+
+    def sweep(self) -> int:
+        """End every sweep that is ready, as the relay does when the stream holds nothing of it; how many."""
+        ended = 0
+        while True:
+            with self.service.writer.connect() as connection:
+                one = sweeping.ready(connection)
+            if one is None:
+                return ended
+            self.service.end_sweep(one)
+            ended += 1
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
         """Run a statement on the service's database; the rows it gives."""

@@ -39,3 +39,7 @@ class PrivacyRequestServicer(Servicer):
     def StartPrivacyRequest(self, call: Call, request: pb.StartPrivacyRequestRequest) -> Any:
         refuse_narrow(call)
         return privacy_requests.start(call, request)
+
+    def RepeatPrivacyRequest(self, call: Call, request: pb.RepeatPrivacyRequestRequest) -> Any:
+        refuse_narrow(call)
+        return privacy_requests.repeat(call, request)

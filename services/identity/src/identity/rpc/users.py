@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Text, func, select
 
+from crm.identity.v1 import departments_pb2
 from crm.identity.v1 import users_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors
@@ -15,7 +16,7 @@ from crm_records import bulk, writing
 from crm_records import fields as kinds
 from crm_records.record import Row
 from crm_records.servicer import Servicer
-from identity import devices, password_policies, passwords, people, sessions, users, viewing
+from identity import devices, moves, password_policies, passwords, people, sessions, users, viewing
 from identity.keys import Keys
 from identity.tables import user
 from identity.users import USERS
@@ -63,6 +64,9 @@ class UserServicer(Servicer):
         deleted = writing.delete(call, USERS, request)
         sessions.end_all(call, request.id)
         return deleted
+
+    def ListUserMoves(self, call: Call, request: departments_pb2.ListMovesRequest) -> departments_pb2.ListMovesResponse:
+        return moves.page(call, USERS, request)
 
     def ActivateUser(self, call: Call, request: pb.ActivateUserRequest) -> pb.User:
         return _switch(call, request, "activated", True)
