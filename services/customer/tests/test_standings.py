@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from crm_kit.testing import Client, Server, refused
+from customer.standing import computing
+from customer.standing.computing import Computation, Result
 
 pytestmark = pytest.mark.feature("CUS-16")
 
@@ -137,3 +139,33 @@ def test_standings_are_told_within_the_scope_only(
     hidden = server.person(["customer.read"], fields=[{"resource": "customer", "field": "relation", "rule": "hidden"}])
     assert "relation" not in {s.topic for s in hidden.ListStandings(customer_id=one).standings}
     assert "relation" not in {c.topic for c in hidden.ListStandingHistory(customer_id=one).changes}
+
+
+def test_another_computation_joins_with_several_results_of_its_own(
+    boss: Client, server: Server, customer: Any, order: Any, recompute: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As value models will: two scores that no field of the customer shows."""
+
+    def score(bunch: Any, today: date) -> list[Result]:
+        months = bunch.months(date(2026, 1, 1))
+        bought = {c.id: sum(m.order_count for m in months.get(c.id, ())) for c in bunch.customers}
+        return [Result(i, f"{n * k}", part=part) for i, n in bought.items() for part, k in (("a", 1), ("b", 10))]
+
+    scores = Computation("score", score, may_be=lambda call, value: value.isdigit())
+    monkeypatch.setattr(computing, "COMPUTATIONS", [*computing.COMPUTATIONS, scores])
+    one = customer()
+    order(one, "2026-11-01", "5")
+    recompute(TODAY)
+    boss.OverruleStanding(customer_id=one, topic="score.b", value="99", note="看好")
+    order(one, "2026-11-02", "5")
+    recompute(TODAY)
+
+    found = {s.topic: (s.value, s.computed_value) for s in boss.ListStandings(customer_id=one).standings}
+    assert (found["score.a"], found["score.b"]) == (("2", "2"), ("99", "20"))
+    history = boss.ListStandingHistory(customer_id=one, topic="score.b").changes
+    assert [(getattr(c, "from"), c.to, c.action) for c in history] == [
+        ("10", "99", "overruled"),
+        ("", "10", "computed"),
+    ]
+    with refused("INVALID_ARGUMENT", "INVALID", "value"):
+        boss.OverruleStanding(customer_id=one, topic="score.a", value="many", note="x")

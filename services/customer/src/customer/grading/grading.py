@@ -66,8 +66,8 @@ def _reasons(rule: dict[str, Any], today: date, sales: Decimal, power: Decimal |
 GRADING = Computation(
     TOPIC,
     compute,
+    field="relation",
     apply=column("relation", "graded"),
-    now=lambda customer: customer.relation,
     may_be=is_relation,
 )
 

@@ -64,7 +64,7 @@ def _stage(rule: dict[str, Any], customer: Customer, case: Last | None, today: d
 LIFECYCLE = Computation(
     "lifecycle",
     compute,
+    field="lifecycle",
     apply=column("lifecycle", "staged", since="lifecycle_date"),
-    now=lambda customer: customer.lifecycle,
     may_be=lambda call, value: value in STAGES,
 )

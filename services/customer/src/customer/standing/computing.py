@@ -30,6 +30,8 @@ class Result:
     rule_id: str | None = None
     rule_version: int | None = None
     reasons: dict[str, Any] = field(default_factory=dict)
+    part: str = ""
+    """Where a computation has several results for a customer: which one. Its topic is then "topic.part"."""
 
 
 Apply = Callable[[Call, str, str, date], bool]
@@ -46,12 +48,12 @@ class Computation:
 
     topic: str
     compute: Callable[[Bunch, date], Sequence[Result]]
+    field: str = ""
+    """The field of the customer that shows what counts; none where the value is only kept."""
     apply: Apply | None = None
-    """What follows when another value counts; nothing where the value is only kept."""
-    now: Callable[[Any], str | None] = lambda customer: None
-    """What the customer shows so far where nothing was computed of it yet."""
-    may_be: Callable[[Call, str], bool] = lambda call, value: False
-    """Which values a person may say instead."""
+    """What follows when another value counts."""
+    may_be: Callable[[Call, str], bool] | None = None
+    """Which values a person may say instead; None where nobody may."""
 
 
 COMPUTATIONS: list[Computation] = []
@@ -60,7 +62,8 @@ COMPUTATIONS: list[Computation] = []
 
 def of_topic(topic: str) -> Computation | None:
     """The computation that people may overrule under this name."""
-    return next((c for c in COMPUTATIONS if c.topic == topic and c.apply is not None), None)
+    first = topic.partition(".")[0]
+    return next((c for c in COMPUTATIONS if c.topic == first and c.may_be is not None), None)
 
 
 def recompute(call: Call, customer_ids: Sequence[str], today: date) -> None:

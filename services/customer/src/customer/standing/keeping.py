@@ -39,14 +39,20 @@ _LOG = sql.prepare(plain_insert(history).values({n: bindparam(n, type_=history.c
 
 def keep(bunch: Bunch, computation: Computation, computed: Sequence[Result], today: date) -> None:
     """Store what differs from the last time; let new values count where nobody said something else."""
-    if not computed:
-        return
-    call, topic = bunch.call, computation.topic
+    parts: dict[str, list[Result]] = {}
+    for one in computed:
+        parts.setdefault(one.part, []).append(one)
+    for part, these in parts.items():
+        _keep(bunch, computation, f"{computation.topic}.{part}" if part else computation.topic, these, today)
+
+
+def _keep(bunch: Bunch, computation: Computation, topic: str, computed: Sequence[Result], today: date) -> None:
+    call = bunch.call
     ids_of = [r.customer_id for r in computed]
     query = select(results).where(one_of(results.c.customer_id, ids_of), results.c.topic == topic)
     before = {row.customer_id: row for row in call.connection.execute(query)}
     said = overruled(call, topic, ids_of)
-    shown = {c.id: computation.now(c) for c in bunch.customers}
+    shown = {c.id: getattr(c, computation.field) if computation.field else None for c in bunch.customers}
     stored, logged = [], []
     for one in computed:
         old = before.get(one.customer_id)

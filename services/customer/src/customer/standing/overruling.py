@@ -32,27 +32,27 @@ def overrule(call: Call, request: pb.OverruleStandingRequest) -> None:
     """Say something else; what was said before ends."""
     computation, row = _find(call, request)
     given = writing.given(request)
+    assert computation.may_be is not None
     if not computation.may_be(call, given["value"]):
         raise errors.Invalid(Problem("value", "not_a_standing", {"value": given["value"]}))
-    computed = _computed(call, computation.topic, row["id"])
-    _end(call, computation.topic, row["id"])
+    topic, computed = request.topic, _computed(call, request.topic, row["id"])
+    was = _end(call, topic, row["id"]) or computed.value
     by = {"note": given["note"], "user_id": call.caller.user_id or None, "user_name": call.caller.name}
     call.connection.execute(
-        insert(overruling).values(
-            id=ids.uuid7(), customer_id=row["id"], topic=computation.topic, value=given["value"], **by
-        )
+        insert(overruling).values(id=ids.uuid7(), customer_id=row["id"], topic=topic, value=given["value"], **by)
     )
-    _let_count(call, computation, row, computed, given["value"], "overruled", by)
+    _let_count(call, computation, topic, row, computed, (was, given["value"]), "overruled", by)
 
 
 def take_back(call: Call, request: pb.TakeBackOverrulingRequest) -> None:
     """Let what was computed count again; where nothing was, what was said stays without being anybody's word."""
     computation, row = _find(call, request)
-    if not _end(call, computation.topic, row["id"]):
+    was = _end(call, request.topic, row["id"])
+    if not was:
         raise errors.Conflict("not_overruled")
-    computed = _computed(call, computation.topic, row["id"])
+    computed = _computed(call, request.topic, row["id"])
     by = {"user_id": call.caller.user_id or None, "user_name": call.caller.name}
-    _let_count(call, computation, row, computed, computed.value, "taken_back", by)
+    _let_count(call, computation, request.topic, row, computed, (was, computed.value), "taken_back", by)
 
 
 def _find(call: Call, request: Any) -> tuple[Computation, Row]:
@@ -70,23 +70,31 @@ def _computed(call: Call, topic: str, customer_id: str) -> Result:
     return Result(customer_id, found.value, found.rule_id, found.rule_version, found.reasons)
 
 
-def _end(call: Call, topic: str, customer_id: str) -> bool:
-    """End what was said so far; whether there was anything."""
+def _end(call: Call, topic: str, customer_id: str) -> str:
+    """End what was said so far, and tell it; empty where nobody had said anything."""
     ended = (
         update(overruling)
         .where(overruling.c.customer_id == customer_id, overruling.c.topic == topic, overruling.c.end_time.is_(None))
         .values(end_time=datetime.now(UTC))
-        .returning(overruling.c.id)
+        .returning(overruling.c.value)
     )
-    return call.connection.execute(ended).first() is not None
+    return call.connection.scalar(ended) or ""
 
 
 def _let_count(
-    call: Call, computation: Computation, row: Row, computed: Result, value: str, action: str, by: dict[str, Any]
+    call: Call,
+    computation: Computation,
+    topic: str,
+    row: Row,
+    computed: Result,
+    values: tuple[str, str],
+    action: str,
+    by: dict[str, Any],
 ) -> None:
-    today = clock.today(call)
-    was = row[computation.topic]
+    """From one of the values to the other; what the customer shows goes before what was kept."""
+    today, (was, value) = clock.today(call), values
+    was = row[computation.field] if computation.field else was
     counts = value in ("", was) or computation.apply is None or computation.apply(call, row["id"], value, today)
     if not counts:
         raise errors.Invalid(Problem("value", "not_a_standing", {"value": value}))
-    keeping.log_entries(call, [keeping.entry(computation.topic, computed, was, value or was, today, action, **by)])
+    keeping.log_entries(call, [keeping.entry(topic, computed, was, value or was, today, action, **by)])
