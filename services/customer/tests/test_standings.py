@@ -139,6 +139,11 @@ def test_standings_are_told_within_the_scope_only(
     hidden = server.person(["customer.read"], fields=[{"resource": "customer", "field": "relation", "rule": "hidden"}])
     assert "relation" not in {s.topic for s in hidden.ListStandings(customer_id=one).standings}
     assert "relation" not in {c.topic for c in hidden.ListStandingHistory(customer_id=one).changes}
+    for how, code, reason in (("read_only", "INVALID_ARGUMENT", "INVALID"), ("masked", "NOT_FOUND", "")):
+        field = [{"resource": "customer", "field": "relation", "rule": how}]
+        clerk = server.person(["customer.read", "customer.update"], fields=field)
+        with refused(code, reason):
+            clerk.OverruleStanding(customer_id=one, topic="relation", value="large", note="x")
 
 
 def test_another_computation_joins_with_several_results_of_its_own(
