@@ -21,7 +21,7 @@ from processes import Process, below
 
 SERVICES = ("identity", "customer", "sales", "service-desk", "workspace", "reporting")
 PASSWORD = f"Bench-{secrets.token_urlsafe(9)}-1"
-RESOURCES = ("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline")
+RESOURCES = ("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline", "behaviour")
 
 
 class Suite:

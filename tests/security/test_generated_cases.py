@@ -16,6 +16,8 @@ from security.world import World
 
 from crm_kit.access import Access, Reach
 
+pytestmark = pytest.mark.slow
+
 CASES = 10_000
 AREAS: list[tuple[ModuleType, int]] = [(reading, 10), (figures, 4), (writing, 8), (fields, 6), (leaving, 1)]
 """What is asked about, and how often beside the others."""

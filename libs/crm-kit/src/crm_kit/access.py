@@ -47,6 +47,13 @@ class Reach:
     record_ids: frozenset[str] = frozenset()
     """Records of whose teams the person is, where the right goes with that."""
 
+    def holds(self, other: Reach) -> bool:
+        """Whether everything that the other reaches lies within this one."""
+        if self.all or self == other:
+            return True
+        within = self.owner_ids >= other.owner_ids and self.department_ids >= other.department_ids
+        return not other.all and within and self.record_ids >= other.record_ids and self.user_id == other.user_id
+
     def alone(self) -> Reach:
         """What the scope gives by itself, without the teams."""
         return replace(self, record_ids=frozenset())

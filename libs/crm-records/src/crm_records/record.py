@@ -75,7 +75,7 @@ class Record:
     bulk: ClassVar[Container[str]] = ()
     """Verbs that are possible on many at once: "update", "assign", "delete"."""
     part_of_parent: ClassVar[bool] = False
-    """Goes with its parent instead of forbidding its deletion."""
+    """Goes with its parent instead of forbidding its deletion: nobody reaches it while the parent is deleted."""
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Field → the stored ones it is made of. Where `decorate` makes it they are read with it; who does not see them in
     full does not see it in full."""
@@ -161,7 +161,10 @@ class Record:
         if self.parent is not None:
             column, parent = self.parent
             inside = parent.within(shape)
-            return None if inside is None else self.table.c[column].in_(select(parent.table.c.id).where(inside))
+            above = parent.table.c
+            if self.part_of_parent:
+                inside = above.delete_time.is_(None) if inside is None else and_(above.delete_time.is_(None), inside)
+            return None if inside is None else self.table.c[column].in_(select(above.id).where(inside))
         if "owner_id" in self.fields:
             also = [self.table.c[n] for n in self.also_sees]
             stand_in = None if self.owned_by_creator else self.table.c.creator_id
@@ -210,6 +213,8 @@ class Record:
             found = or_(found, search.exactly(self.table))
         for part in self.searched_parts():
             assert part.parent is not None
+            if unseen.get(part.type, frozenset()).issuperset(part.search):
+                continue
             through = select(part.table.c[part.parent[0]]).where(part.table.c.delete_time.is_(None))
             found = or_(found, self.table.c.id.in_(through.where(part.narrow_search(unseen))))
         return found

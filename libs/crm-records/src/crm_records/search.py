@@ -45,12 +45,17 @@ def _stands_alone(character: str) -> bool:
 def condition(table: Table) -> ColumnElement[bool]:
     """Rows whose searched text holds the words; bind with `parameters`."""
     pairs = table.c.search_grams.contains(bindparam("search_pairs", type_=ARRAY(Text)))
-    return and_(pairs, table.c.search_text.like(bindparam("search_like", type_=Text)))
+    return and_(pairs, like(table.c.search_text))
+
+
+def like(text: ColumnElement[Any]) -> ColumnElement[bool]:
+    """A text in the spelling that is searched holds the words; bind with `parameters`."""
+    return text.like(bindparam("search_like", type_=Text))
 
 
 def holds(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """One column holds the words; bind with `parameters`."""
-    return func.lower(column).like(bindparam("search_like", type_=Text))
+    return like(func.lower(column))
 
 
 def exactly(table: Table) -> ColumnElement[bool]:

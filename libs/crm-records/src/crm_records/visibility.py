@@ -45,13 +45,25 @@ def blind(call: Call, record: Record) -> frozenset[str]:
 
 
 def unseen_in_search(call: Call, record: Record) -> dict[str, frozenset[str]]:
-    """By record type, what the search box must not find by: searched fields of a record and of its parts."""
+    """By record type, what the search box must not find by: searched fields of a record and of its parts.
+
+    Nobody finds anything by parts that they may not read: all of them, on everything that is searched, or by none.
+    """
     found = {}
     for one in (record, *record.searched_parts()):
-        hidden = blind(call, one).intersection(one.search)
+        readable = one is record or _reads_parts(call, record, one)
+        hidden = blind(call, one).intersection(one.search) if readable else frozenset(one.search)
         if hidden:
             found[one.type] = hidden
     return found
+
+
+def _reads_parts(call: Call, record: Record, part: Record) -> bool:
+    """Whether the caller may read the parts of every record that the call reaches."""
+    access = call.caller.access
+    if access is None:
+        return True
+    return access.may(f"{part.type}.read") and part.reach(call).holds(record.reach(call))
 
 
 class View:

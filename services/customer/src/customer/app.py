@@ -5,44 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.jobs import Kind
+from crm_kit.rpc import Call
 from crm_kit.service import Service
-from crm_kit.timers import Timer
-from crm_records import acting, jobs
+from crm_records import acting, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
 from customer import events, first_entries, tables
-from customer.churn import events as churn_events
-from customer.churn.cases import CHURN_CASES
-from customer.churn.rpc import ChurnCaseServicer, ChurnRuleServicer
-from customer.churn.rules import CHURN_RULES
-from customer.churn.watching import CHURN
+from customer.behaviour import first_entries as behaviour_first_entries
+from customer.behaviour import work as behaviour_work
+from customer.behaviour.rpc import BehaviourServicer, BehaviourTagRuleServicer, BehaviourTagServicer
+from customer.behaviour.rules import BEHAVIOUR_TAG_RULES
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
-from customer.grading.grading import GRADING
-from customer.grading.rpc import GradingRuleServicer
-from customer.grading.rules import GRADING_RULES
 from customer.interactions import INTERACTIONS
-from customer.lifecycle.rpc import LifecycleRuleServicer
-from customer.lifecycle.rules import LIFECYCLE_RULES
-from customer.lifecycle.stages import LIFECYCLE
+from customer.register import tables as _register_tables  # noqa: F401 - they belong to the metadata
+from customer.register.rpc import CompanyRegisterServicer
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
-from customer.standing import computing, sweep
-from customer.standing import tables as standing
-from customer.standing.rpc import StandingServicer
-from customer.trade.entries import TRADE_ENTRIES
-from customer.trade.rpc import TradeEntryServicer
+from customer.standing import app as standing
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
-_SAID = [(table.c.user_id, table.c.user_name) for table in (standing.overruling, standing.history)]
-_STANDINGS = [TRADE_ENTRIES, GRADING_RULES, LIFECYCLE_RULES, CHURN_RULES, CHURN_CASES]
-REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, *_STANDINGS], names=[_ACTOR, *_SAID])
+REGISTRY = Registry(
+    [CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, BEHAVIOUR_TAG_RULES, *standing.RECORDS],
+    names=[_ACTOR, *standing.NAMES],
+)
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY), sweep.SWEEP]
-# Each looks at what those before it did.
-computing.COMPUTATIONS[:] = [CHURN, LIFECYCLE, GRADING]
+JOBS: list[Kind] = [*records.jobs(REGISTRY), *standing.JOBS]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -52,26 +42,40 @@ def servicers(service: Service) -> dict[str, object]:
         "ContactService": ContactServicer(),
         "DemandService": DemandServicer(),
         "InteractionService": InteractionServicer(),
-        "TradeEntryService": TradeEntryServicer(),
-        "StandingService": StandingServicer(),
-        "GradingRuleService": GradingRuleServicer(),
-        "LifecycleRuleService": LifecycleRuleServicer(),
-        "ChurnRuleService": ChurnRuleServicer(),
-        "ChurnCaseService": ChurnCaseServicer(),
+        "BehaviourService": BehaviourServicer(),
+        "BehaviourTagRuleService": BehaviourTagRuleServicer(),
+        "BehaviourTagService": BehaviourTagServicer(),
+        "CompanyRegisterService": CompanyRegisterServicer(),
+        **standing.servicers(),
         **records.servicers(REGISTRY, service.jobs),
     }
+
+
+def import_register(service: Service) -> None:
+    """Put the register file into its table."""
+    from customer.register import importing
+
+    importing.command(service)
+
+
+def seed(call: Call) -> None:
+    """Run after every migration."""
+    first_entries.seed_dictionaries(call)
+    behaviour_first_entries.seed(call)
 
 
 SERVICE = Service(
     name="customer",
     contract="crm.customer.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, churn_events.HANDLERS, records.handlers("customer", REGISTRY)),
-    timers=[Timer(1.0, computing.by_the_clock)],
+    handlers=acting.merged(events.HANDLERS, standing.HANDLERS, records.handlers("customer", REGISTRY)),
     jobs=JOBS,
     job_ended=jobs.ended,
-    seed=first_entries.seed_dictionaries,
     swept=records.swept("customer"),
+    before_replay=replaying.before_replay(REGISTRY),
+    seed=seed,
+    timers=[*behaviour_work.TIMERS, *standing.TIMERS],
+    commands={"import-register": import_register},
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

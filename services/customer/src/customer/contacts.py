@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
@@ -58,6 +59,16 @@ class Contacts(Record):
             row["review_mark"] = "pending"
         if row["primary"] and not (before and before["primary"]):
             _take_the_mark(call, row)
+
+    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
+        from customer.behaviour import persons
+
+        return persons.exported(call, "contact", row)
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        from customer.behaviour import persons
+
+        persons.erase(call, "contact", before)
 
 
 CONTACTS = Contacts()

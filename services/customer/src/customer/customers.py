@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, bindparam, func, or_, select, update
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm_kit import errors
@@ -94,6 +95,11 @@ class Customers(Record):
         )
         return or_(super().search_condition(), customer.c.id == any_(ids))
 
+    def narrow_search(self, unseen: Unseen) -> ColumnElement[bool]:
+        """Also by every reading of the own name, where all of the customer is seen: by no line that a contact gave."""
+        found = super().narrow_search(unseen)
+        return found if self.type in unseen else or_(found, and_(search.condition(customer), _own_line()))
+
     def search_exactly(self, words: str, unseen: Unseen) -> list[tuple[str, str]]:
         personal = [n for n in PERSONAL if n not in unseen.get("contact", ())]
         return super().search_exactly(words, unseen) + blind.of(contact).searched(personal, words)
@@ -115,18 +121,26 @@ class Customers(Record):
         if row["purchasing_power"] != (before or {}).get("purchasing_power"):
             marks.mark(call.connection, [row["id"]])
 
-    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
-        return notes.of(call.connection, row["id"])
-
-    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
-        notes.forget(call.connection, after["id"])
-
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
         used = [(_USED_BY[t], n) for t, n in call.connection.execute(query.group_by(usage.c.record_type))]
         if used:
             what = tuple(", ".join(f"{label[i]} {n}" for label, n in used) for i in (0, 1))
             raise errors.Conflict("depended_on", what=what)
+
+    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
+        from customer.behaviour import persons
+
+        yield from persons.exported(call, "customer", row)
+        yield from notes.of(call.connection, row["id"])
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        from customer.behaviour import persons
+        from customer.register import takeovers
+
+        persons.erase(call, "customer", before)
+        takeovers.erase(call, before["id"])
+        notes.forget(call.connection, before["id"])
 
 
 CUSTOMERS = Customers()
@@ -137,6 +151,19 @@ _CONTACT_TEXTS = sql.prepare(
         contact.c.delete_time.is_(None),
     )
 )
+
+
+def _own_line() -> ColumnElement[bool]:
+    """A line of what a customer is found by holds the words, and none of its contacts gave that line."""
+    split = partial(func.string_to_array, type_=ARRAY(Text))
+    line = func.unnest(split(customer.c.search_text, "\n"), type_=Text).column_valued("line")
+    theirs = select(func.unnest(split(contact.c.search_text, "\n"), type_=Text)).where(
+        contact.c.customer_id == customer.c.id, contact.c.delete_time.is_(None)
+    )
+    own = select(line).where(search.like(line), line.not_in(theirs.correlate(customer)))
+    return own.correlate(customer).exists()
+
+
 _NAMED = [customer.c[n] for n in ("id", *CUSTOMERS.search) if not CUSTOMERS.stored[n].encrypted]
 _SEARCHED = sql.prepare(
     update(customer)

@@ -147,6 +147,16 @@ DICTIONARIES: dict[str, list[Entry]] = {
         ("college", "大专", "College"),
         ("high_school", "高中及以下", "High school or less"),
     ],
+    "behaviour_kind": [
+        ("view", "浏览", "View"),
+        ("click", "点击", "Click"),
+        ("search", "搜索", "Search"),
+        ("cart", "加入购物车", "Put into the cart"),
+        ("buy", "购买", "Buy"),
+        ("open_mail", "打开邮件", "Open a mail"),
+        ("share", "分享", "Share"),
+        ("login", "登录", "Log in"),
+    ],
     "demand_kind": [
         ("information", "信息发布", "Information publishing"),
         ("advertising", "广告", "Advertising"),

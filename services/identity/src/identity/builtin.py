@@ -22,6 +22,9 @@ TASKS = ("task", "task_comment")
 BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
 TRADE, CHURN = "trade_entry", "churn_case"
 STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
+SEEN = ("behaviour", "registered_company")
+"""What is known of customers from outside: what they did, what the company register says."""
+TAGGING = ("behaviour_tag_rule",)
 OFFER = ("product", "product_category", "price_list", "price_item")
 OWNED = ("customer", "opportunity", "service_request", "task")
 """What belongs to somebody and can be given to another."""
@@ -88,6 +91,7 @@ ROLES = (
         _may(RULE, *BUSINESS, *OFFER, TRADE),
         _may((*WORK, "export", "print"), CHURN),
         _may(("assign",), *OWNED),
+        _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
         scope="all",
         group="administrator",
@@ -99,6 +103,7 @@ ROLES = (
         _may(LEAD, *BUSINESS),
         _may((*WORK, "print"), TRADE, CHURN),
         _may(("assign",), *OWNED),
+        _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
         scope="subordinates",
@@ -109,6 +114,7 @@ ROLES = (
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS, TRADE, CHURN),
         _may(("delete",), *PARTS),
+        _may(READ, *SEEN),
         _may(READ, "report"),
     ),
     _role(
@@ -116,6 +122,8 @@ ROLES = (
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
         _may(READ, *CUSTOMERS, *SALES, TRADE, CHURN, "report"),
+        _may(READ, *CUSTOMERS, *SALES, *SEEN, "report"),
+        _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
@@ -128,6 +136,7 @@ ROLES = (
         "客服",
         "处理服务请求、投诉与回访",
         _may(READ, *CUSTOMERS, TRADE, CHURN),
+        _may(READ, *CUSTOMERS, "behaviour"),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -155,6 +164,8 @@ ROLES = (
         "录入员",
         "录入和导入客户、联系人与产品资料",
         _may((*WORK, "import"), *CUSTOMERS, *OFFER, TRADE),
+        _may((*WORK, "import"), *CUSTOMERS, *OFFER),
+        _may(READ, "registered_company"),
         scope="department_tree",
         task="self",
         task_comment="self",
@@ -164,6 +175,7 @@ ROLES = (
         "审核员",
         "审核录入的资料",
         _may(("read", "update", "approve"), *CUSTOMERS, *OFFER),
+        _may(READ, "registered_company"),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
-from crm_records import acting
+from crm_records import acting, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -45,6 +45,7 @@ SERVICE = Service(
     handlers=acting.merged(events.HANDLERS, records.handlers("sales", REGISTRY)),
     seed=first_entries.seed_first_entries,
     swept=records.swept("sales"),
+    before_replay=replaying.before_replay(REGISTRY),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

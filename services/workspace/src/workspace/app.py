@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crm_kit.service import Service
 from crm_kit.timers import Timer
-from crm_records import acting
+from crm_records import acting, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -39,6 +39,7 @@ SERVICE = Service(
     handlers=acting.merged(events.HANDLERS, records.handlers("workspace", REGISTRY)),
     timers=[Timer(60, escalate)],
     swept=records.swept("workspace"),
+    before_replay=replaying.before_replay(REGISTRY),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )
