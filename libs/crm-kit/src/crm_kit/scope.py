@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, false, or_
+from sqlalchemy.dialects.postgresql import array
 
 from crm_kit.access import Reach
 
@@ -73,6 +74,11 @@ def condition(
         ways.append(record == any_(bindparam("scope_record_ids", type_=_IDS)))
     ways += [is_caller(column) for column in also]
     return or_(*ways) if ways else false()
+
+
+def among(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that a list of ids holds the caller; an index (gin) on the column serves it."""
+    return column.contains(array([bindparam("scope_caller_id", type_=Uuid(as_uuid=False))]))
 
 
 def is_caller(column: ColumnElement[Any]) -> ColumnElement[bool]:

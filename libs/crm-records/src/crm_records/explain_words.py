@@ -62,6 +62,12 @@ errors.texts(
         ),
         "why_creator": ("记录由本人创建", "The person made the record"),
         "why_no_creator": ("记录不是本人创建的", "Somebody else made the record"),
+        "why_together": (
+            "以上各项合起来到达记录的两端",
+            "Together these reach both ends of the record",
+        ),
+        "why_named": ("列在记录的“{label}”中", "The record names the person ({label})"),
+        "why_not_named": ("未列在记录的“{label}”中", "The record does not name the person ({label})"),
         "why_team_read": ("在相关团队中（只读）", "The person belongs to its team, to read"),
         "why_team_write": ("在相关团队中（读写）", "The person belongs to its team, to read and write"),
         "why_team_read_until": (

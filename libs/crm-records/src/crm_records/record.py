@@ -23,7 +23,7 @@ from crm import rule_pb2
 from crm_kit import contract
 from crm_kit.access import Access, Reach
 from crm_kit.rpc import Call
-from crm_kit.scope import Shape, condition
+from crm_kit.scope import Shape, among, condition
 from crm_records import blind, search
 from crm_records import fields as kinds
 from crm_records.fields import Field
@@ -67,6 +67,8 @@ class Record:
     """The column that names the person whose scope decides."""
     also_sees: ClassVar[Sequence[str]] = ()
     """Columns that name people who reach a record besides its owner: whoever made it, for example."""
+    also_named: ClassVar[Sequence[str]] = ()
+    """Lists of people who reach a record besides: those who go along, for example."""
     owned_by_creator: ClassVar[bool] = True
     """Whose a new record is if nobody says: its creator's, or nobody's in the creator's department. As long as
     it is nobody's, whoever reaches its creator's records reaches it: the creator's manager is to find it."""
@@ -169,7 +171,8 @@ class Record:
             also = [self.table.c[n] for n in self.also_sees]
             stand_in = None if self.owned_by_creator else self.table.c.creator_id
             c = self.table.c
-            return condition(shape, c.owner_id, c.department_id, also, stand_in, c.id)
+            found = condition(shape, c.owner_id, c.department_id, also, stand_in, c.id)
+            return found if found is None else or_(found, *(among(c[n]) for n in self.also_named))
         return None
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:

@@ -7,29 +7,66 @@ from pathlib import Path
 from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
 from crm_kit.service import Service
+from crm_kit.timers import Timer
 from crm_records import acting, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from customer import events, first_entries, tables
+from customer import events, first_entries, tables, valid_demands
 from customer.behaviour import first_entries as behaviour_first_entries
 from customer.behaviour import work as behaviour_work
 from customer.behaviour.rpc import BehaviourServicer, BehaviourTagRuleServicer, BehaviourTagServicer
 from customer.behaviour.rules import BEHAVIOUR_TAG_RULES
 from customer.contacts import CONTACTS
+from customer.customer_events import first_entries as customer_events_first
+from customer.customer_events.participants import PARTICIPANTS
+from customer.customer_events.record import CUSTOMER_EVENTS
+from customer.customer_events.rpc import CustomerEventParticipantServicer, CustomerEventServicer
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
 from customer.interactions import INTERACTIONS
 from customer.register import tables as _register_tables  # noqa: F401 - they belong to the metadata
 from customer.register.rpc import CompanyRegisterServicer
+from customer.relationships import first_entries as relationships_first
+from customer.relationships.kinds import RELATIONSHIP_KINDS
+from customer.relationships.record import RELATIONSHIPS
+from customer.relationships.rpc import RelationshipKindServicer, RelationshipServicer
+from customer.review import first_entries as review_first
+from customer.review.rpc import ReviewRuleServicer
+from customer.review.rules import REVIEW_RULES
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
 from customer.standing import app as standing
+from customer.visits import first_entries as visits_first
+from customer.visits import missed
+from customer.visits.record import VISITS
+from customer.visits.rpc import VisitRuleServicer, VisitServicer
+from customer.visits.rules import VISIT_RULES
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
-REGISTRY = Registry(
-    [CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, BEHAVIOUR_TAG_RULES, *standing.RECORDS],
-    names=[_ACTOR, *standing.NAMES],
+_RECORDS = [
+    CUSTOMERS,
+    CONTACTS,
+    DEMANDS,
+    INTERACTIONS,
+    RELATIONSHIPS,
+    RELATIONSHIP_KINDS,
+    REVIEW_RULES,
+    VISITS,
+    VISIT_RULES,
+    CUSTOMER_EVENTS,
+    PARTICIPANTS,
+    BEHAVIOUR_TAG_RULES,
+    *standing.RECORDS,
+]
+REGISTRY = Registry(_RECORDS, names=[_ACTOR, *standing.NAMES])
+_SEEDS = (
+    first_entries.seed_dictionaries,
+    relationships_first.seed,
+    review_first.seed,
+    visits_first.seed,
+    customer_events_first.seed,
+    behaviour_first_entries.seed,
 )
 
 JOBS: list[Kind] = [*records.jobs(REGISTRY), *standing.JOBS]
@@ -47,6 +84,13 @@ def servicers(service: Service) -> dict[str, object]:
         "BehaviourTagService": BehaviourTagServicer(),
         "CompanyRegisterService": CompanyRegisterServicer(),
         **standing.servicers(),
+        "RelationshipService": RelationshipServicer(),
+        "RelationshipKindService": RelationshipKindServicer(),
+        "ReviewRuleService": ReviewRuleServicer(),
+        "VisitService": VisitServicer(),
+        "VisitRuleService": VisitRuleServicer(),
+        "CustomerEventService": CustomerEventServicer(),
+        "CustomerEventParticipantService": CustomerEventParticipantServicer(),
         **records.servicers(REGISTRY, service.jobs),
     }
 
@@ -59,9 +103,9 @@ def import_register(service: Service) -> None:
 
 
 def seed(call: Call) -> None:
-    """Run after every migration."""
-    first_entries.seed_dictionaries(call)
-    behaviour_first_entries.seed(call)
+    """What a new installation starts with; run after every migration."""
+    for one in _SEEDS:
+        one(call)
 
 
 SERVICE = Service(
@@ -74,7 +118,7 @@ SERVICE = Service(
     swept=records.swept("customer"),
     before_replay=replaying.before_replay(REGISTRY),
     seed=seed,
-    timers=[*behaviour_work.TIMERS, *standing.TIMERS],
+    timers=[*behaviour_work.TIMERS, *standing.TIMERS, Timer(60, missed.by_the_clock), Timer(60, valid_demands.EveryDay())],
     commands={"import-register": import_register},
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],

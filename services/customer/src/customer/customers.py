@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,7 +16,9 @@ from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
 from customer import clock, pinyin
-from customer.standing import marks, notes
+from customer.review import marks
+from customer.standing import marks as standing_marks
+from customer.standing import notes
 from customer.tables import contact, customer, usage
 
 errors.texts(
@@ -70,10 +73,13 @@ class Customers(Record):
         "phone",
         "owner_id",
         "last_contact_time",
+        "has_valid_demand",
+        "review_mark",
         "create_time",
     )
 
     made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",)}
+    states = marks.states("customer")
 
     def searched_parts(self) -> Sequence[Record]:
         return (self.registry.records["contact"],)
@@ -110,16 +116,19 @@ class Customers(Record):
         row["kind"] = row["kind"] or "organization"
         if before is None:
             row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
-            row["review_mark"] = "pending"
             row["lifecycle"], row["lifecycle_date"] = "potential", clock.today(call)
+            row["review_mark"] = marks.PENDING
+        else:
+            marks.reopen(call, self, row, before)
         _check_employees(row)
+        _check_position(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             _check_parent(call, row)
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """What is computed of it looks at its purchasing power."""
         if row["purchasing_power"] != (before or {}).get("purchasing_power"):
-            marks.mark(call.connection, [row["id"]])
+            standing_marks.mark(call.connection, [row["id"]])
 
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
@@ -192,6 +201,22 @@ def _check_employees(row: Row) -> None:
     total = row["employees"]
     if total is not None and (row["male_employees"] or 0) + (row["female_employees"] or 0) > total:
         raise errors.Invalid(Problem("employees", "parts_exceed_total"))
+
+
+def _check_position(row: Row) -> None:
+    """Half a position is none."""
+    for name, other in (("latitude", "longitude"), ("longitude", "latitude")):
+        if row[name] is None and row[other] is not None:
+            field = CUSTOMERS.fields[name]
+            raise errors.Invalid(Problem(field.json_name, "required", {"label": field.label}))
+
+
+def contacted(call: Call, customer_id: str, time: datetime) -> None:
+    """The customer knows when it was last contacted. Not a change of its own: no version, no event."""
+    later = or_(customer.c.last_contact_time.is_(None), customer.c.last_contact_time < time)
+    statement = update(customer).where(customer.c.id == customer_id, later)
+    call.connection.execute(statement.values(last_contact_time=time))
+    standing_marks.mark(call.connection, [customer_id])
 
 
 def _check_parent(call: Call, row: Row) -> None:

@@ -157,6 +157,14 @@ DICTIONARIES: dict[str, list[Entry]] = {
         ("share", "分享", "Share"),
         ("login", "登录", "Log in"),
     ],
+    "interaction_kind": [
+        ("call", "电话", "Call"),
+        ("visit", "拜访", "Visit"),
+        ("meeting", "会议", "Meeting"),
+        ("mail", "邮件", "Mail"),
+        ("wechat", "微信", "WeChat"),
+        ("other", "其他", "Other"),
+    ],
     "demand_kind": [
         ("information", "信息发布", "Information publishing"),
         ("advertising", "广告", "Advertising"),

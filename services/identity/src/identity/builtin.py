@@ -15,25 +15,30 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
-PARTS = ("contact", "demand", "interaction")
+PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
-BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
-TRADE, CHURN = "trade_entry", "churn_case"
-STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
 SEEN = ("behaviour", "registered_company")
 """What is known of customers from outside: what they did, what the company register says."""
 TAGGING = ("behaviour_tag_rule",)
+TRADE, CHURN = "trade_entry", "churn_case"
+STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
+"""What is made of customers by rule."""
+EVENTS = ("customer_event", "customer_event_participant")
+ACTIVITIES = ("relationship", "visit", *EVENTS)
+BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
-OWNED = ("customer", "opportunity", "service_request", "task")
+OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event")
 """What belongs to somebody and can be given to another."""
 ACCOUNT = ("customer", "bank_account")
 PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
 FAMILY = (("contact", "family"),)
+POSITIONS = tuple(("visit", f"check_{way}_{name}") for way in ("in", "out") for name in ("latitude", "longitude"))
+"""Where colleagues were: for them and their managers."""
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, *STANDING_RULES, "pipeline", "department")
+FRAME = (*OFFER, *STANDING_RULES, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
 """What everybody in business looks things up in."""
 
 
@@ -88,7 +93,8 @@ ROLES = (
         "executive",
         "高管",
         "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
-        _may(RULE, *BUSINESS, *OFFER, TRADE),
+        _may(RULE, *BUSINESS, *OFFER),
+        _may(RULE, TRADE),
         _may((*WORK, "export", "print"), CHURN),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
@@ -112,7 +118,8 @@ ROLES = (
         "account_manager",
         "客户经理",
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
-        _may(WORK, *BUSINESS, TRADE, CHURN),
+        _may(WORK, *BUSINESS),
+        _may(WORK, TRADE, CHURN),
         _may(("delete",), *PARTS),
         _may(READ, *SEEN),
         _may(READ, "report"),
@@ -121,13 +128,15 @@ ROLES = (
         "marketing",
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
-        _may(READ, *CUSTOMERS, *SALES, TRADE, CHURN, "report"),
-        _may(READ, *CUSTOMERS, *SALES, *SEEN, "report"),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, *SALES, *SEEN, "report"),
+        _may(READ, TRADE, CHURN),
         _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
+        _may(("create", "update", "assign"), "customer_event"),
+        _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
-        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
         task_comment="self",
     ),
@@ -135,14 +144,14 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS, TRADE, CHURN),
-        _may(READ, *CUSTOMERS, "behaviour"),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, "behaviour"),
+        _may(READ, TRADE, CHURN),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
         _may(READ, "report"),
         scope="all",
-        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
         task_comment="self",
         report="self",
@@ -151,8 +160,9 @@ ROLES = (
         "finance",
         "财务",
         "回款、发票、费用与佣金",
-        _may(READ, *CUSTOMERS, *SALES, CHURN),
+        _may(READ, *CUSTOMERS, *EVENTS, *SALES),
         _may((*WORK, "import"), TRADE),
+        _may(READ, CHURN),
         _may(("read", "export", "print"), "report"),
         scope="all",
         fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
@@ -163,8 +173,8 @@ ROLES = (
         "data_clerk",
         "录入员",
         "录入和导入客户、联系人与产品资料",
-        _may((*WORK, "import"), *CUSTOMERS, *OFFER, TRADE),
         _may((*WORK, "import"), *CUSTOMERS, *OFFER),
+        _may((*WORK, "import"), TRADE),
         _may(READ, "registered_company"),
         scope="department_tree",
         task="self",
@@ -185,7 +195,8 @@ ROLES = (
         "channel_manager",
         "渠道经理",
         "管理分销商及其商机",
-        _may(WORK, *BUSINESS, TRADE, CHURN),
+        _may(WORK, *BUSINESS),
+        _may(WORK, TRADE, CHURN),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
         scope="subordinates",

@@ -17,6 +17,7 @@ from crm_records.record import Record, Row, Unseen
 from crm_records.servicer import Servicer
 from customer.customers import CUSTOMERS, group_field
 from customer.customers import Customers as CustomerRecord
+from customer.review import marks
 from customer.tables import customer
 
 
@@ -58,6 +59,12 @@ class CustomerServicer(Servicer):
         return writing.answer(
             call, CUSTOMERS, writing.write(call, CUSTOMERS, request.id, request.etag, "assigned", give)
         )
+
+    def ApproveCustomer(self, call: Call, request: pb.ApproveCustomerRequest) -> pb.Customer:
+        return marks.approve(call, CUSTOMERS, request)
+
+    def ReturnCustomer(self, call: Call, request: pb.ReturnCustomerRequest) -> pb.Customer:
+        return marks.send_back(call, CUSTOMERS, request)
 
     def ListCustomerBriefs(self, call: Call, request: records_pb.ListRequest) -> pb.ListCustomerBriefsResponse:
         asked = records_pb.ListRequest(

@@ -5,15 +5,22 @@ from __future__ import annotations
 from crm.customer.v1 import contacts_pb2, demands_pb2, interactions_pb2
 from crm_kit.rpc import Call
 from crm_records.servicer import Servicer
-from customer import interactions
+from customer import timeline
 from customer.contacts import CONTACTS
 from customer.demands import DEMANDS
 from customer.interactions import INTERACTIONS
+from customer.review import marks
 
 
 class ContactServicer(Servicer):
     record = CONTACTS
     service = contacts_pb2.DESCRIPTOR.services_by_name["ContactService"]
+
+    def ApproveContact(self, call: Call, request: contacts_pb2.ApproveContactRequest) -> contacts_pb2.Contact:
+        return marks.approve(call, CONTACTS, request)
+
+    def ReturnContact(self, call: Call, request: contacts_pb2.ReturnContactRequest) -> contacts_pb2.Contact:
+        return marks.send_back(call, CONTACTS, request)
 
 
 class DemandServicer(Servicer):
@@ -28,4 +35,4 @@ class InteractionServicer(Servicer):
     def ListTimeline(
         self, call: Call, request: interactions_pb2.ListTimelineRequest
     ) -> interactions_pb2.ListTimelineResponse:
-        return interactions.timeline(call, request)
+        return timeline.timeline(call, request)

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "customer_0005"
-down_revision = "customer_0004"
+revision = "customer_0006"
+down_revision = "customer_0005"
 branch_labels = None
 depends_on = None
 
