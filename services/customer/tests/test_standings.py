@@ -146,6 +146,19 @@ def test_standings_are_told_within_the_scope_only(
             clerk.OverruleStanding(customer_id=one, topic="relation", value="large", note="x")
 
 
+def test_what_is_computed_does_not_send_a_customer_back_into_review(
+    boss: Client, rule: Any, customer: Any, order: Any, recompute: Any
+) -> None:
+    rule()
+    one = customer()
+    boss.ReturnCustomer(id=one, etag=boss.GetCustomer(id=one).etag, review_reason="缺少地址")
+    order(one, "2026-11-01", "10000")
+    recompute(TODAY)
+
+    seen = boss.GetCustomer(id=one)
+    assert (seen.relation, seen.review_mark) == ("small", "returned")
+
+
 def test_another_computation_joins_with_several_results_of_its_own(
     boss: Client, server: Server, customer: Any, order: Any, recompute: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,7 +118,12 @@ SERVICE = Service(
     swept=records.swept("customer"),
     before_replay=replaying.before_replay(REGISTRY),
     seed=seed,
-    timers=[*behaviour_work.TIMERS, *standing.TIMERS, Timer(60, missed.by_the_clock), Timer(60, valid_demands.EveryDay())],
+    timers=[
+        *behaviour_work.TIMERS,
+        *standing.TIMERS,
+        Timer(60, missed.by_the_clock),
+        Timer(60, valid_demands.EveryDay()),
+    ],
     commands={"import-register": import_register},
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
