@@ -17,7 +17,15 @@ PROVINCES = ("江苏", "浙江", "广东", "四川")
 CITIES = ("苏州", "杭州", "深圳", "成都", "无锡")
 WORDS = ("机械", "纺织", "电子", "化工", "物流", "建材", "仪表", "食品")
 GIVEN = ("王芳", "李娜", "张伟", "刘洋", "陈静", "杨磊", "赵敏", "黄强")
-SIZES = {"customer": 300, "contact": 300, "interaction": 100, "opportunity": 200, "service_request": 100, "task": 100}
+SIZES = {
+    "customer": 300,
+    "contact": 300,
+    "interaction": 100,
+    "trade_entry": 100,
+    "opportunity": 200,
+    "service_request": 100,
+    "task": 100,
+}
 FAR = timedelta(days=400)
 
 
@@ -186,6 +194,16 @@ def _interaction(world: World, chance: random.Random, number: int) -> dict[str, 
     }
 
 
+def _trade_entry(world: World, chance: random.Random, number: int) -> dict[str, Any]:
+    return {
+        "customer_id": chance.choice(world.records["customer"]).id,
+        "kind": chance.choice(["order", "receipt"]),
+        "date": f"2026-0{chance.randrange(1, 10)}-01",
+        "amount": f"{chance.randrange(1, 10**6)}.25",
+        "document_number": f"DD{number:04}",
+    }
+
+
 def _opportunity(world: World, chance: random.Random, number: int) -> dict[str, Any]:
     made = {
         "title": f"{chance.choice(WORDS)}商机{number:04}",
@@ -229,6 +247,7 @@ _DRAFTS = {
     "customer": _customer,
     "contact": _contact,
     "interaction": _interaction,
+    "trade_entry": _trade_entry,
     "opportunity": _opportunity,
     "service_request": _service_request,
     "task": _task,

@@ -37,6 +37,7 @@ from customer.review.rpc import ReviewRuleServicer
 from customer.review.rules import REVIEW_RULES
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
+from customer.standing import app as standing
 from customer.visits import first_entries as visits_first
 from customer.visits import missed
 from customer.visits.record import VISITS
@@ -58,8 +59,9 @@ _RECORDS = [
     PARTICIPANTS,
     BEHAVIOUR_TAG_RULES,
     *duplicates.RECORDS,
+    *standing.RECORDS,
 ]
-REGISTRY = Registry(_RECORDS, names=[_ACTOR])
+REGISTRY = Registry(_RECORDS, names=[_ACTOR, *standing.NAMES])
 _SEEDS = (
     first_entries.seed_dictionaries,
     relationships_first.seed,
@@ -70,7 +72,7 @@ _SEEDS = (
     duplicates.seed,
 )
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY), *duplicates.JOBS]
+JOBS: list[Kind] = [*records.jobs(REGISTRY), *duplicates.JOBS, *standing.JOBS]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -84,6 +86,7 @@ def servicers(service: Service) -> dict[str, object]:
         "BehaviourTagRuleService": BehaviourTagRuleServicer(),
         "BehaviourTagService": BehaviourTagServicer(),
         "CompanyRegisterService": CompanyRegisterServicer(),
+        **standing.servicers(),
         "RelationshipService": RelationshipServicer(),
         "RelationshipKindService": RelationshipKindServicer(),
         "ReviewRuleService": ReviewRuleServicer(),
@@ -113,13 +116,18 @@ SERVICE = Service(
     name="customer",
     contract="crm.customer.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
+    handlers=acting.merged(events.HANDLERS, standing.HANDLERS, records.handlers("customer", REGISTRY)),
     jobs=JOBS,
     job_ended=jobs.ended,
     swept=records.swept("customer"),
     before_replay=replaying.before_replay(REGISTRY),
     seed=seed,
-    timers=[*behaviour_work.TIMERS, Timer(60, missed.by_the_clock), Timer(60, valid_demands.EveryDay())],
+    timers=[
+        *behaviour_work.TIMERS,
+        *standing.TIMERS,
+        Timer(60, missed.by_the_clock),
+        Timer(60, valid_demands.EveryDay()),
+    ],
     commands={"import-register": import_register},
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],

@@ -15,9 +15,11 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
-from customer import pinyin
+from customer import clock, pinyin
 from customer.duplicates import keeping
 from customer.review import marks
+from customer.standing import marks as standing_marks
+from customer.standing import notes
 from customer.tables import contact, customer, usage
 
 errors.texts(
@@ -115,6 +117,7 @@ class Customers(Record):
             row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"], row["kind"] == "individual")
         if before is None:
             row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
+            row["lifecycle"], row["lifecycle_date"] = "potential", clock.today(call)
             row["review_mark"] = marks.PENDING
         else:
             marks.reopen(call, self, row, before)
@@ -124,7 +127,10 @@ class Customers(Record):
             _check_parent(call, row)
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
+        """What it is compared by is kept beside it; what is computed of it looks at its purchasing power."""
         keeping.written(call, row, before)
+        if row["purchasing_power"] != (before or {}).get("purchasing_power"):
+            standing_marks.mark(call.connection, [row["id"]])
 
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
@@ -136,7 +142,8 @@ class Customers(Record):
     def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
         from customer.behaviour import persons
 
-        return persons.exported(call, "customer", row)
+        yield from persons.exported(call, "customer", row)
+        yield from notes.of(call.connection, row["id"])
 
     def erase_besides(self, call: Call, before: Row, after: Row) -> None:
         from customer.behaviour import persons
@@ -144,6 +151,7 @@ class Customers(Record):
 
         persons.erase(call, "customer", before)
         takeovers.erase(call, before["id"])
+        notes.forget(call.connection, before["id"])
 
 
 CUSTOMERS = Customers()
@@ -210,6 +218,7 @@ def contacted(call: Call, customer_id: str, time: datetime) -> None:
     later = or_(customer.c.last_contact_time.is_(None), customer.c.last_contact_time < time)
     statement = update(customer).where(customer.c.id == customer_id, later)
     call.connection.execute(statement.values(last_contact_time=time))
+    standing_marks.mark(call.connection, [customer_id])
 
 
 def _check_parent(call: Call, row: Row) -> None:

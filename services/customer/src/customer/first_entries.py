@@ -5,6 +5,8 @@ from __future__ import annotations
 from crm_kit.rpc import Call
 from crm_records import seed
 from crm_records.seed import Entry
+from customer.churn import first_entries as churn
+from customer.lifecycle import first_entries as lifecycle
 
 DICTIONARIES: dict[str, list[Entry]] = {
     "customer_type": [
@@ -169,9 +171,13 @@ DICTIONARIES: dict[str, list[Entry]] = {
         ("periodical", "刊物", "Periodical"),
         ("other", "其他", "Other"),
     ],
+    **lifecycle.DICTIONARIES,
+    **churn.DICTIONARIES,
 }
 
 
 def seed_dictionaries(call: Call) -> None:
     """Run after every migration."""
     seed.dictionary_entries(call, DICTIONARIES)
+    lifecycle.seed_rule(call)
+    churn.seed_rule(call)

@@ -1,6 +1,6 @@
 """The service's tables. Columns come from the contract; what it cannot say stands here."""
 
-from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, DateTime, DefaultClause, Index, MetaData, Table, Text, Uuid, text
 
 from crm.customer.v1.contacts_pb2 import Contact
 from crm.customer.v1.customers_pb2 import Customer
@@ -22,6 +22,8 @@ Index(
     customer.c.id,
     postgresql_where=customer.c.review_mark != "approved",
 )
+customer.c.lifecycle.server_default = DefaultClause(text("'potential'"))
+"""Also of those who were there before there were stages."""
 
 contact = schema.table(metadata, Contact.DESCRIPTOR, "contact", searchable=True)
 Index(

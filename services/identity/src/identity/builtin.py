@@ -22,6 +22,9 @@ TASKS = ("task", "task_comment")
 SEEN = ("behaviour", "registered_company")
 """What is known of customers from outside: what they did, what the company register says."""
 TAGGING = ("behaviour_tag_rule",)
+TRADE, CHURN = "trade_entry", "churn_case"
+STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
+"""What is made of customers by rule."""
 EVENTS = ("customer_event", "customer_event_participant")
 ACTIVITIES = ("relationship", "visit", *EVENTS)
 BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
@@ -35,7 +38,7 @@ POSITIONS = tuple(("visit", f"check_{way}_{name}") for way in ("in", "out") for 
 """Where colleagues were: for them and their managers."""
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
+FRAME = (*OFFER, *STANDING_RULES, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
 """What everybody in business looks things up in."""
 
 
@@ -92,6 +95,8 @@ ROLES = (
         "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
         _may(RULE, *BUSINESS, *OFFER),
         _may(("read", "create", "delete"), "duplicate_dismissal"),
+        _may(RULE, TRADE),
+        _may((*WORK, "export", "print"), CHURN),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
@@ -104,6 +109,7 @@ ROLES = (
         "管理下属的客户、商机、计划与服务请求,分析与报表",
         _may(LEAD, *BUSINESS),
         _may(("read", "create", "delete"), "duplicate_dismissal"),
+        _may((*WORK, "print"), TRADE, CHURN),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
@@ -115,6 +121,7 @@ ROLES = (
         "客户经理",
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS),
+        _may(WORK, TRADE, CHURN),
         _may(("delete",), *PARTS),
         _may(READ, *SEEN),
         _may(READ, "report"),
@@ -124,6 +131,7 @@ ROLES = (
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
         _may(READ, *CUSTOMERS, *ACTIVITIES, *SALES, *SEEN, "report"),
+        _may(READ, TRADE, CHURN),
         _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may(("create", "update", "assign"), "customer_event"),
@@ -139,6 +147,7 @@ ROLES = (
         "客服",
         "处理服务请求、投诉与回访",
         _may(READ, *CUSTOMERS, *ACTIVITIES, "behaviour"),
+        _may(READ, TRADE, CHURN),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -154,6 +163,8 @@ ROLES = (
         "财务",
         "回款、发票、费用与佣金",
         _may(READ, *CUSTOMERS, *EVENTS, *SALES),
+        _may((*WORK, "import"), TRADE),
+        _may(READ, CHURN),
         _may(("read", "export", "print"), "report"),
         scope="all",
         fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
@@ -165,6 +176,7 @@ ROLES = (
         "录入员",
         "录入和导入客户、联系人与产品资料",
         _may((*WORK, "import"), *CUSTOMERS, *OFFER),
+        _may((*WORK, "import"), TRADE),
         _may(READ, "registered_company"),
         scope="department_tree",
         task="self",
@@ -186,6 +198,7 @@ ROLES = (
         "渠道经理",
         "管理分销商及其商机",
         _may(WORK, *BUSINESS),
+        _may(WORK, TRADE, CHURN),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
         scope="subordinates",
