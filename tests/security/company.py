@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
+from security import drafts
 from security import world as worlds
 from security.facts import Member, Person, Record, Role
 from security.kinds import KINDS, Kind
@@ -20,6 +21,8 @@ from crm.records.v1.team_pb2 import TeamMember
 from crm_kit.field_names import camel
 from crm_kit.testing import event
 
+TEAMS = ("customer", "customer_event", "opportunity", "service_request", "task")
+"""Records with an owner that are no parts."""
 STRUCTURE = ("id", "creator_id", "version", "delete_time")
 
 
@@ -30,9 +33,10 @@ def move_in(services: Services, world: World, share: float = 1.0, *, teams: bool
     pipelines = services.ask(world.boss, "ListPipelines", fields="*").answer.pipelines
     services.deliver("sales", [event(p, "created") for p in pipelines])  # there from the start, announced long ago
     for record_type, size in SIZES.items():
-        _import(services, world, record_type, max(10, int(size * share)))
+        _make(services, world, record_type, max(10, int(size * share)))
         services.tell()
     _comment(services, world)
+    _go_on(services, world)
     if teams:
         _team_up(services, world)
     services.tell()
@@ -85,10 +89,19 @@ def _user(person: Person) -> User:
     return made
 
 
-def _import(services: Services, world: World, record_type: str, count: int) -> None:
+def _make(services: Services, world: World, record_type: str, count: int) -> None:
+    """Records made by the boss: by an import, or one by one."""
     kind = KINDS[record_type]
-    drafts = [worlds.draft(world, record_type, n) for n in range(count)]
-    outcome = services.ask(world.boss, f"Import{kind.nouns}", **{kind.plural: drafts})
+    if not kind.imported:
+        for n in range(count):
+            made = services.ask(world.boss, f"Create{kind.noun}", **{record_type: drafts.draft(world, record_type, n)})
+            assert made.code == "OK", made
+            adopt(services, world, record_type, made.answer)
+        return
+    rows = [drafts.draft(world, record_type, n) for n in range(count)]
+    if record_type == "customer":
+        drafts.alike(rows)
+    outcome = services.ask(world.boss, f"Import{kind.nouns}", **{kind.plural: rows})
     assert outcome.code == "OK", outcome
     assert outcome.answer.created == count, [r.reason for r in outcome.answer.results if r.outcome != "created"][:3]
     for row in boss_list(services, world, record_type):
@@ -120,7 +133,8 @@ def adopt(services: Services, world: World, record_type: str, message: Any) -> R
 def _record(world: World, record_type: str, row: Any) -> Record:
     kind = KINDS[record_type]
     parent = world.find(kind.parent, getattr(row, kind.parent_field)) if kind.parent else None
-    return Record(record_type, row.id, parent=parent, values=_values(kind, row))
+    ends = tuple(e for n in kind.ends if (e := world.find("customer", getattr(row, n))) is not None)
+    return Record(record_type, row.id, parent=parent, ends=ends, values=_values(kind, row))
 
 
 def _values(kind: Kind, row: Any) -> dict[str, object]:
@@ -139,14 +153,16 @@ def reread(services: Services, world: World, record: Record) -> None:
 def refresh(services: Services, record: Record) -> None:
     """Whose it is, in which state and version: facts, not rights, so they are taken from where they are kept."""
     kind = KINDS[record.type]
-    columns = [*STRUCTURE, *(["owner_id", "department_id"] if kind.owned else []), *(["state"] if kind.states else [])]
-    columns += kind.facts
+    columns = [*STRUCTURE, *(["owner_id", "department_id"] if kind.owned else [])]
+    columns += [kind.state_column] if kind.states else []
+    columns += [*([kind.named] if kind.named else []), *kind.facts]
     server = services.servers[kind.service]
     (row,) = server.sql(f'SELECT {", ".join(columns)} FROM "{record.type}" WHERE id = :id', id=record.id)
     now = dict(zip(columns, row, strict=True))
     record.creator, record.version, record.deleted = now["creator_id"], now["version"], now["delete_time"] is not None
     record.owner, record.department = now.get("owner_id"), now.get("department_id")
-    record.state = now.get("state")
+    record.state = now.get(kind.state_column)
+    record.named = frozenset(str(i) for i in now.pop(kind.named, ()))
     record.values |= {n: "" if v is None else v for n, v in now.items() if n not in ("version", "delete_time")}
 
 
@@ -158,9 +174,25 @@ def _comment(services: Services, world: World) -> None:
         adopt(services, world, "task_comment", outcome.answer)
 
 
+def _go_on(services: Services, world: World) -> None:
+    """Some of what was made goes on: visits took place, a customer is said not to be needed, behaviour is told."""
+    here = {"latitude": "31.2304", "longitude": "121.4737"}
+    for visit in world.records["visit"][::6]:
+        for rpc, brought in (("CheckIn", here), ("CheckOut", here), ("Report", {"result": "好", "next_step": "报价"})):
+            done = services.ask(world.boss, f"{rpc}Visit", id=visit.id, etag=str(visit.version), **brought)
+            assert done.code == "OK", done
+            reread(services, world, visit)
+    for customer in world.records["customer"][::9]:
+        said = {"topic": "lifecycle", "value": "not_needed", "note": "同行"}
+        assert services.ask(world.boss, "OverruleStanding", customer_id=customer.id, **said).code == "OK"
+        reread(services, world, customer)
+    assert services.ask(world.boss, "FindDuplicateClusters").code == "OK"
+    services.servers["customer"].run_jobs()
+
+
 def _team_up(services: Services, world: World) -> None:
     """Teams as the services announce them."""
-    for record_type in ("customer", "opportunity", "service_request", "task"):
+    for record_type in TEAMS:
         kind = KINDS[record_type]
         events = []
         for record in world.records[record_type]:

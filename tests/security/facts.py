@@ -72,6 +72,10 @@ class Record:
     department: str | None = None
     creator: str | None = None
     parent: Record | None = None
+    ends: tuple[Record, ...] = ()
+    """Both of the records that it ties, where it ties two."""
+    named: frozenset[str] = frozenset()
+    """People who are named as taking part in it."""
     state: str | None = None
     deleted: bool = False
     version: int = 1

@@ -15,7 +15,7 @@ from security.run import LEAK, WRONG_REFUSAL, Run
 
 from crm_kit.field_names import camel
 
-REFUSED = "INVALID_ARGUMENT"
+REFUSED, NOT_NOW = "INVALID_ARGUMENT", "FAILED_PRECONDITION"
 GIVEN = (REQUIRED, "optional")
 
 
@@ -106,12 +106,13 @@ def given(run: Run) -> None:
     able = [p for p in run.world.people if oracle.may_do(p, right, record).yes and p is not run.world.boss]
     if record.deleted or not able:
         return
-    who, name = chance.choice(able), chance.choice(kind.ruled)
+    who, name = chance.choice(able), chance.choice([n for n in kind.ruled if n not in kind.told])
     others = {str(r.values.get(name) or "") for r in run.world.records[kind.type]} - {_told(record, name), ""}
     value = chance.choice(sorted(others)) if others and chance.random() < 0.75 else ""
     fields = {kind.type: _with(kind, record, name, value), "update_mask": {"paths": [name]}}
     outcome = run.ask(who, f"Update{kind.noun}", etag=str(record.version), **fields)
     answer = may_set(run, who, kind, record, {name: value})
+    answer = as_it_stands(record, {name: value}) or answer if answer.yes else answer
     run.answer("field given", who, record, answer, outcome, f"Update{kind.noun} {name} = {value!r}")
     company.refresh(run.services, record)
     if outcome.code == ALLOWED:
@@ -128,7 +129,7 @@ def _with(kind: Kind, record: Record, name: str, value: str) -> dict[str, Any]:
 def may_set(run: Run, who: Person, kind: Kind, record: Record, values: dict[str, str]) -> Answer:
     """Whether a change may give these values: each must be the person's to give, and what is required be there."""
     oracle = run.world.oracle
-    for name in kind.ruled:
+    for name in [n for n in kind.ruled if n not in kind.told]:
         level = oracle.level(who, kind.type, name, record.state)
         before = _told(record, name)
         after = values.get(name, before)
@@ -139,6 +140,18 @@ def may_set(run: Run, who: Person, kind: Kind, record: Record, values: dict[str,
         if level == REQUIRED and not after:
             return Answer(REFUSED, f"{name} is required and empty")
     return Answer(ALLOWED, "the fields are the person's to give")
+
+
+def as_it_stands(record: Record, values: dict[str, str]) -> Answer | None:
+    """Why nothing of a record is changed at present, whoever asks: its event is closed, the visit's plan was carried
+    out."""
+    event = record.parent if record.type == "customer_event_participant" else record
+    if event is not None and event.type == "customer_event" and event.state == "closed":
+        return Answer(NOT_NOW, "the event is closed")
+    before = _told(record, "purpose")
+    if record.type == "visit" and record.state != "planned" and values.get("purpose", before) != before:
+        return Answer(NOT_NOW, "the plan of a visit that is no longer planned")
+    return None
 
 
 def history(run: Run) -> None:

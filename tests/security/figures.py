@@ -11,6 +11,7 @@ from security.facts import Person, Record
 from security.kinds import KINDS
 from security.oracle import ALLOWED
 from security.run import Run
+from security.writing import TOLD_OF
 
 CENT = Decimal("0.01")
 CLOSED = ("feedback", "archived")
@@ -107,7 +108,7 @@ def inbox(run: Run) -> None:
         run.find("wrong refusal", "event", who, None, f"happened  {outcome.code} {outcome.said}")
         return
     found = Counter(n.record_id for n in outcome.answer.notifications)
-    teams = [r.id for of_type in run.world.records.values() for r in of_type for m in r.team if m.person == who.id]
+    teams = [r.id for r in run.world.of(*TOLD_OF) for m in r.team if m.person == who.id]
     run.equal("event", who, dict(run.given[who.id] + Counter(teams)), dict(found), "ListNotifications")
     other = run.world.somebody()
     ids = [n.id for n in outcome.answer.notifications]

@@ -23,6 +23,12 @@ CREATOR_STANDS_IN = frozenset({"service_request"})
 """As long as it is nobody's, whoever reaches what its creator has reaches it."""
 GIVEN_TO_ANYBODY = frozenset({"task"})
 """May be given to people whose records the giver does not reach."""
+OF_EVERYBODY = frozenset({"behaviour_tag_rule"})
+"""Nobody's, so no scope bounds them: whoever has the right has it on all."""
+OWNED_PARTS = frozenset({"visit"})
+"""Parts that somebody has besides: they are reached through what they belong to, and through whoever has them."""
+GOES_ALONG = frozenset({"task_comment", "customer_event_participant", "duplicate_dismissal"})
+"""Lie in the recycle bin with what they belong to, for everybody and every purpose."""
 TEAM_READS = frozenset({"read", "export", "print"})
 """What whoever is in a record's team may do with it, if a role gives the right."""
 SCOPE_ALONE = frozenset({"delete", "assign"})
@@ -91,7 +97,7 @@ class Oracle:
             if scope.kind == "all":
                 return None
             if scope.kind == "subordinates":
-                found |= {p.id for p in self.people.values() if self._is_below(p, person)}
+                found |= {p.id for p in self.people.values() if self.is_below(p, person)}
             places = self._places(person, scope)
             found |= {p.id for p in self.people.values() if p.department in places}
         return frozenset(found)
@@ -131,7 +137,8 @@ class Oracle:
             line.append(above)
         return line
 
-    def _is_below(self, one: Person, manager: Person) -> bool:
+    def is_below(self, one: Person, manager: Person) -> bool:
+        """Whether somebody stands below a manager in the line of reporting."""
         above = one.manager
         while above is not None:
             if above == manager.id:
@@ -140,21 +147,34 @@ class Oracle:
         return False
 
     def in_scope(self, person: Person, right: str, record: Record, resource: str = "") -> Answer:
-        """Whether a right holds on a record by what the roles reach. A part lies where its top lies."""
-        top = record.top
-        resource = resource or top.type
+        """Whether a right holds on a record by what the roles reach. A part lies where its top lies, a tie where
+        both of its ends do."""
+        if record.type in OF_EVERYBODY:
+            return Answer(ALLOWED, f"{record.type} is nobody's")
+        if record.ends:
+            return _all(self.in_scope(person, right, end, resource) for end in record.ends)
+        answer = self._lies(person, right, record.top, resource or record.top.type)
+        if not answer.yes and record.type in OWNED_PARTS:
+            own = self._lies(person, right, record, resource or record.top.type)
+            answer = own if own.yes else answer
+        if not answer.yes and person.id in record.named | record.top.named:
+            return Answer(ALLOWED, f"{person.name} is named on the {record.type}")
+        return answer
+
+    def _lies(self, person: Person, right: str, record: Record, resource: str) -> Answer:
+        """The same of a record that is somebody's."""
         owners = self.owners(person, right, resource)
-        whose = f"{record.type} of {self._name(top.owner)}" if top.owner else f"ownerless {record.type}"
+        whose = f"{record.type} of {self._name(record.owner)}" if record.owner else f"ownerless {record.type}"
         if owners is None:
             return Answer(ALLOWED, f"{person.name} reaches every {resource} with {right}")
-        if top.owner is not None and top.owner in owners:
+        if record.owner is not None and record.owner in owners:
             return Answer(ALLOWED, f"{whose} lies in the scope of {right}")
-        if top.owner is None and top.department in self.places(person, right, resource):
+        if record.owner is None and record.department in self.places(person, right, resource):
             return Answer(ALLOWED, f"{whose} belongs to a department in the scope of {right}")
-        if top.type in CREATOR_SEES and top.creator == person.id:
-            return Answer(ALLOWED, f"{person.name} made the {top.type}")
-        if top.type in CREATOR_STANDS_IN and top.owner is None and top.creator in owners:
-            return Answer(ALLOWED, f"{whose}, made by {self._name(top.creator)}, who is in the scope of {right}")
+        if record.type in CREATOR_SEES and record.creator == person.id:
+            return Answer(ALLOWED, f"{person.name} made the {record.type}")
+        if record.type in CREATOR_STANDS_IN and record.owner is None and record.creator in owners:
+            return Answer(ALLOWED, f"{whose}, made by {self._name(record.creator)}, who is in the scope of {right}")
         return Answer(NOT_THERE, f"{whose} lies outside the scope of {right}: {len(owners)} owners reached")
 
     def _in_team(self, person: Person, action: str, record: Record) -> Answer | None:
@@ -166,7 +186,14 @@ class Oracle:
         return None
 
     def reaches(self, person: Person, right: str, record: Record) -> Answer:
-        """Whether a right that a person has holds on a record: by a scope, or by the record's team."""
+        """Whether a right that a person has holds on a record: by a scope, or by the record's team.
+
+        Of a tie each end is reached in its own way.
+        """
+        if record.type in GOES_ALONG and _above_is_gone(record):
+            return Answer(NOT_THERE, f"what the {record.type} belongs to is deleted")
+        if record.ends:
+            return _all(self.reaches(person, right, end) for end in record.ends)
         answer = self.in_scope(person, right, record)
         return answer if answer.yes else self._in_team(person, right.partition(".")[2], record) or answer
 
@@ -178,15 +205,24 @@ class Oracle:
     def may_do(self, person: Person, right: str, record: Record) -> Answer:
         """Whether a person may change a record by a right. Who sees it through its team is told what a team gives."""
         answer = self.may_read(person, right, record)
-        if answer.code != NOT_THERE or record.deleted:
+        if answer.code != NOT_THERE or is_gone(record):
             return answer
         return self._beyond_team(person, right, record) or answer
 
     def _beyond_team(self, person: Person, right: str, record: Record) -> Answer | None:
         action = right.partition(".")[2]
-        if self.may(person, f"{record.type}.read").yes and self._in_team(person, "read", record):
+        if self.may(person, f"{record.type}.read").yes and self._by_team(person, record):
             return Answer(NO_RIGHT, f"{person.name} sees it through the team of the {record.top.type}: no {action}")
         return None
+
+    def _by_team(self, person: Person, record: Record) -> bool:
+        """Whether a team shows a person the record; of a tie, whether without teams it would not be seen."""
+        if not record.ends:
+            return self._in_team(person, "read", record) is not None
+        if all(self._in_team(person, "read", end) for end in record.ends):
+            return True
+        read = f"{record.type}.read"
+        return self.reaches(person, read, record).yes and not self.in_scope(person, read, record).yes
 
     def part_below(self, person: Person, right: str, record: Record) -> Answer:
         """Whether a right to make parts, which a person has, holds below a record."""
@@ -252,8 +288,21 @@ class Oracle:
 
 
 def is_gone(record: Record) -> bool:
-    """Whether the record itself lies in the recycle bin."""
-    return record.deleted
+    """Whether a record lies in the recycle bin, by itself or with what it belongs to."""
+    return record.deleted or (record.type in GOES_ALONG and _above_is_gone(record))
+
+
+def _above_is_gone(record: Record) -> bool:
+    return any(is_gone(r) for r in (record.parent, *record.ends) if r is not None)
+
+
+def _all(answers: Iterable[Answer]) -> Answer:
+    """The first that is no, else the last."""
+    answer = Answer(NOT_THERE, "it ties nothing")
+    for answer in answers:
+        if not answer.yes:
+            break
+    return answer
 
 
 def _covers(given: str, right: str) -> bool:

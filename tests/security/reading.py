@@ -7,7 +7,7 @@ from typing import Any
 
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, NOT_THERE, Answer
+from security.oracle import ALLOWED, Answer
 from security.run import Run
 
 CAP = 1000
@@ -135,7 +135,7 @@ def history(run: Run) -> None:
 
 def actions(run: Run) -> None:
     """What one may do with a record now: what the oracle allows, in a state in which it is possible."""
-    who, record = run.world.somebody(), run.world.something("opportunity", "service_request", "task")
+    who, record = run.world.somebody(), run.world.something(*(k for k in KINDS if KINDS[k].own_states))
     kind, oracle = KINDS[record.type], run.world.oracle
     outcome = run.services.ask(
         who, "ListActions", run.over(), service=kind.service, record_type=record.type, id=record.id
@@ -150,20 +150,6 @@ def actions(run: Run) -> None:
     if not run.equal("actions", who, expected, found, f"ListActions of {record.type} {record.id} ({record.state})"):
         verb = next(v for v in expected if expected[v] != found.get(v))
         run.findings[-1].lines.append(f"because   {oracle.may_do(who, right_of(verb, kind), record).why}")
-
-
-def timeline(run: Run) -> None:
-    """A customer's timeline is for whom its interactions are, and holds only kinds of records that one may read."""
-    who, record = run.world.somebody(), run.world.something("customer")
-    oracle = run.world.oracle
-    outcome = run.ask(who, "ListTimeline", customer_id=record.id, page_size=200)
-    expected = oracle.may_read(who, "interaction.read", Record("interaction", "", parent=record))
-    if expected.yes and record.deleted:
-        expected = Answer(NOT_THERE, "the customer is deleted")
-    if run.answer("timeline", who, record, expected, outcome, "ListTimeline"):
-        kinds = {e.record_type for e in outcome.answer.entries}
-        readable = {k for k in kinds if oracle.may(who, f"{k}.read").yes}
-        run.equal("timeline", who, readable, kinds, f"ListTimeline of {record.id}: kinds of records")
 
 
 def explained(run: Run) -> None:
@@ -198,6 +184,5 @@ SURFACES: tuple[Callable[[Run], None], ...] = (
     briefs,
     history,
     actions,
-    timeline,
     explained,
 )

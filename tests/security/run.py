@@ -40,6 +40,8 @@ class Run:
     findings: list[Finding] = field(default_factory=list)
     given: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """Person → records that somebody else gave them since the run began, and how often."""
+    did: Counter[str] = field(default_factory=Counter)
+    """Customer → how much of its behaviour was told."""
 
     def over(self) -> str:
         """By which way the next request goes."""

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import grpc
 import pytest
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.rpc import error_details_pb2, status_pb2
 from security.facts import Person
@@ -124,6 +125,8 @@ class Services:
         path, query, body, headers = _as_http(operation, request)
         headers["Authorization"] = f"Bearer {self._token(who)}"
         reply = self._http.open(f"{path}?{query}" if query else path, method=operation.verb, json=body, headers=headers)
+        if "json" not in (reply.content_type or ""):
+            return Outcome("OK", HttpBody(content_type=reply.content_type or "", data=reply.data))
         document = json.loads(reply.data)
         if reply.status_code < 300:
             return Outcome("OK", ParseDict(document, operation.response(), ignore_unknown_fields=True))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import pytest
-from security import company, fields, figures, leaving, reading, world, writing
+from security import acts, around, company, days, drawing, fields, figures, leaving, picking, reading, world, writing
 from security.facts import Person, Record
-from security.oracle import Oracle
+from security.oracle import Answer, Oracle
 from security.run import LEAK, Run
 from security.services import Services, suite
 from security.world import World
@@ -19,14 +21,19 @@ from crm_kit.access import Access, Reach
 pytestmark = pytest.mark.slow
 
 CASES = 10_000
-AREAS: list[tuple[ModuleType, int]] = [(reading, 10), (figures, 4), (writing, 8), (fields, 6), (leaving, 1)]
+AREAS: list[tuple[ModuleType, int]] = [
+    *((reading, 12), (figures, 4), (writing, 10), (picking, 3), (fields, 7), (leaving, 1)),
+    *((around, 3), (drawing, 2), (days, 1), (acts, 1)),
+]
 """What is asked about, and how often beside the others."""
 EXPECTED = {
     *("read", "list", "recycle bin", "search", "count", "briefs", "changes", "actions", "timeline", "explain"),
     *("groups", "sums", "report", "event", "picker", "import"),
     *("field", "field given", "field in changes", "reveal", "export", "print"),
     *(f"verb {v}" for v in ("update", "assign", "delete", "restore", "win", "lose", "reopen", "archive", "handle")),
-    *(f"verb {v}" for v in ("feedBack", "complete", "cancel")),
+    *(f"verb {v}" for v in ("feedBack", "complete", "cancel", "approve", "return", "checkIn", "comment", "postpone")),
+    *("standings", "overruling", "behaviour", "behaviour told", "figures", "map", "duplicates", "clusters"),
+    *("calendar", "route", "statistics", "bulk", "undo", "job", "act", "job file"),
 }
 """Surfaces that must have been asked."""
 
@@ -37,9 +44,9 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield running
 
 
-def asked(run: Run, cases: int, findings: int = 40) -> Run:
+def asked(run: Run, cases: int, findings: int = 40, areas: Sequence[tuple[ModuleType, int]] = AREAS) -> Run:
     """Ask until there are so many cases, or so many findings that the rest would say the same."""
-    modules, weights = zip(*AREAS, strict=True)
+    modules, weights = zip(*areas, strict=True)
     while run.cases.total() < cases and len(run.findings) < findings:
         (module,) = run.world.chance.choices(modules, weights)
         run.world.chance.choice(module.SURFACES)(run)
@@ -91,7 +98,7 @@ class NoDenials(Oracle):
 class NobodyBelow(Oracle):
     """Forgets the reporting line."""
 
-    def _is_below(self, one: Person, manager: Person) -> bool:
+    def is_below(self, one: Person, manager: Person) -> bool:
         return False
 
 
@@ -109,8 +116,24 @@ class EveryField(Oracle):
         return "optional"
 
 
+class OneEndIsEnough(Oracle):
+    """Forgets that what ties two records is seen by who reaches both."""
+
+    def reaches(self, person: Person, right: str, record: Record) -> Answer:
+        answers = [super(OneEndIsEnough, self).reaches(person, right, end) for end in record.ends]
+        return next((a for a in answers if a.yes), super().reaches(person, right, record))
+
+
+class NobodyIsNamed(Oracle):
+    """Forgets those who go along."""
+
+    def in_scope(self, person: Person, right: str, record: Record, resource: str = "") -> Answer:
+        alone = replace(record, named=frozenset(), parent=record.parent and replace(record.parent, named=frozenset()))
+        return super().in_scope(person, right, alone, resource)
+
+
 @pytest.mark.figure("R40")
-@pytest.mark.parametrize("wrong", [NoDenials, NobodyBelow, ForgetsTeams, EveryField])
+@pytest.mark.parametrize("wrong", [NoDenials, NobodyBelow, ForgetsTeams, EveryField, OneEndIsEnough, NobodyIsNamed])
 def test_an_oracle_that_forgets_a_rule_is_contradicted(services: Services, wrong: type[Oracle]) -> None:
     made = world.make(7)
     company.move_in(services, made, 0.2)
@@ -143,6 +166,36 @@ def test_a_product_that_reaches_too_far_is_found_out(
     services.forget()
 
     run = asked(Run(made, services), 1000, findings=20)
+
+    assert LEAK in {f.what for f in run.findings}
+
+
+def every_candidate(_call: Any, _record: Any, customer_ids: Sequence[str]) -> set[str]:
+    """Shows whoever is like somebody."""
+    return set(customer_ids)
+
+
+def every_neighbour(_call: Any, ids: list[str]) -> tuple[set[str], set[str]]:
+    """Draws whatever is tied to a customer."""
+    return set(ids), set()
+
+
+@pytest.mark.figure("R40")
+@pytest.mark.parametrize(
+    ("module", "name", "wrong"),
+    [
+        ("customer.duplicates.checking", "_within", every_candidate),
+        ("customer.relationships.around", "_seen", every_neighbour),
+    ],
+)
+def test_a_product_that_shows_what_lies_beside_is_found_out(
+    services: Services, monkeypatch: pytest.MonkeyPatch, module: str, name: str, wrong: Callable[..., Any]
+) -> None:
+    made = world.make(9)
+    company.move_in(services, made, 0.2)
+    monkeypatch.setattr(import_module(module), name, wrong)
+
+    run = asked(Run(made, services), 1000, findings=1, areas=[(drawing, 1)])
 
     assert LEAK in {f.what for f in run.findings}
 

@@ -6,22 +6,31 @@ import random
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from security.facts import FieldRule, Grant, Member, Person, Record, Role, Scope
 from security.kinds import ACTIONS, KINDS, RESOURCES
 from security.oracle import OPENNESS, Oracle
 
 SCOPES = ("self", "subordinates", "department", "department_tree", "chosen", "all")
+SCOPED = ["customer", "customer_event", "opportunity", "service_request", "task", "customer_brief"]
+"""Resources that a role may have a scope of its own for."""
 PROVINCES = ("江苏", "浙江", "广东", "四川")
 CITIES = ("苏州", "杭州", "深圳", "成都", "无锡")
 WORDS = ("机械", "纺织", "电子", "化工", "物流", "建材", "仪表", "食品")
 GIVEN = ("王芳", "李娜", "张伟", "刘洋", "陈静", "杨磊", "赵敏", "黄强")
 SIZES = {
     "customer": 300,
-    "contact": 300,
-    "interaction": 100,
-    "trade_entry": 100,
+    "contact": 250,
+    "interaction": 80,
+    "trade_entry": 80,
+    "demand": 60,
+    "relationship": 100,
+    "visit": 100,
+    "customer_event": 40,
+    "customer_event_participant": 80,
+    "churn_case": 60,
+    "duplicate_dismissal": 40,
+    "behaviour_tag_rule": 15,
     "opportunity": 200,
     "service_request": 100,
     "task": 100,
@@ -55,6 +64,14 @@ class World:
     def something(self, *types: str) -> Record:
         """A record, its type first: there are more of some than of others."""
         return self.chance.choice(self.records[self.chance.choice(types or tuple(KINDS))])
+
+    def two(self, record_type: str, at_most: int = 1000) -> tuple[Record, Record]:
+        """Two of the customers that no record of this type ties yet."""
+        tied = {frozenset(e.id for e in r.ends) for r in self.records[record_type]}
+        while True:
+            one, other = self.chance.sample(self.records["customer"][:at_most], 2)
+            if {one.id, other.id} not in tied:
+                return one, other
 
 
 def make(seed: int, people: int = 40, *, fields: bool = True, teams: bool = True) -> World:
@@ -94,7 +111,7 @@ def _role(chance: random.Random, number: int, departments: list[str], fields: bo
                 rights.discard(f"{resource}.read")
     if chance.random() < 0.08:
         rights.add("*")
-    named = chance.sample(["customer", "opportunity", "service_request", "task", "customer_brief"], chance.randrange(4))
+    named = chance.sample(SCOPED, chance.randrange(4))
     resources = [*(["*"] if chance.random() < 0.9 else []), *named]
     scopes = [_scope(chance, r, departments) for r in resources]
     scopes += [_scope(chance, r, departments) for r in resources if chance.random() < 0.15]
@@ -147,108 +164,3 @@ def place(world: World) -> tuple[str | None, str | None]:
     if world.chance.random() < 0.8:
         return world.somebody().id, world.chance.choice([None, None, *world.departments])
     return None, world.chance.choice(list(world.departments))
-
-
-def draft(world: World, record_type: str, number: int) -> dict[str, Any]:
-    """The fields of one record of a type, as an import takes them."""
-    chance = world.chance
-    made = {**_DRAFTS[record_type](world, chance, number), "external_id": f"{record_type}-{world.seed}-{number}"}
-    if KINDS[record_type].owned:
-        owner, department = place(world)
-        made |= {k: v for k, v in (("owner_id", owner), ("department_id", department)) if v}
-    return made
-
-
-def _customer(_world: World, chance: random.Random, number: int) -> dict[str, Any]:
-    return {
-        "name": f"{chance.choice(CITIES)}{chance.choice(WORDS)}{number:04}有限公司",
-        "short_name": f"{chance.choice(WORDS)}{number:04}",
-        "kind": chance.choice(["organization", "individual"]),
-        "province": chance.choice(PROVINCES),
-        "city": chance.choice(CITIES),
-        "mobile": f"138{chance.randrange(10**8):08}",
-        "email": f"c{number}@example.com",
-        "bank_account": f"6222{chance.randrange(10**12):012}",
-        "annual_revenue": f"{chance.randrange(10**8)}.00",
-    }
-
-
-def _contact(world: World, chance: random.Random, number: int) -> dict[str, Any]:
-    return {
-        "customer_id": chance.choice(world.records["customer"]).id,
-        "name": f"{chance.choice(GIVEN)}{number:04}",
-        "mobile": f"139{chance.randrange(10**8):08}",
-        "email": f"p{number}@example.com",
-        "hobbies": chance.choice(["围棋", "游泳", "书法"]),
-        "department": chance.choice(["采购部", "财务部"]),
-    }
-
-
-def _interaction(world: World, chance: random.Random, number: int) -> dict[str, Any]:
-    return {
-        "customer_id": chance.choice(world.records["customer"]).id,
-        "kind": chance.choice(["call", "visit", "mail"]),
-        "subject": f"沟通{number:04}",
-        "content": f"谈了第{number}次",
-        "result": "再联系",
-    }
-
-
-def _trade_entry(world: World, chance: random.Random, number: int) -> dict[str, Any]:
-    return {
-        "customer_id": chance.choice(world.records["customer"]).id,
-        "kind": chance.choice(["order", "receipt"]),
-        "date": f"2026-0{chance.randrange(1, 10)}-01",
-        "amount": f"{chance.randrange(1, 10**6)}.25",
-        "document_number": f"DD{number:04}",
-    }
-
-
-def _opportunity(world: World, chance: random.Random, number: int) -> dict[str, Any]:
-    made = {
-        "title": f"{chance.choice(WORDS)}商机{number:04}",
-        "expected_amount": f"{chance.randrange(1, 10**6)}.50",
-        "description": f"第{number}个",
-        "prospect_name": f"潜在{number:04}",
-        "expected_close_date": "2027-03-01",
-    }
-    if chance.random() < 0.7:
-        made["customer_id"] = chance.choice(world.records["customer"]).id
-    end = chance.random()
-    if end < 0.25:
-        made |= {"state": "won", "won_amount": f"{chance.randrange(1, 10**6)}.25", "close_date": "2026-03-01"}
-    elif end < 0.35:
-        made |= {"state": "lost", "lost_reason": "price", "close_date": "2026-03-01"}
-    return made
-
-
-def _service_request(world: World, chance: random.Random, number: int) -> dict[str, Any]:
-    return {
-        "kind": "fault",
-        "customer_id": chance.choice(world.records["customer"]).id,
-        "summary": f"报修{number:04}",
-        "request": f"第{number}号故障",
-        "priority": chance.choice(["low", "normal", "high"]),
-        "creator_id": world.somebody().id,
-    }
-
-
-def _task(world: World, chance: random.Random, number: int) -> dict[str, Any]:
-    return {
-        "title": f"任务{number:04}",
-        "record_title": f"关于{number:04}",
-        "priority": chance.choice(["low", "normal", "high"]),
-        "creator_id": world.somebody().id,
-        "state": chance.choice(["open", "open", "done", "cancelled"]),
-    }
-
-
-_DRAFTS = {
-    "customer": _customer,
-    "contact": _contact,
-    "interaction": _interaction,
-    "trade_entry": _trade_entry,
-    "opportunity": _opportunity,
-    "service_request": _service_request,
-    "task": _task,
-}

@@ -10,12 +10,14 @@ from typing import Any
 
 from security import company
 from security.facts import Person, Record
-from security.fields import may_set
+from security.fields import as_it_stands, may_set
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, NOT_THERE, Answer
+from security.oracle import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.run import Run
 from security.services import Outcome
 
+TOLD_OF = ("customer", "opportunity", "service_request", "task")
+"""Records of which the inbox tells who was given them, or put into their team."""
 REFUSED, NOT_NOW = "INVALID_ARGUMENT", "FAILED_PRECONDITION"
 
 
@@ -42,7 +44,7 @@ def verb(run: Run) -> None:
 
 def restore(run: Run) -> None:
     """Out of the recycle bin comes what one could have put there."""
-    bin = [r for r in run.world.of(*(k for k in KINDS if KINDS[k].verbs)) if r.deleted]
+    bin = [r for r in run.world.of(*(k for k in KINDS if KINDS[k].verbs and KINDS[k].restored)) if r.deleted]
     if not bin:
         verb(run)
         return
@@ -52,11 +54,22 @@ def restore(run: Run) -> None:
     right = right_of("restore", kind)
     who = _who(run, right, record)
     answer = run.world.oracle.may_do(who, right, record)
-    if answer.yes and record.parent is not None and record.parent.deleted:
+    if answer.yes and any(r.deleted for r in _needed(run, record)):
         answer = Answer(REFUSED, "what it belongs to is deleted")
+    if answer.yes:
+        answer = as_it_stands(record, {}) or answer
     outcome = run.ask(who, f"Restore{kind.noun}", id=record.id)
     run.answer("verb restore", who, record, answer, outcome, f"Restore{kind.noun}")
     _settle(run, who, record, outcome)
+
+
+def _needed(run: Run, record: Record) -> list[Record]:
+    """What cannot be deleted while a record lives, and must be there when it comes back."""
+    named = {record.values.get(n) for n in ("from_contact_id", "to_contact_id")} - {"", None}
+    found = [r for r in run.world.records["contact"] if r.id in named]
+    if record.type == "customer_event_participant":
+        found += [r for r in run.world.records["customer"] if r.id == record.values["customer_id"]]
+    return [r for r in (record.parent, *record.ends, *found) if r is not None]
 
 
 def _who(run: Run, right: str, record: Record) -> Person:
@@ -86,13 +99,31 @@ def _request(run: Run, who: Person, kind: Kind, name: str, record: Record) -> tu
             home = None if to else chance.choice(list(run.world.departments))
             given = {k: v for k, v in (("owner_id", to), ("department_id", home)) if v}
             return f"Assign{kind.noun}", {**version, **given}, (to, home)
-    brought: dict[str, Any] = {
-        "win": {"won_amount": "1000"},
-        "lose": {"lost_reason": "price"},
-        "handle": {"handling": "已修好"},
-        "feedBack": {"satisfaction": chance.randrange(1, 6)},
-    }.get(name, {})
+    brought = BROUGHT.get((kind.type, name), {})
     return f"{name[0].upper()}{name[1:]}{kind.noun}", {**version, **brought}, None
+
+
+HERE = {"latitude": "31.2304", "longitude": "121.4737"}
+BROUGHT: dict[tuple[str, str], dict[str, Any]] = {
+    ("opportunity", "win"): {"won_amount": "1000"},
+    ("opportunity", "lose"): {"lost_reason": "price"},
+    ("service_request", "handle"): {"handling": "已修好"},
+    ("service_request", "feedBack"): {"satisfaction": 4},
+    ("customer", "return"): {"review_reason": "地址不全"},
+    ("contact", "return"): {"review_reason": "电话不全"},
+    ("visit", "checkIn"): HERE,
+    ("visit", "checkOut"): HERE,
+    ("visit", "report"): {"result": "谈成"},
+    ("visit", "cancel"): {"cancel_reason": "改期"},
+    ("visit", "comment"): {"comment": "继续"},
+    ("customer_event", "cancel"): {"cancel_reason": "改期"},
+    ("customer_event", "close"): {"effect": "续约"},
+    ("churn_case", "postpone"): {"measures": "拜访", "until_date": "2099-01-31"},
+    ("churn_case", "confirm"): {"reason": "price"},
+    ("churn_case", "regain"): {"note": "回来了"},
+    ("churn_case", "close"): {"note": "误报"},
+}
+"""What a verb takes besides id and etag."""
 
 
 def _taker(run: Run, who: Person) -> str:
@@ -114,17 +145,43 @@ def _possible(run: Run, who: Person, kind: Kind, name: str, record: Record, give
             return None if answer.yes else answer
     if name == "update":
         answer = may_set(run, who, kind, record, {})
-        return None if answer.yes else answer
-    if name == "delete" and record.type == "customer":
-        run.services.tell()
-        users = [r for r in run.world.of(*KINDS) if not r.deleted and _points_at(r, record)]
+        if not answer.yes:
+            return answer
+    return unusable(run, who, name, record)
+
+
+def unusable(run: Run, who: Person, name: str, record: Record) -> Answer | None:
+    """What the noun itself forbids."""
+    if name in ("checkIn", "checkOut") and who.id not in {record.owner, *record.named}:
+        return Answer(NO_RIGHT, "only who goes there checks in and out")
+    if name == "comment":
+        owner = run.world.oracle.people.get(record.owner or "")
+        above = owner is not None and run.world.oracle.is_below(owner, who)
+        return None if above else Answer(NO_RIGHT, "only somebody above the visit's owner comments on it")
+    if name in ("update", "delete") and (fixed := as_it_stands(record, {})):
+        return fixed
+    if name == "delete":
+        if record.state in TOOK_PLACE.get(record.type, ()):
+            return Answer(NOT_NOW, "it took place")
+        users = dependents(run, record)
         if users:
             return Answer(NOT_NOW, f"{len(users)} records depend on it")
     return None
 
 
-def _points_at(one: Record, customer: Record) -> bool:
-    return one.parent is customer or one.values.get("customer_id") == customer.id
+TOOK_PLACE = {"visit": ("checked_in", "checked_out", "reported"), "customer_event": ("held", "closed")}
+"""States in which a record is not deleted."""
+
+
+def dependents(run: Run, record: Record) -> list[Record]:
+    """Living records that forbid the deletion of a customer or a contact."""
+    if record.type not in ("customer", "contact"):
+        return []
+    run.services.tell()
+    others = [r for r in run.world.of(*KINDS) if not r.deleted and r.type != "duplicate_dismissal"]
+    if record.type == "contact":
+        return [r for r in others if record.id in (r.values.get("from_contact_id"), r.values.get("to_contact_id"))]
+    return [r for r in others if r.parent is record or record in r.ends or r.values.get("customer_id") == record.id]
 
 
 def _import(run: Run, who: Person, kind: Kind, record: Record, answer: Answer) -> None:
@@ -148,40 +205,11 @@ def _settle(run: Run, who: Person, record: Record, outcome: Outcome, *, assigned
     """Read back what changed; whoever was given the record is to find it in the inbox."""
     owner, version = record.owner, record.version
     company.refresh(run.services, record)
+    if outcome.code == ALLOWED and KINDS[record.type].told and not record.deleted:
+        company.reread(run.services, run.world, record)
     given = record.owner != owner or (assigned and record.version != version)
-    if outcome.code == ALLOWED and given and record.owner not in (None, who.id):
+    if outcome.code == ALLOWED and given and record.type in TOLD_OF and record.owner not in (None, who.id):
         run.given[record.owner][record.id] += 1
 
 
-def pick(run: Run) -> None:
-    """A new record points at what its maker sees; anything else is as unknown as what does not exist."""
-    chance, oracle = run.world.chance, run.world.oracle
-    kind = KINDS[chance.choice(list(NEW))]
-    column = kind.parent_field or "customer_id"
-    target = chance.choice(run.world.records[column.removesuffix("_id")])
-    right = f"{kind.type}.create"
-    makers = [p for p in run.world.people if oracle.may(p, right).yes and p is not run.world.boss]
-    who = chance.choice(makers) if makers and chance.random() < 0.8 else run.world.somebody()
-    answer = oracle.may(who, right)
-    if answer.yes:
-        answer = oracle.part_below(who, right, target) if kind.parent else oracle.sees(who, target)
-        if target.deleted or (not answer.yes and not kind.parent):
-            answer = Answer(REFUSED, answer.why)
-        if answer.yes:
-            initial = Record(kind.type, "", state=kind.states[0] if kind.states else None)
-            answer = may_set(run, who, kind, initial, {})
-    outcome = run.ask(who, f"Create{kind.noun}", **{kind.type: {column: target.id, **NEW[kind.type]}})
-    if run.answer("picker", who, target, answer, outcome, f"Create{kind.noun} {column}") or outcome.code == ALLOWED:
-        company.adopt(run.services, run.world, kind.type, outcome.answer)
-
-
-NEW: dict[str, dict[str, Any]] = {
-    "contact": {"name": "新联系人"},
-    "interaction": {"kind": "call", "subject": "新交往"},
-    "trade_entry": {"kind": "order", "date": "2026-03-01", "amount": "1"},
-    "opportunity": {"title": "新商机"},
-    "service_request": {"kind": "fault", "summary": "新请求"},
-    "task_comment": {"text": "新评论"},
-}
-
-SURFACES: tuple[Callable[[Run], None], ...] = (verb, verb, verb, verb, restore, pick)
+SURFACES: tuple[Callable[[Run], None], ...] = (verb, verb, verb, verb, restore)

@@ -176,7 +176,7 @@ def _take_back(call: Call, record: Record, item: Any) -> str:
     else:
         after = {**row, **images.image(call.connection, record, item)}
         if item.change == "deleted":
-            references.check_parent(call, record, after)
+            references.check_alive(call, record, after)
         writing.store(call, record, row, after)
         record.written(call, after, row)
         changes.tell(call, record, "undone", [(row, after)], after["update_time"])

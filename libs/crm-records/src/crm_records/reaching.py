@@ -57,12 +57,20 @@ def those(call: Call, record: Record, ids: Sequence[str], reach: Reach) -> set[s
 
 
 def refusal(call: Call, record: Record, record_id: str) -> errors.Refusal:
-    """Why a record cannot be written that was not found: who sees it through its team is told so, nobody else."""
+    """Why a record cannot be written that was not found: who sees it through a team is told so, nobody else."""
     read = f"{record.type}.read"
-    seen = record.reach_of(call.access, read).record_ids if call.access.may(read) else None
-    if seen and holds(call, record, record_id, Reach(record_ids=seen, user_id="")):
-        return errors.Denied("beyond_team")
+    if call.access.may(read):
+        reach = record.reach_of(call.access, read)
+        if reach.record_ids and _shown_by_team(call, record, record_id, reach):
+            return errors.Denied("beyond_team")
     return errors.NotFound()
+
+
+def _shown_by_team(call: Call, record: Record, record_id: str, reach: Reach) -> bool:
+    """Whether a reach shows a record by teams; of what ties two records a team may show the one, a scope the other."""
+    if holds(call, record, record_id, Reach(record_ids=reach.record_ids, user_id="")):
+        return True
+    return holds(call, record, record_id, reach) and not holds(call, record, record_id, reach.alone())
 
 
 def why_not(call: Call, record: Record, record_id: str, right: str) -> str:

@@ -40,14 +40,23 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
             problems.append(Problem(field.json_name, "unknown_reference", {"label": field.label}))
 
 
-def check_parent(call: Call, record: Record, row: Row) -> None:
-    """What comes out of the recycle bin must find its parent alive, where the right to restore the part holds."""
-    if record.parent is None:
-        return
-    column, _ = record.parent
-    if row[column] not in _parents(call, record, [row[column]]):
-        field = record.fields[column]
-        raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
+def check_alive(call: Call, record: Record, row: Row) -> None:
+    """What comes out of the recycle bin must find alive what it belongs to, and whatever else it forbids to delete.
+
+    Whether it lies within reach was asked of the record itself: a part may be reached by other ways than its parent.
+    """
+    needed = {record.parent[0]: record.parent[1]} if record.parent is not None else {}
+    for other in record.registry.records.values():
+        needed |= {d.column.name: other for d in other.dependents if d.column.table is record.table}
+    everything = Reach(all=True, user_id=call.caller.user_id)
+    problems = []
+    for name, other in needed.items():
+        if row[name] and not _own(call, other, [row[name]], everything):
+            problems.append(
+                Problem(record.fields[name].json_name, "unknown_reference", {"label": record.fields[name].label})
+            )
+    if problems:
+        raise errors.Invalid(*problems)
 
 
 def _parents(call: Call, record: Record, ids: Sequence[str]) -> set[str]:

@@ -173,7 +173,7 @@ def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
     """Take a record out of the recycle bin."""
     before = locked(call, record, request.id, None, deleted=True)
     after = {**before, "delete_time": None, "deleter_id": None}
-    references.check_parent(call, record, after)
+    references.check_alive(call, record, after)
     check(call, record, after, before)
     store(call, record, before, after)
     record.written(call, after, before)
