@@ -9,7 +9,21 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from security import acts, around, company, days, drawing, fields, figures, leaving, picking, reading, world, writing
+from security import (
+    acts,
+    around,
+    company,
+    days,
+    drawing,
+    fields,
+    figures,
+    leaving,
+    oracle,
+    picking,
+    reading,
+    world,
+    writing,
+)
 from security.facts import Person, Record
 from security.oracle import Answer, Oracle
 from security.run import LEAK, Run
@@ -141,6 +155,22 @@ def test_an_oracle_that_forgets_a_rule_is_contradicted(services: Services, wrong
     made.oracle = wrong(right.people.values(), right.departments, right.tops)
 
     run = asked(Run(made, services), 3000, findings=1)
+
+    assert run.findings
+
+
+@pytest.mark.figure("R40")
+def test_an_oracle_that_shows_parts_of_what_is_deleted_is_contradicted(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world.make(10)
+    company.move_in(services, made, 0.2)
+    for task in made.records["task"][::2]:
+        assert services.ask(made.boss, "DeleteTask", id=task.id, etag=str(task.version)).code == "OK"
+        company.refresh(services, task)
+    monkeypatch.setattr(oracle, "GOES_ALONG", frozenset())
+
+    run = asked(Run(made, services), 2000, findings=1, areas=[(reading, 1)])
 
     assert run.findings
 
