@@ -47,6 +47,8 @@ def check_alive(call: Call, record: Record, row: Row) -> None:
     """
     needed = {record.parent[0]: record.parent[1]} if record.parent is not None else {}
     for other in record.registry.records.values():
+        if other is record:  # what records of one type are to each other their noun checks, and says more
+            continue
         needed |= {d.column.name: other for d in other.dependents if d.column.table is record.table}
     everything = Reach(all=True, user_id=call.caller.user_id)
     problems = []
