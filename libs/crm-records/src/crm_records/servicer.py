@@ -47,6 +47,8 @@ from crm_records.belongings import BelongingServicer
 from crm_records.bulk_acts import BulkServicer, kinds_of_jobs
 from crm_records.explain import AccessServicer
 from crm_records.exporting import PrivacyServicer
+from crm_records.imports import jobs as import_jobs
+from crm_records.imports.rpc import ImportServicer
 from crm_records.jobs import JobServicer
 from crm_records.record import Record, Registry
 from crm_records.teams import TeamServicer
@@ -275,13 +277,14 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
         "JobService": JobServicer(registry, jobs),
         "ActService": ActServicer(registry),
         "BulkService": BulkServicer(registry),
+        "ImportService": ImportServicer(registry),
         "PrivacyService": PrivacyServicer(registry),
     }
 
 
 def jobs(registry: Registry) -> list[Kind]:
     """The long work that a service does for any of its records."""
-    return [*kinds_of_jobs(registry), undoing(registry)]
+    return [*kinds_of_jobs(registry), *import_jobs.kinds_of_jobs(registry), undoing(registry)]
 
 
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:

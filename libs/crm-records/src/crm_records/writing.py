@@ -242,6 +242,12 @@ def _place(call: Call, record: Record) -> tuple[str | None, str | None]:
 
 def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
     """Everything about a row that needs more than one value: dictionary, references, ownership, the record's rules."""
+    examine(call, record, row, before, wrong)
+    record.prepare(call, row, before)
+
+
+def examine(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
+    """What holds for every kind of record: a refusal leaves nothing behind, for nothing is written yet."""
     problems = [*wrong]
     dictionaries.check(call, record, row, before, problems)
     custom_fields.check(call, record, row, before, problems)
@@ -249,7 +255,6 @@ def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Itera
     refuse(problems)
     if "owner_id" in row:
         _may_give(call, record, row, before)
-    record.prepare(call, row, before)
 
 
 def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:

@@ -10,7 +10,7 @@ from crm.customer.v1 import contacts_pb2 as pb
 from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.record import Record, Row
-from customer import pinyin
+from customer import headings, pinyin
 from customer.customers import CUSTOMERS, PERSONAL, find_again
 from customer.tables import contact
 
@@ -23,6 +23,10 @@ class Contacts(Record):
     plural = "contacts"
     bulk = ("update", "delete")
     number = "LX{yyyyMMdd}-{seq:4}"
+    import_keys = ("external_id", "number", "name")
+    import_aliases = headings.CONTACT
+    import_words = headings.WORDS
+    import_example = headings.CONTACT_EXAMPLE
     parent = ("customer_id", CUSTOMERS)
     search = ("name", "pinyin", "pinyin_initials", *PERSONAL)
     list_fields = (
