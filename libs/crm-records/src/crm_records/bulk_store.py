@@ -165,7 +165,7 @@ def _change_all(call: Call, record: Record, old: Sequence[Item]) -> None:
 def _store_changed(call: Call, record: Record, good: Sequence[tuple[Item, Row, Row]]) -> None:
     if not good:
         return
-    refusal = _attempt(call, lambda: [_change(call, record, *one) for one in good])
+    refusal = _attempt(call, lambda: _change(call, record, good))
     if refusal is None:
         return
     if len(good) == 1:
@@ -203,18 +203,21 @@ def _merged(call: Call, record: Record, item: Item, row: Row | None) -> Row | No
     return after
 
 
-def _change(call: Call, record: Record, item: Item, row: Row, merged: Row) -> None:
-    after = dict(merged)
-    writing.name_fields(call, item.given)
-    record.prepare(call, after, row)
-    if not writing.record_changed(record, row, after):
-        item.outcome = "unchanged"
-        return
-    item.changes = changes.between(record, row, after)
-    writing.store(call, record, row, after)
-    record.written(call, after, row)
-    changes.tell(call, record, "updated", [(row, after)], after["update_time"], bulk=True)
-    item.outcome = "updated"
+def _change(call: Call, record: Record, good: Sequence[tuple[Item, Row, Row]]) -> None:
+    stored: list[tuple[Row, Row]] = []
+    for item, row, merged in good:
+        after = dict(merged)
+        writing.name_fields(call, item.given)
+        record.prepare(call, after, row)
+        item.outcome = "updated" if writing.record_changed(record, row, after) else "unchanged"
+        if item.outcome == "updated":
+            item.changes = changes.between(record, row, after)
+            stored.append((row, after))
+    writing.store_many(call, record, stored)
+    for row, after in stored:
+        record.written(call, after, row)
+    if stored:
+        changes.tell(call, record, "updated", stored, stored[0][1]["update_time"], bulk=True)
 
 
 def _attempt(call: Call, step: Callable[[], Any]) -> Refusal | None:

@@ -94,8 +94,19 @@ def driver(connection: Connection, record: Record, row: Row, columns: Sequence[s
                 )
             values[name] = value or None
         else:
-            values[name] = value if field is None else stored(value, field)
+            values[name] = stored(value, field) if field is not None else array(value) if name in _TEXTS else value
     return values
+
+
+_TEXTS = ("search_grams", "blind_index")
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
+
+
+def array(texts: Sequence[str] | None) -> str | None:
+    """An array of texts as PostgreSQL writes it: the driver takes ten times as long to do it entry by entry."""
+    if texts is None:
+        return None
+    return '{"' + '","'.join([t.translate(_ESCAPED) for t in texts]) + '"}' if texts else "{}"
 
 
 @cache

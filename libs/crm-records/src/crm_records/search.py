@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 _SPACES = re.compile(r"\s+")
+_ALONE = re.compile("[\u3400-\u9fff]")
 _SEPARATORS = re.compile(r"[\s\-()+.]+")
 LONGEST = 60
 
@@ -32,9 +33,13 @@ def digits(phone: str) -> str:
 def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
     """The text that is searched and its pairs, from the values of the searchable fields."""
     lines = list(dict.fromkeys(normal(t) for t in texts if t))
-    grams = {line[i : i + 2] for line in lines for i in range(len(line))}
-    grams |= {c for line in lines for c in line if _stands_alone(c)}
-    return "\n".join(lines), sorted(grams)
+    text = "\n".join(lines)
+    # Many spellings share most of their pairs: told apart first, made into texts then.
+    pairs = set(zip(text, text[1:], strict=False))
+    grams = {a + b for a, b in pairs if a != "\n" and b != "\n"}
+    grams.update(line[-1] for line in lines if line)
+    grams.update(_ALONE.findall(text))
+    return text, sorted(grams)
 
 
 def _stands_alone(character: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import ARRAY, any_, bindparam, func, insert, select, update
 
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, ids, scope, sealing
@@ -146,27 +146,40 @@ def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
 
 def bin_one(call: Call, record: Record, before: Row, action: str = "deleted") -> Row:
     """Put a locked row into the recycle bin, unless others depend on it; the row after."""
-    record.may_delete(call, before)
-    found = []
+    return bin_many(call, record, [before], action)[0]
+
+
+def bin_many(call: Call, record: Record, rows_: Sequence[Row], action: str = "deleted") -> list[Row]:
+    """The same for several locked rows; if others depend on one of them, none goes."""
+    for before in rows_:
+        record.may_delete(call, before)
+    _refuse_depended_on(call, record, [row["id"] for row in rows_])
+    now, who = datetime.now(UTC), call.caller.user_id or None
+    pairs = [(before, {**before, "delete_time": now, "deleter_id": who}) for before in rows_]
+    store_many(call, record, pairs)
+    for before, after in pairs:
+        record.written(call, after, before)
+    changes.tell(call, record, action, pairs, now)
+    return [after for _, after in pairs]
+
+
+def _refuse_depended_on(call: Call, record: Record, record_ids: Sequence[str]) -> None:
+    """Told is the first that something points at, and how much does, up to a hundred."""
+    found: dict[str, list[tuple[tuple[str, str], int]]] = {}
     for dependent in record.dependents:
-        table = dependent.column.table
-        some = select(func.count()).select_from(
-            select(table.c.id)
-            .where(dependent.column == before["id"], table.c.delete_time.is_(None))
-            .limit(100)
-            .subquery()
-        )
-        count = call.connection.scalar(some)
-        if count:
-            found.append((dependent.label, count))
-    if found:
-        what = tuple(", ".join(f"{label[i]} {count}" for label, count in found) for i in (0, 1))
+        key = (record, "depended on", dependent)
+        statement = _statements.get(key)
+        if statement is None:
+            table, column = dependent.column.table, dependent.column
+            these = column == any_(bindparam("ids", type_=ARRAY(column.type)))
+            query = select(column, func.count()).where(these, table.c.delete_time.is_(None)).group_by(column)
+            statement = _statements[key] = sql.prepare(query)
+        for record_id, count in statement.run(call.connection, {"ids": list(record_ids)}).fetchall():
+            found.setdefault(record_id, []).append((dependent.label, min(count, 100)))
+    first = next((found[i] for i in record_ids if i in found), None)
+    if first:
+        what = tuple(", ".join(f"{label[i]} {count}" for label, count in first) for i in (0, 1))
         raise errors.Conflict("depended_on", what=what)
-    after = {**before, "delete_time": datetime.now(UTC), "deleter_id": call.caller.user_id or None}
-    store(call, record, before, after)
-    record.written(call, after, before)
-    changes.tell(call, record, action, [(before, after)], after["delete_time"])
-    return after
 
 
 def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
@@ -218,14 +231,16 @@ def new_row(
     `also` may be given besides; `own` are fields that no caller gave.
     """
     given = {f.name for f, _ in message.ListFields()} & {*record.writable, *also}
-    required = {n for n in record.writable if record.fields[n].required}
-    row: Row = {n: _empty(f) for n, f in record.stored.items()}
+    plain, lists, objects = _blank(record)
+    row: Row = dict(plain)
+    row.update({n: [] for n in lists})
+    row.update({n: {} for n in objects})
     now = datetime.now(UTC)
     row.update(id=ids.uuid7(), version=1, create_time=now, update_time=now)
     row["creator_id"] = row["updater_id"] = call.caller.user_id or None
     if record.states is not None:
         row[record.states.column] = record.states.initial
-    row.update(validation.row_values(message, sorted(given | required), record.fields, problems))
+    row.update(validation.row_values(message, sorted(given | _required(record)), record.fields, problems))
     if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
         row["owner_id"], row["department_id"] = _place(call, record)
     closed = giving.new(call, record, message, row, own)
@@ -282,7 +297,9 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
     by_columns: dict[tuple[str, ...], list[Row]] = {}
     for row in new:
         _make_searchable(call, record, row, None)
-        by_columns.setdefault(tuple(n for n, v in row.items() if v not in (None, [], {})), []).append(row)
+        by_columns.setdefault(
+            tuple(n for n, v in row.items() if v or (v is not None and v != [] and v != {})), []
+        ).append(row)
     for columns, group in by_columns.items():
         key = (record, "insert", columns)
         statement = _statements.get(key)
@@ -295,22 +312,37 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
 
 def store(call: Call, record: Record, before: Row, after: Row) -> None:
     """Write what differs; the version goes up by one."""
-    after["version"] = before["version"] + 1
-    after["update_time"] = datetime.now(UTC)
-    after["updater_id"] = call.caller.user_id or None
-    _make_searchable(call, record, after, before)
-    columns = tuple(n for n in after if after[n] != before[n])
-    key = (record, "update", columns)
-    statement = _statements.get(key)
-    if statement is None:
-        if len(_statements) > 4000:
-            _statements.clear()
-        values = {n: bindparam(f"new_{n}", type_=record.table.c[n].type) for n in columns}
-        where = record.table.c.id == bindparam("id", type_=record.table.c.id.type)
-        statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
-    parameters = {f"new_{n}": v for n, v in rows.driver(call.connection, record, after, columns).items()}
-    statement.run(call.connection, {"id": after["id"], **parameters})
-    images.keep(call, record, [(before, after)])
+    store_many(call, record, [(before, after)])
+
+
+def store_many(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]]) -> None:
+    """The same for several; those in which the same columns differ are written together."""
+    now, who = datetime.now(UTC), call.caller.user_id or None
+    by_columns: dict[tuple[str, ...], list[Row]] = {}
+    for before, after in pairs:
+        after["version"] = before["version"] + 1
+        after["update_time"] = now
+        after["updater_id"] = who
+        _make_searchable(call, record, after, before)
+        by_columns.setdefault(tuple(n for n in after if after[n] != before[n]), []).append(after)
+    for columns, group in by_columns.items():
+        key = (record, "update", columns)
+        statement = _statements.get(key)
+        if statement is None:
+            if len(_statements) > 4000:
+                _statements.clear()
+            values = {n: bindparam(f"new_{n}", type_=record.table.c[n].type) for n in columns}
+            where = record.table.c.id == bindparam("id", type_=record.table.c.id.type)
+            statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
+        parameters = [
+            {"id": after["id"], **{f"new_{n}": v for n, v in _driven(call, record, after, columns)}} for after in group
+        ]
+        statement.run_many(call.connection, parameters)
+    images.keep(call, record, pairs)
+
+
+def _driven(call: Call, record: Record, row: Row, columns: Sequence[str]) -> Iterable[tuple[str, Any]]:
+    return rows.driver(call.connection, record, row, columns).items()
 
 
 def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -> None:
@@ -318,7 +350,7 @@ def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -
     changed = before is None or any(row[n] != before[n] for n in record.search)
     if changed and "search_grams" in record.table.c:
         row["search_text"], row["search_grams"] = search.keys(record.search_texts(call, row, before))
-    encrypted = [n for n, f in record.stored.items() if f.encrypted]
+    encrypted = _encrypted(record)
     if encrypted and (before is None or any(row[n] != before[n] for n in encrypted)):
         keys = sealing.of(call.connection)
         row[blind.COLUMN] = blind.of(record.table).tokens(keys, call.connection, row)
@@ -400,6 +432,23 @@ def _named(record: Record, mask: FieldMask, known: bool = True) -> list[str]:
 
 def _whole_custom(mask: FieldMask) -> bool:
     return "custom" in mask.paths
+
+
+@cache
+def _encrypted(record: Record) -> list[str]:
+    return [n for n, f in record.stored.items() if f.encrypted]
+
+
+@cache
+def _required(record: Record) -> frozenset[str]:
+    return frozenset(n for n in record.writable if record.fields[n].required)
+
+
+@cache
+def _blank(record: Record) -> tuple[Row, list[str], list[str]]:
+    """An empty row in the order of the contract; which of its columns hold a list or an object of its own."""
+    empty = {n: _empty(f) for n, f in record.stored.items()}
+    return empty, [n for n, v in empty.items() if v == []], [n for n, v in empty.items() if v == {}]
 
 
 def _empty(field: kinds.Field) -> Any:

@@ -44,11 +44,14 @@ WORDS = {
     "欧阳": ["ou", "yang"],
 }
 """Words of company and personal names whose characters have several readings, with the right one."""
+_BY_FIRST: dict[str, list[str]] = {}
+for _word in WORDS:
+    _BY_FIRST.setdefault(_word[0], []).append(_word)
 MOST_READINGS = 16
 """Spellings of one name that are searched for."""
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
 def of(text: str) -> tuple[str, str]:
     """(full pinyin without tones, initials) as it is read; letters and digits stand for themselves."""
     first = [syllables[0] for syllables in _syllables(text)]
@@ -61,25 +64,30 @@ def spellings(text: str) -> list[str]:
     return list(dict.fromkeys(["".join(w) for w in ways] + ["".join(s[0] for s in w) for w in ways]))
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
 def _syllables(text: str) -> tuple[tuple[str, ...], ...]:
     """The readings of each character, the likeliest first."""
-    from pypinyin import Style, pinyin
-
     found: list[tuple[str, ...]] = []
     place = 0
     while place < len(text):
-        word = next((w for w in WORDS if text.startswith(w, place)), None)
+        character = text[place]
+        word = next((w for w in _BY_FIRST.get(character, ()) if text.startswith(w, place)), None)
         if word:
             found += [(s,) for s in WORDS[word]]
             place += len(word)
             continue
-        character = text[place]
-        readings: list[Any] = pinyin(character, style=Style.NORMAL, heteronym=True, errors="ignore")
-        if readings:
-            # Beyond the second, readings are those of dictionaries, not of names.
-            found.append(tuple(dict.fromkeys(r.lower() for r in readings[0][:2])))
-        elif character.isalnum():
-            found.append((character.lower(),))
+        if readings := _readings(character):
+            found.append(readings)
         place += 1
     return tuple(found)
+
+
+@lru_cache(maxsize=8_000)
+def _readings(character: str) -> tuple[str, ...]:
+    """How one character may be read, the likeliest first. Beyond the second, readings are those of dictionaries."""
+    from pypinyin import Style, pinyin
+
+    readings: list[Any] = pinyin(character, style=Style.NORMAL, heteronym=True, errors="ignore")
+    if readings:
+        return tuple(dict.fromkeys(r.lower() for r in readings[0][:2]))
+    return (character.lower(),) if character.isalnum() else ()
