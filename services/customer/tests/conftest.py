@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from crm_kit.testing import Client, Server, running
 from customer.app import SERVICE
+
+sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

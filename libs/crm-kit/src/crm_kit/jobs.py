@@ -233,6 +233,12 @@ def save_file(connection: Connection, job_id: str, name: str, content_type: str,
         connection.execute(insert(job_file).values(row))
 
 
+def drop_files(connection: Connection, job_id: str, begin: str) -> None:
+    """Drop the files of a job whose names begin like this."""
+    these = job_file.c.name.startswith(begin, autoescape=True)
+    connection.execute(delete(job_file).where(job_file.c.job_id == job_id, these))
+
+
 def parts(connection: Connection, job_id: str, name: str, begin: int = 0, many: int = 100_000) -> Iterator[bytes]:
     """The content of a job's file, `PART` by `PART`, from one of them on."""
     keys = sealing.of(connection)

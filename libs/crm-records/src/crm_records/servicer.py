@@ -14,7 +14,7 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from crm.records.v1 import exports_pb2
+from crm.records.v1 import exports_pb2, jobs_pb2
 from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
@@ -30,6 +30,7 @@ from crm_records import (
     dictionaries,
     disclosure,
     erasing,
+    export_jobs,
     exports,
     given,
     handover,
@@ -142,6 +143,9 @@ class ExportServicer(OfAllRecords):
 
     def ExportRecords(self, call: Call, request: exports_pb2.ExportRecordsRequest) -> HttpBody:
         return exports.export(call, self._record(request.record_type), request)
+
+    def StartExport(self, call: Call, request: exports_pb2.ExportRecordsRequest) -> jobs_pb2.Job:
+        return export_jobs.start(call, self._record(request.record_type), request)
 
     def PrintRecords(self, call: Call, request: exports_pb2.PrintRecordsRequest) -> HttpBody:
         return exports.to_print(call, self._record(request.record_type), request)
@@ -284,7 +288,12 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
 
 def jobs(registry: Registry) -> list[Kind]:
     """The long work that a service does for any of its records."""
-    return [*kinds_of_jobs(registry), *import_jobs.kinds_of_jobs(registry), undoing(registry)]
+    return [
+        *kinds_of_jobs(registry),
+        *import_jobs.kinds_of_jobs(registry),
+        export_jobs.kind(registry),
+        undoing(registry),
+    ]
 
 
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:

@@ -53,7 +53,7 @@ def columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> list[dict[st
         if name in seen:
             raise sheets.refusal("file_heading_twice", name=name[:60])
         seen.add(name)
-    found = []
+    found: list[dict[str, Any]] = []
     for index, name in enumerate(names):
         filled = [line[index] for line in lines if index < len(line) and line[index].strip()]
         samples = list(dict.fromkeys(v.strip()[:60] for v in filled))[:SAMPLES]
