@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 import pytest
@@ -38,17 +39,22 @@ class Meter:
         monkeypatch.setattr(xlsx_xml.Stream, "advance", counted)
 
 
+def reason_of(error: Any) -> str:
+    """The reason of a refusal, which is a person's mistake and none of ours."""
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error
+    status = status_pb2.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+    info = error_details_pb2.ErrorInfo()
+    status.details[0].Unpack(info)
+    assert status.message
+    return info.reason
+
+
 def refusal_of(importer: Importer, content: bytes) -> str:
     """Why a file is not imported: told at once, or by the job that reads it. Empty where it is read."""
     try:
         made = importer.send(content)
     except grpc.RpcError as error:
-        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error
-        status = status_pb2.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
-        info = error_details_pb2.ErrorInfo()
-        status.details[0].Unpack(info)
-        assert status.message
-        return info.reason
+        return reason_of(error)
     assert made.state in ("ready", "failed")
     assert bool(made.reason) == (made.state == "failed")
     assert "内部错误" not in made.reason

@@ -83,10 +83,14 @@ def _told(record: Record) -> list[tuple[str, Field]]:
     return [(n, f) for n, f in record.stored.items() if n not in _UNTOLD]
 
 
+def _columns(record: Record) -> list[str]:
+    return [c.name for c in record.table.columns]
+
+
 @cache
 def _announced(record: Record) -> frozenset[str]:
     """The columns of a record that its events show."""
-    return frozenset(n for n in record.table.c.keys() if not _sensitive(record, n))
+    return frozenset(n for n in _columns(record) if not _sensitive(record, n))
 
 
 def tell(

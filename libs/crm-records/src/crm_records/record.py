@@ -63,7 +63,7 @@ class Record:
     """Fields that only the service sets, but that an import may bring along: history, original author and time."""
     import_keys: ClassVar[Sequence[str]] = ()
     """Fields by which a row of a file finds the record that is there already, the surest first; a record type without
-    any is not imported from files. One that others may share finds among what the importer reads, below the same parent."""
+    any is not imported from files. One that others may share finds among what the importer reads, below the parent."""
     import_aliases: ClassVar[Mapping[str, str]] = {}
     """What headings of files also call a field."""
     import_words: ClassVar[Mapping[str, Mapping[str, str]]] = {}

@@ -6,6 +6,7 @@ Chinese name often is. The pairs find candidates; the text itself, compared by L
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -35,7 +36,7 @@ def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
     lines = list(dict.fromkeys(normal(t) for t in texts if t))
     text = "\n".join(lines)
     # Many spellings share most of their pairs: told apart first, made into texts then.
-    pairs = set(zip(text, text[1:], strict=False))
+    pairs = set(itertools.pairwise(text))
     grams = {a + b for a, b in pairs if a != "\n" and b != "\n"}
     grams.update(line[-1] for line in lines if line)
     grams.update(_ALONE.findall(text))

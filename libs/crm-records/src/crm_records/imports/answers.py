@@ -13,14 +13,14 @@ from crm_kit.errors import Problem
 from crm_kit.jobs import job as job_table
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records.imports import trying
+from crm_records.imports import mapping, trying
 from crm_records.imports.tables import import_row
 from crm_records.jobs import message as job_message
 
 _TEXTS = ("id", "record_type", "state", "file_name", "format", "detail", "creator_name")
 
 
-def of(call: Call, row: Any) -> pb.Import:
+def of(call: Call, row: Any, *, samples: bool = True) -> pb.Import:
     """One import; while it is under way with the numbers so far."""
     made = pb.Import(**{n: getattr(row, n) for n in _TEXTS}, rows=row.rows, create_time=row.create_time)
     made.etag = str(row.version)
@@ -28,8 +28,9 @@ def of(call: Call, row: Any) -> pb.Import:
         setattr(made, name, getattr(row, name) or "")
     if row.finish_time is not None:
         made.finish_time.FromDatetime(row.finish_time)
-    for column in row.columns:
-        made.columns.add(**column)
+    first = _first(call, row) if samples else []
+    for place, column in enumerate(row.columns):
+        made.columns.add(**column, samples=mapping.samples(place, first))
     options = row.options
     made.options.key, made.options.existing = options.get("key", ""), options.get("existing", "")
     made.options.owner_id, made.options.department_id = options.get("ownerId", ""), options.get("departmentId", "")
@@ -43,6 +44,12 @@ def of(call: Call, row: Any) -> pb.Import:
     for name in trying.OUTCOMES:
         setattr(made, name, counts.get(name, 0))
     return made
+
+
+def _first(call: Call, found: Any) -> list[list[str]]:
+    """The first rows, for samples: they may be personal, so they are kept in no other place."""
+    query = select(import_row).where(import_row.c.import_id == found.id).order_by(import_row.c.row).limit(20)
+    return [opened(call, row)[0] for row in call.connection.execute(query)]
 
 
 def rows(call: Call, found: Any, request: pb.ListImportRowsRequest, size: int) -> pb.ListImportRowsResponse:

@@ -19,7 +19,7 @@ class Book:
     def __init__(self, call: Call, *, rows_in_order: bool = False) -> None:
         import xlsxwriter
 
-        self.file = tempfile.TemporaryFile()
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115
         options = {"constant_memory": rows_in_order, "strings_to_formulas": False, "strings_to_urls": False}
         self._book = xlsxwriter.Workbook(self.file, options)
         mark = f"{call.access.name} ({call.access.username})"

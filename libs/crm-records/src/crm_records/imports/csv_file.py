@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from crm_records import cells
 from crm_records.imports import sheets
@@ -20,22 +20,24 @@ def open_sheet(file: IO[bytes]) -> Sheet:
     """The rows of a CSV file."""
     encoding = _encoding(file)
     file.seek(0)
-    text = io.TextIOWrapper(_Unclosed(file), encoding=encoding, newline="")  # type: ignore[type-var]
+    text = _text(file, encoding)
     first = text.readline(LONGEST_LINE)
     delimiter = max(",;\t", key=first.count)
     file.seek(0)
-    text = io.TextIOWrapper(_Unclosed(file), encoding=encoding, newline="")  # type: ignore[type-var]
+    text = _text(file, encoding)
     return Sheet("csv", _lines(text, delimiter), detail=encoding.removesuffix("-sig"))
+
+
+def _text(file: IO[bytes], encoding: str) -> IO[str]:
+    below: Any = _Unclosed(file)
+    return io.TextIOWrapper(below, encoding=encoding, newline="")
 
 
 def _encoding(file: IO[bytes]) -> str:
     file.seek(0)
     head = file.read(4)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        tries = ["utf-16"]
-    else:
-        tries = ["utf-8-sig", "gb18030"]
-    for name in tries:
+    marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for name in ("utf-16",) if marked else ("utf-8-sig", "gb18030"):
         if _decodes(file, name):
             return name
     raise refusal("file_bad_encoding")
@@ -55,7 +57,7 @@ def _decodes(file: IO[bytes], encoding: str) -> bool:
     return True
 
 
-def _pieces(text: io.TextIOWrapper) -> Iterator[str]:
+def _pieces(text: IO[str]) -> Iterator[str]:
     """Lines, none of them endless."""
     number = 0
     while line := text.readline(LONGEST_LINE):
@@ -65,7 +67,7 @@ def _pieces(text: io.TextIOWrapper) -> Iterator[str]:
         yield line
 
 
-def _lines(text: io.TextIOWrapper, delimiter: str) -> Iterator[Line]:
+def _lines(text: IO[str], delimiter: str) -> Iterator[Line]:
     limits = Limits()
     reader = csv.reader(_pieces(text), delimiter=delimiter, strict=True)
     number = 0

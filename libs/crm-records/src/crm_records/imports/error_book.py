@@ -1,4 +1,4 @@
-"""The rejected rows as a workbook: what was sent, the wrong cells marked, the reason beside. Corrected, it is a new import."""
+"""The rejected rows as a workbook: as sent, wrong cells marked, the reason beside. Corrected, it is a new import."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def heading(text: str) -> str:
     return _MARKS.sub("", values.half_width(text)).casefold()
 
 
-def columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """The columns of a file, with samples. Refuses headings that are none."""
+def columns(head: Sequence[str]) -> list[dict[str, Any]]:
+    """The columns of a file. Refuses headings that are none."""
     names = [h.strip() for h in head]
     while names and not names[-1]:
         names.pop()
@@ -53,12 +53,13 @@ def columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> list[dict[st
         if name in seen:
             raise sheets.refusal("file_heading_twice", name=name[:60])
         seen.add(name)
-    found: list[dict[str, Any]] = []
-    for index, name in enumerate(names):
-        filled = [line[index] for line in lines if index < len(line) and line[index].strip()]
-        samples = list(dict.fromkeys(v.strip()[:60] for v in filled))[:SAMPLES]
-        found.append({"header": name[:200], "samples": samples, "field": "", "proposed": "", "why": ""})
-    return found
+    return [{"header": name[:200], "field": "", "proposed": "", "why": ""} for name in names]
+
+
+def samples(place: int, lines: Sequence[Sequence[str]]) -> list[str]:
+    """Some of what stands in a column."""
+    filled = (line[place].strip()[:60] for line in lines if place < len(line) and line[place].strip())
+    return list(dict.fromkeys(filled))[:SAMPLES]
 
 
 def propose(

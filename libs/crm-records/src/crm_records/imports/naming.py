@@ -106,10 +106,10 @@ def within(call: Call, record: Record, name: str, texts: Sequence[str], limit: i
 
 def of_call(call: Call, registry: Registry) -> Names:
     """The names looked up during a call."""
-    found = call.memo.get(_MEMO)
+    found: Names | None = call.memo.get(_MEMO)
     if found is None:
         found = call.memo[_MEMO] = Names(call, registry)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def readers(call: Call, registry: Registry) -> Callable[[str], Read]:

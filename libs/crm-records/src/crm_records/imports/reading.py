@@ -6,6 +6,7 @@ the file anew and passes over the rows that are there already.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import uuid
 from collections import OrderedDict
@@ -86,20 +87,25 @@ def look(content: bytes) -> None:
     """Refuse a file that is none, by its structure and its first rows, in bounded work."""
     if len(content) > sheets.LARGEST_FILE:
         raise sheets.refusal("file_too_big", limit=sheets.LARGEST_FILE // 1024 // 1024)
-    file = tempfile.TemporaryFile()
-    file.write(content)
-    reader = _Reader(0, sheets.open_sheet(file), file)
-    try:
-        seen = [line for line, _ in zip(reader.sheet.lines, range(20), strict=False)]
-        real = [line for line in seen if line[1]]
-        if real:
-            mapping.columns(real[0][1], [])
-        if len(real) < 2 and len(seen) < 20:
-            raise sheets.refusal("file_no_rows")
-    except sheets.Later:
-        pass
-    finally:
-        reader.close()
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        sheet = sheets.open_sheet(file)
+        try:
+            _look(sheet)
+        except sheets.Later:
+            return
+        finally:
+            for one in sheet.close:
+                one.close()
+
+
+def _look(sheet: Sheet) -> None:
+    seen = list(itertools.islice(sheet.lines, 20))
+    real = [cells for _, cells in seen if cells]
+    if real:
+        mapping.columns(real[0])
+    if len(real) < 2 and len(seen) < 20:
+        raise sheets.refusal("file_no_rows")
 
 
 def _reader(connection: Connection, import_id: str, row: int) -> _Reader:
@@ -107,7 +113,7 @@ def _reader(connection: Connection, import_id: str, row: int) -> _Reader:
     if found is not None and found.at == row:
         return found
     close(import_id)
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - stays open between steps
     for part in jobs.parts(connection, import_id, FILE):
         file.write(part)
     sheet = sheets.open_sheet(file, whole=True)
@@ -142,7 +148,7 @@ def _next(reader: _Reader) -> tuple[list[Line], bool]:
 
 def _propose(call: Call, record: Record, import_id: str, sheet: Sheet, head: Line, lines: list[Line]) -> None:
     cells = [c for _, c in lines[: mapping.LOOKED_AT]]
-    columns = mapping.columns(head[1], cells)
+    columns = mapping.columns(head[1])
     mapping.propose(record, columns, cells, targets.of_record(call, record))
     options = {"key": mapping.default_key(record, columns), "existing": "update"}
     values = {"columns": columns, "options": options, "header_row": head[0]}

@@ -101,7 +101,9 @@ class ImportServicer:
             query = query.where(record_import.c.id < request.page_token)
         rows = call.connection.execute(query.order_by(record_import.c.id.desc()).limit(size + 1)).all()
         token = rows[size - 1].id if len(rows) > size else ""
-        return pb.ListImportsResponse(imports=[answers.of(call, r) for r in rows[:size]], next_page_token=token)
+        return pb.ListImportsResponse(
+            imports=[answers.of(call, r, samples=False) for r in rows[:size]], next_page_token=token
+        )
 
     def UpdateImport(self, call: Call, request: pb.UpdateImportRequest) -> pb.Import:
         record = self.record(request.record_type)

@@ -39,7 +39,7 @@ record_import = Table(
     Column("detail", Text, nullable=False, server_default=""),
     Column("size", Integer, nullable=False),
     Column("hash", Text, nullable=False),
-    # [{header, samples, field, proposed, why}] in the order of the file
+    # [{header, field, proposed, why}] in the order of the file
     Column("columns", JSONB, nullable=False, server_default="[]"),
     # {key, existing, ownerId, departmentId, keepOrigin}
     Column("options", JSONB, nullable=False, server_default="{}"),
@@ -77,6 +77,7 @@ import_row = Table(
     Column("result", LargeBinary, info=sealing.SEALED),
 )
 Index("ix_import_row_outcome", import_row.c.import_id, import_row.c.outcome, import_row.c.row)
+Index("ix_import_row_record_id", import_row.c.record_id, postgresql_where=import_row.c.record_id.is_not(None))
 
 import_value = Table(
     "import_value",

@@ -42,8 +42,8 @@ errors.texts(
 )
 
 _CLAIM = sql.Prepared(
-    "INSERT INTO import_value (import_id, hash, row) SELECT %(id)s, * FROM unnest(%(hashes)s::bigint[], %(rows)s::int[])"
-    " ON CONFLICT DO NOTHING",
+    "INSERT INTO import_value (import_id, hash, row)"
+    " SELECT %(id)s, * FROM unnest(%(hashes)s::bigint[], %(rows)s::int[]) ON CONFLICT DO NOTHING",
     {},
 )
 _CLAIMED = sql.Prepared(

@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from array import array
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import IO
 
@@ -97,7 +97,7 @@ class Strings:
 
     def __init__(self, archive: zipfile.ZipFile, path: str, few: int) -> None:
         self._few = few
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the sheet
         self._ends = array("Q", [0])
         self._text: list[str] = []
         self._size, self._spoken, self._phonetic = 0, False, False
@@ -170,7 +170,7 @@ class _Rows:
         self._strings, self._dates, self._epoch = (
             strings,
             dates,
-            datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30),
+            datetime(1904, 1, 1, tzinfo=UTC) if since_1904 else datetime(1899, 12, 30, tzinfo=UTC),
         )
         self._cells: list[str] = []
         self.row = self._column = self._size = 0

@@ -1,4 +1,4 @@
-"""XML of a workbook as a stream. No declaration of types or entities, no depth, no endless token; nothing is fetched."""
+"""XML of a workbook as a stream: no declarations of types or entities, no depth, no endless token, nothing fetched."""
 
 from __future__ import annotations
 

@@ -60,4 +60,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("import_id", "row"),
     )
     op.create_index("ix_import_row_outcome", "import_row", ["import_id", "outcome", "row"], unique=False)
+    op.create_index(
+        "ix_import_row_record_id",
+        "import_row",
+        ["record_id"],
+        unique=False,
+        postgresql_where=sa.text("record_id IS NOT NULL"),
+    )
     # ### end Alembic commands ###
