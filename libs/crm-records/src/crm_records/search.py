@@ -23,6 +23,8 @@ LONGEST = 60
 
 def normal(text: str) -> str:
     """Full width to half width, upper to lower case, one space between words."""
+    if text.isascii() and text.isalnum():  # most spellings are
+        return text.lower()
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
