@@ -283,7 +283,16 @@ def _finish(call: Call, import_id: str, counts: Mapping[str, int], state: str) -
 
 
 def sweep(call: Call) -> None:
-    """Drop the rows of imports of a month ago, and the imports of half a year ago."""
-    old = "SELECT id FROM record_import WHERE create_time < now() - interval '{days} days'"
-    call.connection.execute(text(f"DELETE FROM import_row WHERE import_id IN ({old.format(days=30)})"))  # noqa: S608
-    call.connection.execute(text(f"DELETE FROM record_import WHERE id IN ({old.format(days=180)})"))  # noqa: S608
+    """Drop rows of imports of a month ago, some at a time, and the imports of half a year ago that have none left."""
+    call.connection.execute(_OLD_ROWS)
+    call.connection.execute(_OLD_IMPORTS)
+
+
+_OLD_ROWS = text(
+    "DELETE FROM import_row WHERE (import_id, row) IN (SELECT r.import_id, r.row FROM import_row r"
+    " JOIN record_import i ON i.id = r.import_id WHERE i.create_time < now() - interval '30 days' LIMIT 20000)"
+)
+_OLD_IMPORTS = text(
+    "DELETE FROM record_import i WHERE create_time < now() - interval '180 days'"
+    " AND NOT EXISTS (SELECT 1 FROM import_row r WHERE r.import_id = i.id)"
+)
