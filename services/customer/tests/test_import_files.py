@@ -85,6 +85,15 @@ def test_contacts_find_their_customer_by_number_external_id_or_name(server: Serv
     assert counts(importer.store(importer.send(content), again=True)) == (0, 0, 3, 0, 1)
 
 
+def test_a_contact_does_not_move_to_another_customer(server: Server, boss: Client) -> None:
+    one, two = (boss.CreateCustomer(customer={"name": n}) for n in ("甲公司", "乙公司"))
+    made = boss.CreateContact(contact={"customer_id": one.id, "name": "王芳", "external_id": "C1"})
+    importer = Importer(server, boss, "contact")
+    stored = importer.put(as_csv([["公司", "姓名", "外部标识"], ["乙公司", "王芳", "C1"]]))
+    assert [(p.column, p.reason) for p in importer.rows(stored)[0].problems] == [(0, "READ_ONLY")]
+    assert boss.GetContact(id=made.id).customer_id == one.id != two.id
+
+
 def test_a_record_type_that_does_not_say_so_is_not_imported(boss: Client) -> None:
     with refused("NOT_FOUND"):
         boss.CreateImport(record_type="demand", file={"data": as_csv([["a"], ["b"]])})

@@ -37,6 +37,8 @@ class Item:
     """What is known to be wrong already."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Columns of a new row that no message brings: who made it where it comes from, and when."""
+    strict: bool = False
+    """What is fixed once it is given stays: a person sends it, not the system that the record came from."""
     outcome: str = ""
     refusal: Refusal | None = None
     given: frozenset[str] = frozenset()
@@ -194,7 +196,7 @@ def _merged(call: Call, record: Record, item: Item, row: Row | None) -> Row | No
     if not writing.record_changed(record, row, after):
         return None
     item.given = frozenset(values)
-    fixed = [n for n in values if record.fields[n].immutable and n not in record.importable]
+    fixed = [n for n in values if item.strict and record.fields[n].immutable and n not in record.importable]
     immutable = [n for n in fixed if values[n] != row[n]]
     writing.refuse(
         Problem(record.fields[n].json_name, "read_only", {"label": record.fields[n].label}) for n in immutable

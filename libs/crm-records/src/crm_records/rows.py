@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from google.protobuf.message import Message
+from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from crm_kit import sealing
@@ -106,7 +107,12 @@ def array(texts: Sequence[str] | None) -> str | None:
     """An array of texts as PostgreSQL writes it: the driver takes ten times as long to do it entry by entry."""
     if texts is None:
         return None
-    return '{"' + '","'.join([t.translate(_ESCAPED) for t in texts]) + '"}' if texts else "{}"
+    if not texts:
+        return "{}"
+    together = "".join(texts)
+    if '"' in together or "\\" in together:
+        texts = [t.translate(_ESCAPED) for t in texts]
+    return '{"' + '","'.join(texts) + '"}'
 
 
 @cache
@@ -173,6 +179,4 @@ def plain(value: Any) -> Any:
 
 def stored(value: Any, field: Field) -> Any:
     """A value as the driver takes it: JSON columns need a wrapper."""
-    from psycopg.types.json import Jsonb
-
     return Jsonb(value) if field.kind in (kinds.DATA, kinds.CUSTOM) and value is not None else value

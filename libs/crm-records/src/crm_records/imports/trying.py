@@ -213,7 +213,9 @@ def _store(call: Call, record: Record, drafts: Sequence[Draft], *, skips: bool, 
     for draft in drafts:
         if skips and draft.record_id and not draft.problems:
             draft.outcome = "skipped"
-    items = {d.row: Item(d.message, d.record_id, list(d.problems), d.origin) for d in drafts if not d.outcome}
+    items = {
+        d.row: Item(d.message, d.record_id, list(d.problems), d.origin, strict=True) for d in drafts if not d.outcome
+    }
     record.import_begins(call, [i.message for i in items.values()])
     bulk_store.store(call, record, list(items.values()), dry=dry)
     for draft in drafts:
