@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from crm_kit.testing import Client, Server
 from crm_records.imports import xlsx_xml
 from crm_records.imports.testing import Importer, as_csv, counts
-from hostile import CORPUS, harmless
+from hostile import CORPUS, harmless, rows, sheet, workbook
 
 pytestmark = [pytest.mark.figure("R49"), pytest.mark.feature("CUS-07")]
 
@@ -65,12 +65,12 @@ def test_every_hostile_file_is_refused_by_one_reason_in_bounded_work(
     server: Server, boss: Client, monkeypatch: pytest.MonkeyPatch, measured: Callable[[str], None]
 ) -> None:
     importer, meter = Importer(server, boss), Meter(monkeypatch)
-    refused, taken, most, longest = dict[str, str](), list[str](), 0, 0.0
+    refused, taken, most, longest = dict[str, str](), list[str](), 0, (0.0, "")
     for name, make in CORPUS.items():
         content = make()
         meter.bytes, began = 0, time.process_time()
         why = refusal_of(importer, content)
-        longest = max(longest, time.process_time() - began)
+        longest = max(longest, (time.process_time() - began, name))
         refused[name] = why
         most = max(most, meter.bytes)
         if not why:
@@ -82,7 +82,8 @@ def test_every_hostile_file_is_refused_by_one_reason_in_bounded_work(
     assert len(refused) >= 40
     assert counts(importer.put(as_csv([["客户名称"], ["还在"]]))) == (1, 0, 0, 0, 0)
     measured(
-        f"{len(refused)} of {len(CORPUS)} hostile files refused; at most {most / 1e6:.0f} MB of XML parsed for one"
+        f"{len(refused)} of {len(CORPUS)} hostile files refused; for one at most {most / 1e6:.0f} MB of XML parsed"
+        f" and {longest[0]:.1f} s of CPU spent ({longest[1]})"
     )
 
 
@@ -112,3 +113,9 @@ def test_a_file_that_is_called_something_else_is_refused(server: Server, boss: C
     with pytest.raises(grpc.RpcError) as refusal:
         Importer(server, boss).send(as_csv([["客户名称"], ["甲"]]), content_type=kind)
     assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_more_rows_than_a_table_has_are_told_when_they_come(server: Server, boss: Client) -> None:
+    made = Importer(server, boss).send(workbook(level=1, sheet=sheet(rows(200_100))))
+    assert (made.state, made.reason) == ("failed", "超过 200000 行，请拆分文件")
+    assert boss.ListCustomers(page_size=1).total == 0
