@@ -111,6 +111,7 @@ class Suite:
             "group": "operator",
             "rights": [f"{resource}.*" for resource in RESOURCES],
             "scopes": [{"resource": "*", "scope": "all"}],
+            "policy": {"exportRows": 1_000_000},
         }
         role_id = self.call("POST", "/v1/roles", role, admin)["id"]
         department_id = self.call("GET", "/v1/departments", token=admin)["departments"][0]["id"]

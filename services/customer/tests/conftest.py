@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +15,8 @@ from crm_kit.testing import Client, Server, running
 from customer.app import SERVICE
 from customer.standing.computing import recompute_marked
 from customer.standing.sweep import start as start_sweep
+
+sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

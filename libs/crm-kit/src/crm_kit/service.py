@@ -62,7 +62,7 @@ KIT_METADATA = (
 )
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
-MAX_MESSAGE = 16 * 1024 * 1024
+MAX_MESSAGE = 32 * 1024 * 1024
 ROTATING = 5.0
 """Seconds between looks whether keys were changed and values wait to be sealed again."""
 GRACE = 10.0

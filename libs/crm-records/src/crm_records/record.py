@@ -61,6 +61,15 @@ class Record:
     """The field by which an import finds a record again."""
     importable: ClassVar[Sequence[str]] = ()
     """Fields that only the service sets, but that an import may bring along: history, original author and time."""
+    import_keys: ClassVar[Sequence[str]] = ()
+    """Fields by which a row of a file finds the record that is there already, the surest first; a record type without
+    any is not imported from files. One that others may share finds among what the importer reads, below the parent."""
+    import_aliases: ClassVar[Mapping[str, str]] = {}
+    """What headings of files also call a field."""
+    import_words: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Field → what people write → the value that is meant, where the values are fixed by the program."""
+    import_example: ClassVar[Mapping[str, str]] = {}
+    """Field → what stands in the example row of the template; these fields come first in it."""
     parent: ClassVar[tuple[str, Record] | None] = None
     """(column, record): who may see the parent may see this."""
     belongs_to: ClassVar[str] = "owner_id"

@@ -15,7 +15,7 @@ from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.fields import Field
 from crm_records.record import Record, Row
-from customer import pinyin
+from customer import headings, pinyin
 from customer.customers import CUSTOMERS, PERSONAL, find_again
 from customer.review import marks
 from customer.tables import contact
@@ -31,6 +31,10 @@ class Contacts(Record):
     plural = "contacts"
     bulk = ("update", "delete")
     number = "LX{yyyyMMdd}-{seq:4}"
+    import_keys = ("external_id", "number", "name")
+    import_aliases = headings.CONTACT
+    import_words = headings.WORDS
+    import_example = headings.CONTACT_EXAMPLE
     parent = ("customer_id", CUSTOMERS)
     search = ("name", "pinyin", "pinyin_initials", *PERSONAL)
     list_fields = (

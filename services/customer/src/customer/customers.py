@@ -15,7 +15,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
-from customer import clock, pinyin
+from customer import clock, headings, pinyin
 from customer.duplicates import keeping
 from customer.review import marks
 from customer.standing import marks as standing_marks
@@ -52,6 +52,10 @@ class Customers(Record):
     plural = "customers"
     bulk = ("update", "assign", "delete")
     number = "KH{yyyyMMdd}-{seq:4}"
+    import_keys = ("external_id", "number", "credit_code", "name")
+    import_aliases: ClassVar = headings.CUSTOMER
+    import_words: ClassVar = headings.WORDS
+    import_example: ClassVar = headings.CUSTOMER_EXAMPLE
     search: ClassVar[Sequence[str]] = (
         "name",
         "short_name",
