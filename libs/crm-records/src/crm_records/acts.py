@@ -25,7 +25,7 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import changes, each, images, listing, references, sql, writing
+from crm_records import acting, changes, each, images, listing, references, sql, writing
 from crm_records import fields as kinds
 from crm_records.images import act, act_item
 from crm_records.jobs import message_of
@@ -134,8 +134,8 @@ def _step(call: Call, registry: Registry, job: Job) -> Step:
     # Only what the act changed, and of the rest only what this job has not looked at yet: done items come to an end.
     query = select(act_item).where(act_item.c.act_id == act_id, act_item.c.outcome == "done")
     items = call.connection.execute(query.order_by(act_item.c.seq.desc()).limit(BATCH)).all()
-    suite = _as_suite(call)
-    images.quietly(suite)
+    suite = acting.as_suite(call)
+    images.take_back(suite)
     outcomes = each.one(suite, items, lambda item: _take_back(suite, registry.records[item.record_type], item))
     call.events[:] = suite.events
     for item, outcome in zip(items, outcomes, strict=True):
@@ -192,13 +192,6 @@ def _last_actor(call: Call, record_id: str) -> str:
     log = changes.change_log.c
     query = select(log.actor_name).where(log.record_id == record_id).order_by(log.id.desc()).limit(1)
     return call.connection.scalar(query) or "?"
-
-
-def _as_suite(call: Call) -> Call:
-    """The same call with the suite's own rights, under the caller's name."""
-    system = Organisation(call.connection.engine).system()
-    access = replace(system, user_id=call.caller.user_id, name=call.caller.name)
-    return Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
 
 
 def _messages(call: Call, rows: Sequence[Any]) -> list[pb.Act]:

@@ -20,15 +20,21 @@ from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
 from customer.interactions import INTERACTIONS
+from customer.pools import dealings as pool_dealings
+from customer.pools import first_entries as pool_first_entries
+from customer.pools import returning as pool_returning
+from customer.pools import simulating as pool_simulating
+from customer.pools.pools import POOLS
+from customer.pools.rpc import PoolCustomerServicer, PoolServicer
 from customer.register import tables as _register_tables  # noqa: F401 - they belong to the metadata
 from customer.register.rpc import CompanyRegisterServicer
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
-REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, BEHAVIOUR_TAG_RULES], names=[_ACTOR])
+REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, BEHAVIOUR_TAG_RULES, POOLS], names=[_ACTOR])
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY)]
+JOBS: list[Kind] = [*records.jobs(REGISTRY), pool_returning.daily(), pool_simulating.kind()]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -42,6 +48,8 @@ def servicers(service: Service) -> dict[str, object]:
         "BehaviourTagRuleService": BehaviourTagRuleServicer(),
         "BehaviourTagService": BehaviourTagServicer(),
         "CompanyRegisterService": CompanyRegisterServicer(),
+        "PoolService": PoolServicer(),
+        "PoolCustomerService": PoolCustomerServicer(),
         **records.servicers(REGISTRY, service.jobs),
     }
 
@@ -57,13 +65,14 @@ def seed(call: Call) -> None:
     """Run after every migration."""
     first_entries.seed_dictionaries(call)
     behaviour_first_entries.seed(call)
+    pool_first_entries.seed_dictionaries(call)
 
 
 SERVICE = Service(
     name="customer",
     contract="crm.customer.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
+    handlers=acting.merged(events.HANDLERS, pool_dealings.HANDLERS, records.handlers("customer", REGISTRY)),
     jobs=JOBS,
     job_ended=jobs.ended,
     swept=records.swept("customer"),

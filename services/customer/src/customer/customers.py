@@ -15,6 +15,7 @@ from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
 from customer import pinyin
+from customer.pools import ownership
 from customer.tables import contact, customer, usage
 
 errors.texts(
@@ -72,6 +73,14 @@ class Customers(Record):
         "create_time",
     )
 
+    pooled = "pool_id"
+    owned_since = "owner_time"
+    pool_brief: ClassVar[Sequence[str]] = (
+        *("number", "name", "short_name", "pinyin", "pinyin_initials", "kind", "type", "level", "relation", "industry"),
+        *("country", "province", "city", "region", "scale", "owner_id", "department_id", "last_contact_time"),
+        *("pool_id", "pool_time", "create_time", "update_time", "delete_time"),
+    )
+
     made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",)}
 
     def searched_parts(self) -> Sequence[Record]:
@@ -113,6 +122,10 @@ class Customers(Record):
         _check_employees(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             _check_parent(call, row)
+        ownership.settle(call, row, before)
+
+    def written(self, call: Call, row: Row, before: Row | None) -> None:
+        ownership.moved(call, row, before)
 
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
