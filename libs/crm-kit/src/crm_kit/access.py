@@ -46,17 +46,25 @@ class Reach:
     """Whose reach it is: some records name people who see them besides their owner."""
     record_ids: frozenset[str] = frozenset()
     """Records of whose teams the person is, where the right goes with that."""
+    pool_ids: frozenset[str] = frozenset()
+    """Pools in which the person is a member, where the right goes with that."""
+    view_pool_ids: frozenset[str] = frozenset()
+    opened_ids: frozenset[str] = frozenset()
+    """Of the parts of records: pools of which only those are seen that lie below one of these, opened today."""
 
     def holds(self, other: Reach) -> bool:
         """Whether everything that the other reaches lies within this one."""
         if self.all or self == other:
             return True
         within = self.owner_ids >= other.owner_ids and self.department_ids >= other.department_ids
-        return not other.all and within and self.record_ids >= other.record_ids and self.user_id == other.user_id
+        pools = self.pool_ids >= other.pool_ids and self.view_pool_ids >= other.view_pool_ids
+        named = self.record_ids >= other.record_ids and pools and self.opened_ids >= other.opened_ids
+        return not other.all and within and named and self.user_id == other.user_id
 
     def alone(self) -> Reach:
-        """What the scope gives by itself, without the teams."""
-        return replace(self, record_ids=frozenset())
+        """What the scope gives by itself, without teams and pools."""
+        none: frozenset[str] = frozenset()
+        return replace(self, record_ids=none, pool_ids=none, view_pool_ids=none, opened_ids=none)
 
 
 @dataclass(frozen=True, slots=True)

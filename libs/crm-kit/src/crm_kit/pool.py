@@ -27,11 +27,10 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
-    or_,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from crm.records.v1.event_pb2 import Event
 from crm.records.v1.pool_pb2 import PoolShare
@@ -74,9 +73,11 @@ pool_view = Table(
 """Records of pools that somebody opened, once a day each. Only the service that owns the records has any."""
 Index("ix_pool_view_record_id", pool_view.c.record_id)
 
-_UP = text(
-    "WITH RECURSIVE up AS (SELECT id, parent_id FROM org_department WHERE id = :id UNION"
-    " SELECT d.id, d.parent_id FROM org_department d JOIN up ON d.id = up.parent_id) SELECT id FROM up"
+_OF = text(
+    "SELECT id, record_type, hidden, viewed FROM pool_share WHERE active AND (CAST(:user_id AS uuid) = ANY(user_ids)"
+    " OR role_codes && CAST(:role_codes AS text[]) OR department_ids && ARRAY(WITH RECURSIVE up AS"
+    " (SELECT id, parent_id FROM org_department WHERE id = CAST(:department_id AS uuid) UNION"
+    " SELECT d.id, d.parent_id FROM org_department d JOIN up ON d.id = up.parent_id) SELECT id FROM up)) ORDER BY id"
 )
 
 
@@ -120,14 +121,9 @@ def of(
     connection: Connection, user_id: str, department_id: str | None, role_codes: Sequence[str]
 ) -> dict[str, Pools]:
     """The pools that somebody is a member of now, by record type."""
-    c = pool_share.c
-    reached = [c.user_ids.contains([user_id]), c.role_codes.overlap(array(role_codes, type_=Text))]
-    if department_id:
-        up = list(connection.scalars(_UP, {"id": department_id}))
-        reached.append(c.department_ids.overlap(array(up or [department_id], type_=Uuid(as_uuid=False))))
-    query = select(c.id, c.record_type, c.hidden, c.viewed).where(c.active, or_(*reached)).order_by(c.id)
     found: dict[str, list[Seen]] = {}
-    for row in connection.execute(query):
+    where = {"user_id": user_id, "department_id": department_id, "role_codes": list(role_codes)}
+    for row in connection.execute(_OF, where):
         found.setdefault(row.record_type, []).append(Seen(row.id, frozenset(row.hidden), row.viewed))
     return {t: Pools(tuple(seen), _opened(connection, user_id, seen)) for t, seen in found.items()}
 
