@@ -70,7 +70,7 @@ class PoolHouse:
         """The owners have these customers since that day (all where none is named)."""
         moment = datetime.combine(day, time(9), ZONE)
         where = "id = ANY(CAST(:ids AS uuid[]))" if customer_ids else "true"
-        statement = f"UPDATE customer SET owner_time = :moment, create_time = :moment WHERE {where}"  # noqa: S608
+        statement = f"UPDATE customer SET owner_time = :moment, create_time = :moment WHERE {where}"
         self.server.sql(statement, moment=moment, ids=list(customer_ids))
 
 

@@ -74,7 +74,9 @@ def test_a_department_never_holds_more_than_it_may(server: Server, pools: Any, m
     limits = [{"department_id": east, "department_capacity": 7, "person_capacity": 3}]
     pool = pools.make(member_department_ids=[east], limits=limits)
     there = [pools.put(pool) for _ in range(20)]
-    got = outcomes(lambda p=p, c=c: p.ClaimCustomer(id=c.id, etag=c.etag) for p, c in zip([*ten, *ten], there))
+    got = outcomes(
+        lambda p=p, c=c: p.ClaimCustomer(id=c.id, etag=c.etag) for p, c in zip([*ten, *ten], there, strict=True)
+    )
     held = server.sql("SELECT count(*) FROM customer WHERE owner_id IS NOT NULL")[0][0]
     assert (held, got) == (7, {"OK": 7, "FAILED_PRECONDITION": 13})
     measured(f"20 claims at once into a department for 7: {held} held")

@@ -59,7 +59,7 @@ pool_share = Table(
     Column("active", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
 )
-"""Who may look into which pool; one that is not in use stays, so that an older event that comes late changes nothing."""
+"""Who may look into which pool. One that is out of use stays, so that an older event that comes late changes nothing."""
 
 pool_view = Table(
     "pool_view",
@@ -117,9 +117,7 @@ def today() -> date:
     return datetime.now(ZONE).date()
 
 
-def of(
-    connection: Connection, user_id: str, department_id: str | None, role_codes: Sequence[str]
-) -> dict[str, Pools]:
+def of(connection: Connection, user_id: str, department_id: str | None, role_codes: Sequence[str]) -> dict[str, Pools]:
     """The pools that somebody is a member of now, by record type."""
     found: dict[str, list[Seen]] = {}
     where = {"user_id": user_id, "department_id": department_id, "role_codes": list(role_codes)}
@@ -133,7 +131,7 @@ def _opened(connection: Connection, user_id: str, seen: Sequence[Seen]) -> dict[
         return {}
     c = pool_view.c
     query = select(c.record_id, c.pool_id).where(c.user_id == user_id, c.day == today())
-    return {record_id: pool_id for record_id, pool_id in connection.execute(query)}
+    return {row.record_id: row.pool_id for row in connection.execute(query)}
 
 
 def open_one(connection: Connection, user_id: str, record_id: str, pool_id: str) -> bool:

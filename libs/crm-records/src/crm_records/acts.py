@@ -9,7 +9,6 @@ them back. No rule of the noun runs: what was right then is right again, or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -19,8 +18,6 @@ from sqlalchemy import Select, func, select, update
 from crm.records.v1 import acts_pb2 as pb
 from crm.records.v1 import jobs_pb2
 from crm_kit import errors, jobs
-from crm_kit.access import Organisation
-from crm_kit.caller import Caller
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Kind, Step

@@ -82,7 +82,10 @@ errors.texts(
             "在公海“{pool}”中，此人是其成员，但成员身份不给予 {right}",
             "It lies in the public pool {pool}, whose member the person is; that does not give {right}",
         ),
-        "why_no_pool": ("在公海“{pool}”中，此人不是其成员", "It lies in the public pool {pool}; the person is no member"),
+        "why_no_pool": (
+            "在公海“{pool}”中，此人不是其成员",
+            "It lies in the public pool {pool}; the person is no member",
+        ),
         "why_unscoped": (
             "这类记录不分数据范围：有权限者均可",
             "Records of this type have no scope: they are open to whoever holds the right",

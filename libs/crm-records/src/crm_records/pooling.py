@@ -77,9 +77,7 @@ class Narrowing:
 NONE = Narrowing()
 
 
-def narrowing(
-    record: Record, pools: Mapping[str, Closed], compared: Collection[str], searching: bool
-) -> Narrowing:
+def narrowing(record: Record, pools: Mapping[str, Closed], compared: Collection[str], searching: bool) -> Narrowing:
     """What a query that compares these fields, and searches or not, must spare."""
     names = {n.partition(".")[0] for n in compared}
     left_out = tuple(i for i, closed in pools.items() if not names.isdisjoint(closed.ever))

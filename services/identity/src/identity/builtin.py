@@ -90,6 +90,7 @@ ROLES = (
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
+        _may(READ, "pool"),
         scope="all",
         group="administrator",
     ),
@@ -102,6 +103,7 @@ ROLES = (
         _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
+        _may(READ, "pool"),
         scope="subordinates",
     ),
     _role(
@@ -121,6 +123,7 @@ ROLES = (
         _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
+        _may(READ, "pool"),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",
@@ -180,6 +183,7 @@ ROLES = (
         _may(WORK, *BUSINESS),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
+        _may(READ, "pool"),
         scope="subordinates",
     ),
     _role(

@@ -72,9 +72,7 @@ def check_assignment(call: Call, owner_id: str, pool_id: str | None) -> None:
         _check_room(call, limit, tree, owner_id, owner.department_id, owner.name)
 
 
-def _check_room(
-    call: Call, limit: Limit, tree: Tree, owner_id: str, department_id: str | None, name: str
-) -> None:
+def _check_room(call: Call, limit: Limit, tree: Tree, owner_id: str, department_id: str | None, name: str) -> None:
     home = limit.department_id or department_id
     if limit.department is not None and home:
         _lock(call.connection, f"pool department {home}")

@@ -30,7 +30,10 @@ errors.texts(
         "not_a_member": ("您不是该公海的成员", "You are no member of the pool"),
         "not_pool_administrator": ("您不是该公海的管理员", "You do not administer the pool"),
         "pool_not_in_use": ("公海未启用", "The pool is not in use"),
-        "pool_fresh": ("刚进入公海，{until} 起可领取", "It came into the pool just now and can be taken from {until} on"),
+        "pool_fresh": (
+            "刚进入公海，{until} 起可领取",
+            "It came into the pool just now and can be taken from {until} on",
+        ),
         "pool_former_owner": (
             "您是原负责人，{until} 起可再领取",
             "You had it before and can take it again from {until} on",

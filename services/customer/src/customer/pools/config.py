@@ -155,5 +155,3 @@ def limit_for(config: Config, tree: Tree, department_id: str | None) -> Limit:
 def administers(config: Config, user_id: str, role_codes: Iterable[str]) -> bool:
     """Whether somebody is an administrator of the pool."""
     return user_id in config.administrator_user_ids or not config.administrator_role_codes.isdisjoint(role_codes)
-
-

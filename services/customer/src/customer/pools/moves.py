@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, func, select
 from crm.customer.v1 import pool_customers_pb2 as moves_pb
 from crm.customer.v1 import pools_pb2 as pb
 from crm_kit import errors, organisation
-from crm_kit.db import one_of
 from crm_kit.pool import today
 from crm_kit.rpc import Call
 from crm_records import dictionaries, listing, validation
@@ -62,14 +61,11 @@ def _messages(call: Call, rows: Sequence[Any]) -> list[moves_pb.PoolMove]:
     names = organisation.names(call.connection, people)
     made = []
     for row in rows:
-        message = moves_pb.PoolMove(
-            **{n: getattr(row, n) for n in ("id", "pool_id", "customer_id", "into", "kind", "time")},
-            **{n: getattr(row, n) or "" for n in ("number", "reason", "note")},
-            day=row.day.isoformat(),
-            pool_version=row.pool_version or 0,
-            rule=row.rule or 0,
-            reason_label=_label(call, row.reason),
-        )
+        words: dict[str, Any] = {n: getattr(row, n) or "" for n in ("number", "reason", "note")}
+        facts: dict[str, Any] = {
+            n: getattr(row, n) for n in ("id", "pool_id", "customer_id", "into", "kind", "time", "pool_version", "rule")
+        }
+        message = moves_pb.PoolMove(**words, **facts, day=row.day.isoformat(), reason_label=_label(call, row.reason))
         for way in ways:
             who = getattr(row, f"{way}_id")
             setattr(message, f"{way}_id", who or "")
@@ -112,9 +108,3 @@ def statistics(call: Call, request: pb.GetPoolStatisticsRequest) -> pb.PoolStati
         else:
             answer.went_out += row.n
     return answer
-
-
-def people_of(call: Call, ids: Sequence[str]) -> dict[str, str]:
-    """Names of people by their ids."""
-    query = select(organisation.user.c.id, organisation.user.c.name).where(one_of(organisation.user.c.id, ids))
-    return {row.id: row.name for row in call.connection.execute(query)}

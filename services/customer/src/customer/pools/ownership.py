@@ -1,4 +1,4 @@
-"""What goes with every change of whose a customer is, by whichever way: since when, out of its pool, and the move kept."""
+"""What goes with every change of whose a customer is, by whichever way: since when, out of its pool, the move kept."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ class PoolRecords(Record):
         writing.refuse([*problems, *rule_problems(call, row["return_rules"]), *_limit_problems(call, row["limits"])])
 
     def may_delete(self, call: Call, row: Row) -> None:
-        count = call.connection.scalar(select(func.count()).select_from(customer).where(customer.c.pool_id == row["id"]))
+        count = call.connection.scalar(
+            select(func.count()).select_from(customer).where(customer.c.pool_id == row["id"])
+        )
         if count:
             raise errors.Conflict("pool_not_empty", count=count)
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Integer, cast, delete, func, insert, select, text, tuple_
+from sqlalchemy import ColumnElement, Integer, Uuid, cast, delete, func, insert, literal, select, text, tuple_
 
 from crm.customer.v1 import pools_pb2 as pb
 from crm.records.v1 import jobs_pb2
@@ -112,7 +112,7 @@ def losses(call: Call, request: pb.GetPoolSimulationRequest) -> pb.ListSimulated
     sums = [func.sum(cast(_s[n], Integer)).label(n) for n in ("open_opportunity", "open_contract")]
     query = select(_s.day, _s.owner_id, func.count().label("n"), *sums).where(_s.job_id == request.job_id)
     if request.page_token:
-        query = query.where(tuple_(_s.day, _s.owner_id) > tuple_(*_place(request.page_token)))
+        query = query.where(tuple_(_s.day, _s.owner_id) > _place(request.page_token))
     query = query.group_by(_s.day, _s.owner_id).order_by(_s.day, _s.owner_id).limit(size + 1)
     rows = call.connection.execute(query).all()
     names = organisation.names(call.connection, {r.owner_id for r in rows})
@@ -137,7 +137,7 @@ def returns(call: Call, request: pb.GetPoolSimulationRequest) -> pb.ListSimulate
     size = listing._page_size(request)
     query = select(simulated_return).where(_s.job_id == request.job_id)
     if request.page_token:
-        query = query.where(tuple_(_s.day, _s.customer_id) > tuple_(*_place(request.page_token)))
+        query = query.where(tuple_(_s.day, _s.customer_id) > _place(request.page_token))
     rows = call.connection.execute(query.order_by(_s.day, _s.customer_id).limit(size + 1)).all()
     people = organisation.names(call.connection, {r.owner_id for r in rows})
     ids = [r.customer_id for r in rows]
@@ -166,11 +166,11 @@ def _token(day: date, last: str) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([day.isoformat(), last])).decode()
 
 
-def _place(token: str) -> tuple[date, str]:
+def _place(token: str) -> ColumnElement[Any]:
     try:
         day, last = orjson.loads(base64.urlsafe_b64decode(token))
         if not kinds.is_id(last):
             raise ValueError
-        return date.fromisoformat(day), last
+        return tuple_(literal(date.fromisoformat(day)), literal(last, Uuid(as_uuid=False)))
     except (ValueError, TypeError):
         raise errors.Invalid(key="bad_page_token") from None
