@@ -59,7 +59,7 @@ pool_share = Table(
     Column("active", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
 )
-"""Who may look into which pool. One that is out of use stays, so that an older event that comes late changes nothing."""
+"""Who may look into which pool. One out of use stays, so that an older event that comes late changes nothing."""
 
 pool_view = Table(
     "pool_view",

@@ -77,7 +77,7 @@ class Customers(Record):
     owned_since = "owner_time"
     pool_brief: ClassVar[Sequence[str]] = (
         *("number", "name", "short_name", "pinyin", "pinyin_initials", "kind", "type", "level", "relation", "industry"),
-        *("country", "province", "city", "region", "scale", "owner_id", "department_id", "last_contact_time"),
+        *("country", "province", "city", "region", "source", "scale", "owner_id", "department_id", "last_contact_time"),
         *("pool_id", "pool_time", "create_time", "update_time", "delete_time"),
     )
 

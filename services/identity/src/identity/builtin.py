@@ -113,7 +113,7 @@ ROLES = (
         _may(WORK, *BUSINESS),
         _may(("delete",), *PARTS),
         _may(READ, *SEEN),
-        _may(READ, "report"),
+        _may(READ, "report", "pool"),
     ),
     _role(
         "marketing",
