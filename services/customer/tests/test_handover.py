@@ -79,7 +79,7 @@ def test_everything_moves_and_nothing_else_of_it_changes(
     assert [[c.field for c in e.changes] for e in events] == [["ownerId", "ownerTime"]] * 10
     last = boss.ListChanges(record_type="customer", id=made[1].id).changes[-1]
     assert (last.action, last.actor_name) == ("handed_over", "总经理")
-    assert [c.field for c in last.changes] == ["ownerId"]
+    assert [c.field for c in last.changes] == ["ownerId", "ownerTime"]
     measured("10 records moved in 3 batches")
 
 
