@@ -11,7 +11,9 @@ from typing import Any, cast
 import grpc
 import pytest
 
+from crm_kit import rpc
 from crm_kit.testing import Client, Server, refused
+from customer.customers import CUSTOMERS
 
 RIGHTS = ["customer.*", "contact.*", "pool.read"]
 pytestmark = pytest.mark.feature("CUS-10")
@@ -247,3 +249,14 @@ def test_a_locked_customer_is_not_given_back_and_only_who_may_assign_locks(
     assert (locked.locked, locked.protected_until) == (True, "2030-01-01")
     with refused("FAILED_PRECONDITION", "CUSTOMER_LOCKED"):
         li.ReturnCustomer(id=own.id, etag=locked.etag, reason="other")
+
+
+def test_what_was_noted_of_a_person_goes_when_the_person_is_erased(server: Server, boss: Client, pools: Any) -> None:
+    pools.make()
+    person = boss.CreateCustomer(customer={"name": "张三", "kind": "individual"})
+    boss.ReturnCustomer(id=person.id, etag=person.etag, reason="other", note="张三搬走了")
+    with server.service.writer.begin() as connection:
+        call = rpc.system_call(connection, "customer", server.service.organisation)
+        CUSTOMERS.erase_besides(call, {"id": person.id}, {"id": person.id})
+    move = boss.ListCustomerPoolMoves(id=person.id).moves[0]
+    assert (move.reason, move.note) == ("other", "")

@@ -145,6 +145,7 @@ class Customers(Record):
 
         persons.erase(call, "customer", before)
         takeovers.erase(call, before["id"])
+        ownership.erase(call, before["id"])
 
 
 CUSTOMERS = Customers()

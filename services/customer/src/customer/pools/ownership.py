@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from crm_kit import ids
 from crm_kit.pool import today
@@ -73,6 +73,12 @@ def moved(call: Call, row: Row, before: Row | None) -> None:
     ways = [(before["pool_id"], False, out), (row["pool_id"], True, move or Move(UNDONE))]
     kept = [_row(call, row, before, pool_id, into, why) for pool_id, into, why in ways if pool_id]
     call.connection.execute(insert(pool_move), kept)
+
+
+def erase(call: Call, customer_id: str) -> None:
+    """What people wrote when they moved a customer that is erased."""
+    noted = update(pool_move).where(pool_move.c.customer_id == customer_id, pool_move.c.note.is_not(None))
+    call.connection.execute(noted.values(note=None))
 
 
 def _row(call: Call, row: Row, before: Row, pool_id: str, into: bool, move: Move) -> dict[str, Any]:

@@ -32,7 +32,8 @@ errors.texts(
         "pool_not_empty": ("公海中还有 {count} 个客户", "{count} customers lie in the pool"),
     }
 )
-PARTS = ("contact", "demand", "interaction")
+PARTS = ("contact", "demand", "interaction", "behaviour")
+"""What lies below a customer and can be hidden as a whole."""
 _CONFIGURE = "pool.configure"
 
 
