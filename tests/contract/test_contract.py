@@ -37,7 +37,14 @@ NOT_RECORDS = {
     "report",  # numbers over everything in scope
     "{record_type}",  # any of them
 }
-ANNOUNCED_PARTS = {"custom_field", "dictionary_entry", "number_format", "team_member", "job"}  # of every record type
+ANNOUNCED_PARTS = {
+    "custom_field",
+    "dictionary_entry",
+    "number_format",
+    "pool_share",
+    "team_member",
+    "job",
+}  # of records
 OWN_ROUTES = {
     "/",
     "/docs",

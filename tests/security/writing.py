@@ -164,7 +164,7 @@ def pick(run: Run) -> None:
     who = chance.choice(makers) if makers and chance.random() < 0.8 else run.world.somebody()
     answer = oracle.may(who, right)
     if answer.yes:
-        answer = oracle.part_below(who, right, target) if kind.parent else oracle.sees(who, target)
+        answer = oracle.part_below(who, right, target) if kind.parent else oracle.points_at(who, target)
         if target.deleted or (not answer.yes and not kind.parent):
             answer = Answer(REFUSED, answer.why)
         if answer.yes:

@@ -9,7 +9,6 @@ them back. No rule of the noun runs: what was right then is right again, or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -19,13 +18,11 @@ from sqlalchemy import ARRAY, Select, any_, bindparam, func, select, update
 from crm.records.v1 import acts_pb2 as pb
 from crm.records.v1 import jobs_pb2
 from crm_kit import errors, jobs
-from crm_kit.access import Organisation
-from crm_kit.caller import Caller
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import changes, each, images, listing, recycling, references, sql, writing
+from crm_records import acting, changes, each, images, listing, recycling, references, sql, writing
 from crm_records import fields as kinds
 from crm_records.images import act, act_item
 from crm_records.jobs import message_of
@@ -139,8 +136,8 @@ def _step(call: Call, registry: Registry, job: Job) -> Step:
     # Only what the act changed, and of the rest only what this job has not looked at yet: done items come to an end.
     query = select(act_item).where(act_item.c.act_id == act_id, act_item.c.outcome == "done")
     items = call.connection.execute(query.order_by(act_item.c.seq.desc()).limit(BATCH)).all()
-    suite = _as_suite(call)
-    images.quietly(suite)
+    suite = acting.as_suite(call)
+    images.take_back(suite)
     reasons: dict[int, str] = {}
     for run in _runs(items):
         _take_back(suite, registry.records[run[0].record_type], run, reasons)
@@ -254,13 +251,6 @@ def _last_actor(call: Call, record_id: str) -> str:
     log = changes.change_log.c
     query = select(log.actor_name).where(log.record_id == record_id).order_by(log.id.desc()).limit(1)
     return call.connection.scalar(query) or "?"
-
-
-def _as_suite(call: Call) -> Call:
-    """The same call with the suite's own rights, under the caller's name."""
-    system = Organisation(call.connection.engine).system()
-    access = replace(system, user_id=call.caller.user_id, name=call.caller.name)
-    return Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
 
 
 def _messages(call: Call, rows: Sequence[Any]) -> list[pb.Act]:

@@ -5,7 +5,7 @@ Statements are compiled once for each combination of shapes and run with paramet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,7 +28,7 @@ from sqlalchemy.sql import visitors
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filters, paging, rows, search, sql, visibility
+from crm_records import custom_fields, filters, paging, pooling, rows, search, sql, visibility
 from crm_records import fields as kinds
 from crm_records.record import Record
 
@@ -106,7 +106,9 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
     query_hash = paging.hash_of(record, request)
     cursor = paging.read_token(request.page_token, query_hash, order, record) if request.page_token else None
     nulls = tuple(v is None for v in cursor) if cursor else None
-    where_key, where, parameters = _selection(call, record, request.filter, request.search, request.deleted, also)
+    where_key, where, parameters = _selection(
+        call, record, request.filter, request.search, request.deleted, also, [k.name for k in order if k.name != "id"]
+    )
 
     extra = tuple(k.name for k in order if k.name not in columns)
     list_key = (where_key, "page", columns, order, nulls)
@@ -159,7 +161,8 @@ def group(
     if name in blind:
         raise errors.Invalid(errors.Problem("groupBy", "unknown_field", {"name": record.fields[name].json_name}))
     sums = [s if blind.isdisjoint(_columns_in(s)) else cast(null(), Numeric) for s in sums] if blind else sums
-    where_key, where, parameters = _selection(call, record, filter_text, words, False, None)
+    compared = {name}.union(*(_columns_in(s) for s in sums))
+    where_key, where, parameters = _selection(call, record, filter_text, words, False, None, compared)
     key = (where_key, "group", name, tuple(sums))
     statement = _statements.get(key)
     if statement is None:
@@ -198,9 +201,18 @@ def columns_of(record: Record, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _selection(
-    call: Call, record: Record, filter_text: str, words: str, deleted: bool, also: ColumnElement[bool] | None
+    call: Call,
+    record: Record,
+    filter_text: str,
+    words: str,
+    deleted: bool,
+    also: ColumnElement[bool] | None,
+    compared: Collection[str] = (),
 ) -> tuple[Any, ColumnElement[bool], dict[str, Any]]:
-    """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind."""
+    """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind.
+
+    `compared` are fields that the result is sorted, counted or added up by.
+    """
     tree = filters.parse(filter_text) if filter_text.strip() else None
     custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
     searching = bool(search.normal(words))
@@ -210,17 +222,22 @@ def _selection(
     if view is not None and tree is not None:
         filters.refuse(tree, view.is_blind)
     unseen = visibility.unseen_in_search(call, record) if searching else {}
+    spared = pooling.NONE
+    if view is not None and view.pools:
+        named = [visibility.name_of(record, n) for n in filters.names(tree)] if tree is not None else []
+        spared = pooling.narrowing(record, view.pools, [*named, *compared], searching)
     reach = record.reach(call)
     shape = scope.shape(reach)
     tree_shape = filters.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
-    key = (record, shape, tree_shape, searching and (*unseen.items(),), deleted, str(also), kinds_key)
+    searched = searching and (*unseen.items(),)
+    key = (record, shape, tree_shape, searched, spared.shape, deleted, str(also), kinds_key)
     found = _statements.get(key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also, unseen), compiled))
+        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also, unseen, spared), compiled))
     where, compiled = found
-    parameters: dict[str, Any] = scope.parameters(reach)
+    parameters: dict[str, Any] = {**scope.parameters(reach), **spared.parameters()}
     if compiled is not None:
         parameters |= compiled.parameters(tree, call.connection)
     if searching:
@@ -236,6 +253,7 @@ def _where(
     deleted: bool,
     also: ColumnElement[bool] | None,
     unseen: Mapping[str, frozenset[str]],
+    spared: pooling.Narrowing,
 ) -> ColumnElement[bool]:
     table = record.table
     parts: list[ColumnElement[bool]] = [table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None)]
@@ -245,7 +263,9 @@ def _where(
     if compiled is not None:
         parts.append(compiled.condition)
     if searching:
-        parts.append(record.narrow_search(unseen) if unseen else record.search_condition())
+        found = record.narrow_search(unseen) if unseen else record.search_condition()
+        parts.append(spared.searched(record, found))
+    parts += spared.conditions(record)
     if also is not None:
         parts.append(also)
     return and_(true(), *parts)

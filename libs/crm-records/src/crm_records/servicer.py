@@ -173,6 +173,7 @@ class RecordServicer(OfAllRecords):
         record = self._record(request.record_type)
         view = visibility.of(call, record)
         names = ("id",) if view is None or record.states is None else ("id", record.states.column)
+        names = (*names, record.pooled) if view is not None and view.pools else names
         message = listing.read(call, record, request.id, names, listing.columns_of(record, names))
         state = getattr(message, record.states.column) if record.states is not None else None
         size = listing._page_size(request)
@@ -181,8 +182,9 @@ class RecordServicer(OfAllRecords):
         token = base64.urlsafe_b64encode(str(rows[size - 1].id).encode()).decode() if len(rows) > size else ""
         answer = pb.ListChangesResponse(changes=[changes.to_message(r) for r in rows[:size]], next_page_token=token)
         if view is not None:
+            closed = view.closed_of(call, message)
             for change in answer.changes:
-                disclosure.cut(view, state, change)
+                disclosure.cut(view, state, change, closed)
         return answer
 
     def ListActions(self, call: Call, request: pb.ListActionsRequest) -> pb.ListActionsResponse:

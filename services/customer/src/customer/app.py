@@ -26,6 +26,12 @@ from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
 from customer.duplicates import rpc as duplicates
 from customer.interactions import INTERACTIONS
+from customer.pools import dealings as pool_dealings
+from customer.pools import first_entries as pool_first_entries
+from customer.pools import returning as pool_returning
+from customer.pools import simulating as pool_simulating
+from customer.pools.pools import POOLS
+from customer.pools.rpc import PoolCustomerServicer, PoolServicer
 from customer.register import tables as _register_tables  # noqa: F401 - they belong to the metadata
 from customer.register.rpc import CompanyRegisterServicer
 from customer.relationships import first_entries as relationships_first
@@ -60,6 +66,7 @@ _RECORDS = [
     BEHAVIOUR_TAG_RULES,
     *duplicates.RECORDS,
     *standing.RECORDS,
+    POOLS,
 ]
 REGISTRY = Registry(_RECORDS, names=[_ACTOR, *standing.NAMES])
 _SEEDS = (
@@ -70,9 +77,16 @@ _SEEDS = (
     customer_events_first.seed,
     behaviour_first_entries.seed,
     duplicates.seed,
+    pool_first_entries.seed_dictionaries,
 )
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY), *duplicates.JOBS, *standing.JOBS]
+JOBS: list[Kind] = [
+    *records.jobs(REGISTRY),
+    *duplicates.JOBS,
+    *standing.JOBS,
+    pool_returning.daily(),
+    pool_simulating.kind(),
+]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -95,6 +109,8 @@ def servicers(service: Service) -> dict[str, object]:
         "CustomerEventService": CustomerEventServicer(),
         "CustomerEventParticipantService": CustomerEventParticipantServicer(),
         **duplicates.servicers(),
+        "PoolService": PoolServicer(),
+        "PoolCustomerService": PoolCustomerServicer(),
         **records.servicers(REGISTRY, service.jobs),
     }
 
@@ -116,7 +132,9 @@ SERVICE = Service(
     name="customer",
     contract="crm.customer.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, standing.HANDLERS, records.handlers("customer", REGISTRY)),
+    handlers=acting.merged(
+        events.HANDLERS, pool_dealings.HANDLERS, standing.HANDLERS, records.handlers("customer", REGISTRY)
+    ),
     jobs=JOBS,
     job_ended=jobs.ended,
     swept=records.swept("customer"),

@@ -17,6 +17,7 @@ from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
 from customer import clock, headings, pinyin
 from customer.duplicates import keeping
+from customer.pools import ownership
 from customer.review import marks
 from customer.standing import marks as standing_marks
 from customer.standing import notes
@@ -83,6 +84,14 @@ class Customers(Record):
         "create_time",
     )
 
+    pooled = "pool_id"
+    owned_since = "owner_time"
+    pool_brief: ClassVar[Sequence[str]] = (
+        *("number", "name", "short_name", "pinyin", "pinyin_initials", "kind", "type", "level", "relation", "industry"),
+        *("country", "province", "city", "region", "source", "scale", "owner_id", "department_id", "last_contact_time"),
+        *("pool_id", "pool_time", "create_time", "update_time", "delete_time"),
+    )
+
     made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",)}
     states = marks.states("customer")
 
@@ -129,10 +138,12 @@ class Customers(Record):
         _check_position(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             _check_parent(call, row)
+        ownership.settle(call, row, before)
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """What it is compared by is kept beside it; what is computed of it looks at its purchasing power."""
         keeping.written(call, row, before)
+        ownership.moved(call, row, before)
         if row["purchasing_power"] != (before or {}).get("purchasing_power"):
             standing_marks.mark(call.connection, [row["id"]])
 
@@ -156,6 +167,7 @@ class Customers(Record):
         persons.erase(call, "customer", before)
         takeovers.erase(call, before["id"])
         notes.forget(call.connection, before["id"])
+        ownership.erase(call, before["id"])
 
 
 CUSTOMERS = Customers()

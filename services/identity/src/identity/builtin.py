@@ -100,6 +100,7 @@ ROLES = (
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
+        _may(READ, "pool"),
         scope="all",
         group="administrator",
     ),
@@ -114,6 +115,7 @@ ROLES = (
         _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
+        _may(READ, "pool"),
         scope="subordinates",
     ),
     _role(
@@ -124,7 +126,7 @@ ROLES = (
         _may(WORK, TRADE, CHURN),
         _may(("delete",), *PARTS),
         _may(READ, *SEEN),
-        _may(READ, "report"),
+        _may(READ, "report", "pool"),
     ),
     _role(
         "marketing",
@@ -137,6 +139,7 @@ ROLES = (
         _may(("create", "update", "assign"), "customer_event"),
         _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
+        _may(READ, "pool"),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
@@ -201,6 +204,7 @@ ROLES = (
         _may(WORK, TRADE, CHURN),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
+        _may(READ, "pool"),
         scope="subordinates",
     ),
     _role(
