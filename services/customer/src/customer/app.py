@@ -13,10 +13,14 @@ from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
 from customer import events, first_entries, tables, valid_demands
+from customer.alerts import app as alerts
+from customer.alerts import first_entries as alerts_first
 from customer.behaviour import first_entries as behaviour_first_entries
 from customer.behaviour import work as behaviour_work
 from customer.behaviour.rpc import BehaviourServicer, BehaviourTagRuleServicer, BehaviourTagServicer
 from customer.behaviour.rules import BEHAVIOUR_TAG_RULES
+from customer.care import app as care
+from customer.care import first_entries as care_first
 from customer.contacts import CONTACTS
 from customer.customer_events import first_entries as customer_events_first
 from customer.customer_events.participants import PARTICIPANTS
@@ -56,6 +60,8 @@ _RECORDS = [
     CUSTOMER_EVENTS,
     PARTICIPANTS,
     BEHAVIOUR_TAG_RULES,
+    *care.RECORDS,
+    *alerts.RECORDS,
 ]
 REGISTRY = Registry(_RECORDS, names=[_ACTOR])
 _SEEDS = (
@@ -65,9 +71,11 @@ _SEEDS = (
     visits_first.seed,
     customer_events_first.seed,
     behaviour_first_entries.seed,
+    care_first.seed,
+    alerts_first.seed,
 )
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY)]
+JOBS: list[Kind] = [*records.jobs(REGISTRY), *care.JOBS, *alerts.JOBS]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -88,6 +96,8 @@ def servicers(service: Service) -> dict[str, object]:
         "VisitRuleService": VisitRuleServicer(),
         "CustomerEventService": CustomerEventServicer(),
         "CustomerEventParticipantService": CustomerEventParticipantServicer(),
+        **care.servicers(),
+        **alerts.servicers(),
         **records.servicers(REGISTRY, service.jobs),
     }
 
@@ -109,13 +119,13 @@ SERVICE = Service(
     name="customer",
     contract="crm.customer.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("customer", REGISTRY)),
+    handlers=acting.merged(events.HANDLERS, care.HANDLERS, records.handlers("customer", REGISTRY)),
     jobs=JOBS,
     job_ended=jobs.ended,
     swept=records.swept("customer"),
     before_replay=replaying.before_replay(REGISTRY),
     seed=seed,
-    timers=[*behaviour_work.TIMERS, Timer(60, missed.by_the_clock), Timer(60, valid_demands.EveryDay())],
+    timers=[*behaviour_work.TIMERS, Timer(60, missed.by_the_clock), Timer(60, valid_demands.EveryDay()), *care.TIMERS],
     commands={"import-register": import_register},
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],

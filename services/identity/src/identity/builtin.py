@@ -15,7 +15,7 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
-PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant")
+PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant", "occasion", "care_plan")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
@@ -23,10 +23,13 @@ SEEN = ("behaviour", "registered_company")
 """What is known of customers from outside: what they did, what the company register says."""
 TAGGING = ("behaviour_tag_rule",)
 EVENTS = ("customer_event", "customer_event_participant")
-ACTIVITIES = ("relationship", "visit", *EVENTS)
+CARE = ("occasion", "care_item", "alert")
+"""What belongs to a customer: to be remembered, to be done for somebody, to be seen to."""
+CARE_FRAME = ("care_day", "care_template")
+ACTIVITIES = ("relationship", "visit", *EVENTS, *CARE, "care_plan")
 BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
-OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event")
+OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event", "care_plan")
 """What belongs to somebody and can be given to another."""
 ACCOUNT = ("customer", "bank_account")
 PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
@@ -35,7 +38,7 @@ POSITIONS = tuple(("visit", f"check_{way}_{name}") for way in ("in", "out") for 
 """Where colleagues were: for them and their managers."""
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
+FRAME = (*OFFER, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule", *CARE_FRAME, "alert_rule")
 """What everybody in business looks things up in."""
 
 
@@ -91,6 +94,7 @@ ROLES = (
         "高管",
         "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
         _may(RULE, *BUSINESS, *OFFER),
+        _may((*WORK, "delete"), *CARE_FRAME, "alert_rule"),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
@@ -125,7 +129,10 @@ ROLES = (
         _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may(("create", "update", "assign"), "customer_event"),
-        _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
+        _may(("create", "update", "delete"), "relationship", "customer_event_participant", "occasion", "care_plan"),
+        _may((*WORK, "delete"), *CARE_FRAME),
+        _may(("update",), "care_item"),
+        _may(("assign",), "care_plan"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
