@@ -23,10 +23,10 @@ SEEN = ("behaviour", "registered_company")
 """What is known of customers from outside: what they did, what the company register says."""
 TAGGING = ("behaviour_tag_rule",)
 EVENTS = ("customer_event", "customer_event_participant")
-CARE = ("occasion", "care_item", "alert")
-"""What belongs to a customer: to be remembered, to be done for somebody, to be seen to."""
+PROMPTED = ("care_item", "alert")
+"""What the suite makes of customers by itself: to be done for somebody, to be seen to."""
 CARE_FRAME = ("care_day", "care_template")
-ACTIVITIES = ("relationship", "visit", *EVENTS, *CARE, "care_plan")
+ACTIVITIES = ("relationship", "visit", *EVENTS, "occasion", "care_plan")
 BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
 OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event", "care_plan")
@@ -95,6 +95,7 @@ ROLES = (
         "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
         _may(RULE, *BUSINESS, *OFFER),
         _may((*WORK, "delete"), *CARE_FRAME, "alert_rule"),
+        _may(("read", "update", "export", "print"), *PROMPTED),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
@@ -106,6 +107,7 @@ ROLES = (
         "销售主管",
         "管理下属的客户、商机、计划与服务请求,分析与报表",
         _may(LEAD, *BUSINESS),
+        _may(("read", "update"), *PROMPTED),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
@@ -117,6 +119,7 @@ ROLES = (
         "客户经理",
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS),
+        _may(("read", "update"), *PROMPTED),
         _may(("delete",), *PARTS),
         _may(READ, *SEEN),
         _may(READ, "report"),
@@ -131,7 +134,8 @@ ROLES = (
         _may(("create", "update", "assign"), "customer_event"),
         _may(("create", "update", "delete"), "relationship", "customer_event_participant", "occasion", "care_plan"),
         _may((*WORK, "delete"), *CARE_FRAME),
-        _may(("update",), "care_item"),
+        _may(("read", "update"), "care_item"),
+        _may(READ, "alert"),
         _may(("assign",), "care_plan"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         scope="all",
@@ -143,7 +147,7 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS, *ACTIVITIES, "behaviour"),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, *PROMPTED, "behaviour"),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -191,6 +195,7 @@ ROLES = (
         "渠道经理",
         "管理分销商及其商机",
         _may(WORK, *BUSINESS),
+        _may(("read", "update"), *PROMPTED),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
         scope="subordinates",
