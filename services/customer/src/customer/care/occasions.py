@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any
 
 from crm.customer.v1 import occasions_pb2 as pb
+from crm_kit import errors
+from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records.record import Record, Row
 from customer.care import days
@@ -26,12 +28,14 @@ class Occasions(Record):
     part_of_parent = True
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
+        if row["date"] is None:
+            raise errors.Invalid(Problem("date", "required", {"label": self.fields["date"].label}))
         if before is None:
             if row["contact_id"]:
                 contact_of(call, self.fields["contact_id"], [row["contact_id"]], row["customer_id"])
             row["record_type"] = "contact" if row["contact_id"] else "customer"
             row["record_id"] = row["contact_id"] or row["customer_id"]
-        if row["lunar"] and row["date"]:
+        if row["lunar"]:
             check_lunar("date", row["date"])
 
 

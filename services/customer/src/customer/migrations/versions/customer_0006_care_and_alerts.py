@@ -270,7 +270,7 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.Uuid(as_uuid=False), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("date", sa.Date(), nullable=False),
+        sa.Column("date", sa.Date(), nullable=True),
         sa.Column("lunar", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("yearly", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("remarks", sa.Text(), nullable=True),
