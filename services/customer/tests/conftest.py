@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
+
 from crm_kit import ids, jobs, rpc
 from crm_kit.kept import Kept
 from crm_kit.pool import ZONE
@@ -18,8 +20,6 @@ from crm_kit.testing import Client, Server, running
 from customer.app import SERVICE
 from customer.standing.computing import recompute_marked
 from customer.standing.sweep import start as start_sweep
-
-sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,14 @@ from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
 from customer import events, first_entries, tables, valid_demands
+from customer.alerts import app as alerts
+from customer.alerts import first_entries as alerts_first
 from customer.behaviour import first_entries as behaviour_first_entries
 from customer.behaviour import work as behaviour_work
 from customer.behaviour.rpc import BehaviourServicer, BehaviourTagRuleServicer, BehaviourTagServicer
 from customer.behaviour.rules import BEHAVIOUR_TAG_RULES
+from customer.care import app as care
+from customer.care import first_entries as care_first
 from customer.contacts import CONTACTS
 from customer.customer_events import first_entries as customer_events_first
 from customer.customer_events.participants import PARTICIPANTS
@@ -67,6 +71,8 @@ _RECORDS = [
     *duplicates.RECORDS,
     *standing.RECORDS,
     POOLS,
+    *care.RECORDS,
+    *alerts.RECORDS,
 ]
 REGISTRY = Registry(_RECORDS, names=[_ACTOR, *standing.NAMES])
 _SEEDS = (
@@ -78,12 +84,16 @@ _SEEDS = (
     behaviour_first_entries.seed,
     duplicates.seed,
     pool_first_entries.seed_dictionaries,
+    care_first.seed,
+    alerts_first.seed,
 )
 
 JOBS: list[Kind] = [
     *records.jobs(REGISTRY),
     *duplicates.JOBS,
     *standing.JOBS,
+    *care.JOBS,
+    *alerts.JOBS,
     pool_returning.daily(),
     pool_simulating.kind(),
 ]
@@ -111,6 +121,8 @@ def servicers(service: Service) -> dict[str, object]:
         **duplicates.servicers(),
         "PoolService": PoolServicer(),
         "PoolCustomerService": PoolCustomerServicer(),
+        **care.servicers(),
+        **alerts.servicers(),
         **records.servicers(REGISTRY, service.jobs),
     }
 
@@ -133,7 +145,11 @@ SERVICE = Service(
     contract="crm.customer.v1",
     servicers=servicers,
     handlers=acting.merged(
-        events.HANDLERS, pool_dealings.HANDLERS, standing.HANDLERS, records.handlers("customer", REGISTRY)
+        events.HANDLERS,
+        pool_dealings.HANDLERS,
+        standing.HANDLERS,
+        care.HANDLERS,
+        records.handlers("customer", REGISTRY),
     ),
     jobs=JOBS,
     job_ended=jobs.ended,
@@ -145,6 +161,7 @@ SERVICE = Service(
         *standing.TIMERS,
         Timer(60, missed.by_the_clock),
         Timer(60, valid_demands.EveryDay()),
+        *care.TIMERS,
     ],
     commands={"import-register": import_register},
     metadata=[*records_tables.METADATA, tables.metadata],

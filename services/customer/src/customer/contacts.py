@@ -52,7 +52,7 @@ class Contacts(Record):
     )
 
     states = marks.states("contact")
-    made_of = {"pinyin": ("name",), "pinyin_initials": ("name",)}  # noqa: RUF012
+    made_of = {"pinyin": ("name",), "pinyin_initials": ("name",), "lunar_birthday": ("birthday",)}  # noqa: RUF012
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
         yield from super().search_texts(call, row, before)
@@ -71,6 +71,10 @@ class Contacts(Record):
             row["review_mark"] = marks.PENDING
         else:
             marks.reopen(call, self, row, before)
+        if row["birthday_lunar"] or (before is not None and before["birthday_lunar"]):
+            from customer.care.festivals import derive_birthday
+
+            derive_birthday(row, before)
         if row["primary"] and not (before and before["primary"]):
             _take_the_mark(call, row)
 

@@ -92,7 +92,7 @@ class Customers(Record):
         *("pool_id", "pool_time", "create_time", "update_time", "delete_time"),
     )
 
-    made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",)}
+    made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",), "lunar_birthday": ("birthday",)}
     states = marks.states("customer")
 
     def searched_parts(self) -> Sequence[Record]:
@@ -134,6 +134,10 @@ class Customers(Record):
             row["review_mark"] = marks.PENDING
         else:
             marks.reopen(call, self, row, before)
+        if row["birthday_lunar"] or (before is not None and before["birthday_lunar"]):
+            from customer.care.festivals import derive_birthday
+
+            derive_birthday(row, before)
         _check_employees(row)
         _check_position(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):

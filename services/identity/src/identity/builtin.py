@@ -15,7 +15,7 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
-PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant")
+PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant", "occasion", "care_plan")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
@@ -26,10 +26,13 @@ TRADE, CHURN = "trade_entry", "churn_case"
 STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
 """What is made of customers by rule."""
 EVENTS = ("customer_event", "customer_event_participant")
-ACTIVITIES = ("relationship", "visit", *EVENTS)
+PROMPTED = ("care_item", "alert")
+"""What the suite makes of customers by itself: to be done for somebody, to be seen to."""
+CARE_FRAME = ("care_day", "care_template")
+ACTIVITIES = ("relationship", "visit", *EVENTS, "occasion", "care_plan")
 BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
-OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event")
+OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event", "care_plan")
 """What belongs to somebody and can be given to another."""
 ACCOUNT = ("customer", "bank_account")
 PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
@@ -38,7 +41,17 @@ POSITIONS = tuple(("visit", f"check_{way}_{name}") for way in ("in", "out") for 
 """Where colleagues were: for them and their managers."""
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, *STANDING_RULES, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
+FRAME = (
+    *OFFER,
+    *STANDING_RULES,
+    "pipeline",
+    "department",
+    "relationship_kind",
+    "review_rule",
+    "visit_rule",
+    *CARE_FRAME,
+    "alert_rule",
+)
 """What everybody in business looks things up in."""
 
 
@@ -97,6 +110,8 @@ ROLES = (
         _may(("read", "create", "delete"), "duplicate_dismissal"),
         _may(RULE, TRADE),
         _may((*WORK, "export", "print"), CHURN),
+        _may((*WORK, "delete"), *CARE_FRAME, "alert_rule"),
+        _may(("read", "update", "export", "print"), *PROMPTED),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
@@ -111,6 +126,7 @@ ROLES = (
         _may(LEAD, *BUSINESS),
         _may(("read", "create", "delete"), "duplicate_dismissal"),
         _may((*WORK, "print"), TRADE, CHURN),
+        _may(("read", "update"), *PROMPTED),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
@@ -124,6 +140,7 @@ ROLES = (
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS),
         _may(WORK, TRADE, CHURN),
+        _may(("read", "update"), *PROMPTED),
         _may(("delete",), *PARTS),
         _may(READ, *SEEN),
         _may(READ, "report", "pool"),
@@ -137,7 +154,11 @@ ROLES = (
         _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may(("create", "update", "assign"), "customer_event"),
-        _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
+        _may(("create", "update", "delete"), "relationship", "customer_event_participant", "occasion", "care_plan"),
+        _may((*WORK, "delete"), *CARE_FRAME),
+        _may(("read", "update"), "care_item"),
+        _may(READ, "alert"),
+        _may(("assign",), "care_plan"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
         _may(READ, "pool"),
         scope="all",
@@ -149,7 +170,7 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS, *ACTIVITIES, "behaviour"),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, *PROMPTED, "behaviour"),
         _may(READ, TRADE, CHURN),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
@@ -202,6 +223,7 @@ ROLES = (
         "管理分销商及其商机",
         _may(WORK, *BUSINESS),
         _may(WORK, TRADE, CHURN),
+        _may(("read", "update"), *PROMPTED),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
         _may(READ, "pool"),

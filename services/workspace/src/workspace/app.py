@@ -10,7 +10,7 @@ from crm_records import acting, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
-from workspace import events, tables
+from workspace import care, events, tables
 from workspace.comments import COMMENTS
 from workspace.escalation import escalate
 from workspace.notifications import NOTIFICATIONS
@@ -36,7 +36,7 @@ SERVICE = Service(
     name="workspace",
     contract="crm.workspace.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("workspace", REGISTRY)),
+    handlers=acting.merged(events.HANDLERS, care.HANDLERS, records.handlers("workspace", REGISTRY)),
     timers=[Timer(60, escalate)],
     swept=records.swept("workspace"),
     before_replay=replaying.before_replay(REGISTRY),
