@@ -23,6 +23,8 @@ class Settings:
     bulk_body_limit: int = 8 * MIB
     timeout: float = 10.0
     bulk_timeout: float = 60.0
+    parts_timeout: float = 3.0
+    """Seconds for an answer of several services that goes without the parts of those that take longer."""
     patience: float = 5.0
     """Seconds that a read waits for a service that is starting again."""
     public_rate: float = 20.0
@@ -51,6 +53,7 @@ class Settings:
             bulk_body_limit=int(_number("BULK_BODY_LIMIT", default.bulk_body_limit)),
             timeout=_number("RPC_TIMEOUT", default.timeout),
             bulk_timeout=_number("BULK_RPC_TIMEOUT", default.bulk_timeout),
+            parts_timeout=_number("PARTS_TIMEOUT", default.parts_timeout),
             patience=_number("PATIENCE", default.patience),
             public_rate=_number("PUBLIC_RATE", default.public_rate),
             public_burst=int(_number("PUBLIC_BURST", default.public_burst)),

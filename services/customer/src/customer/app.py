@@ -11,8 +11,9 @@ from crm_kit.timers import Timer
 from crm_records import acting, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
+from crm_records.overview import OverviewServicer
 from crm_records.record import Registry
-from customer import events, first_entries, tables, valid_demands
+from customer import events, first_entries, overview, tables, valid_demands
 from customer.behaviour import first_entries as behaviour_first_entries
 from customer.behaviour import work as behaviour_work
 from customer.behaviour.rpc import BehaviourServicer, BehaviourTagRuleServicer, BehaviourTagServicer
@@ -88,6 +89,7 @@ def servicers(service: Service) -> dict[str, object]:
         "VisitRuleService": VisitRuleServicer(),
         "CustomerEventService": CustomerEventServicer(),
         "CustomerEventParticipantService": CustomerEventParticipantServicer(),
+        "OverviewService": OverviewServicer("customer", overview.PARTS, overview.admit),
         **records.servicers(REGISTRY, service.jobs),
     }
 

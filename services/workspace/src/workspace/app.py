@@ -9,8 +9,9 @@ from crm_kit.timers import Timer
 from crm_records import acting, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
+from crm_records.overview import OverviewServicer
 from crm_records.record import Registry
-from workspace import events, tables
+from workspace import events, overview, tables
 from workspace.comments import COMMENTS
 from workspace.escalation import escalate
 from workspace.notifications import NOTIFICATIONS
@@ -28,6 +29,7 @@ def servicers(service: Service) -> dict[str, object]:
         "TaskService": TaskServicer(),
         "TaskCommentService": TaskCommentServicer(),
         "NotificationService": NotificationServicer(),
+        "OverviewService": OverviewServicer("workspace", overview.PARTS),
         **records.servicers(REGISTRY, service.jobs),
     }
 
