@@ -56,20 +56,19 @@ def everywhere(
     put_together = _parts if operation.rule.parts else _lists
 
     def ask_all(request: Any, timeout: float, metadata: Any) -> Any:
-        return put_together(
-            operation, services, askers.ask(services, lambda name: ask(name, request, timeout, metadata))
-        )
+        found = askers.ask(services, lambda name: ask(name, request, timeout, metadata))
+        return put_together(operation, request, found)
 
     return ask_all
 
 
-def _lists(operation: Operation, services: Sequence[str], found: Mapping[str, Any]) -> Any:
+def _lists(operation: Operation, _request: Any, found: Mapping[str, Any]) -> Any:
     answer = operation.response()
     tells_missing = "missing" in operation.response.DESCRIPTOR.fields_by_name
-    for name in services:
+    for name in sorted(found):
         if isinstance(found[name], Exception) and not (tells_missing and _is(found[name], AWAY)):
             raise found[name]
-    for name in services:
+    for name in sorted(found):
         if isinstance(found[name], Exception):
             answer.missing.append(name)
         else:
@@ -77,14 +76,14 @@ def _lists(operation: Operation, services: Sequence[str], found: Mapping[str, An
     return answer
 
 
-def _parts(operation: Operation, services: Sequence[str], found: Mapping[str, Any]) -> Any:
+def _parts(operation: Operation, request: Any, found: Mapping[str, Any]) -> Any:
     """Every part of the contract in its order: as its service answered it, or marked."""
-    failures = {name: error for name in services if isinstance(error := found[name], Exception)}
+    failures = {name: error for name, error in found.items() if isinstance(error, Exception)}
     for name, error in failures.items():
-        if not _is(error, (*AWAY, *BROKEN)) or len(failures) == len(services):
+        if not _is(error, (*AWAY, *BROKEN)) or len(failures) == len(found):
             raise error
         log.warning("%s did not answer %s: %s", name, operation.name, error)
-    told = {part.code: part for name in services if name not in failures for part in found[name].parts}
+    told = {part.code: part for name in found if name not in failures for part in found[name].parts}
     answer = operation.response()
     for declared in operation.rule.parts:
         part = answer.parts.add()
@@ -93,7 +92,8 @@ def _parts(operation: Operation, services: Sequence[str], found: Mapping[str, An
         else:
             away = declared.service in failures and _is(failures[declared.service], AWAY)
             part.state = "away" if away else "failed"
-        part.code, part.service, part.address = declared.code, declared.service, declared.address
+        part.code, part.service = declared.code, declared.service
+        part.address = declared.address.replace("{id}", request.id)
         part.label_zh, part.label_en = declared.zh, declared.en
     return answer
 
