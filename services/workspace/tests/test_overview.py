@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from crm.records.v1.overview_pb2 import OverviewPart
+from crm.sales.v1.opportunities_pb2 import Opportunity
+from crm.service_desk.v1.requests_pb2 import ServiceRequest
 from crm.workspace.v1.tasks_pb2 import Task
 from crm_kit import ids
-from crm_kit.testing import Client, Server
+from crm_kit.testing import Client, Server, event
 
 pytestmark = pytest.mark.feature("CUS-15")
 READS = ["task.read"]
@@ -57,3 +59,23 @@ def test_who_does_not_see_what_tasks_are_about_is_told_none(server: Server, stee
     blind = server.person(READS, fields=[{"resource": "task", "field": "record_id", "rule": "hidden"}])
 
     assert open_tasks(blind, steel) == OverviewPart(code="open_tasks", state="no_right")
+
+
+def test_what_is_to_be_done_about_the_customers_records_counts_too(
+    server: Server, boss: Client, steel: str, task_of: Callable[..., Any]
+) -> None:
+    deal = Opportunity(id=ids.uuid7(), title="一期", customer_id=steel)
+    fault = ServiceRequest(id=ids.uuid7(), summary="装不上", customer_id=ids.uuid7())
+    server.deliver("sales", event(deal, "created"))
+    server.deliver("service-desk", event(fault, "created"))
+    task_of(boss, "谈价格", record_type="opportunity", record_id=deal.id)
+    task_of(boss, "派人", record_type="service_request", record_id=fault.id)
+    assert titles(open_tasks(boss, steel)) == ["打电话", "写方案", "谈价格"]
+
+    fault.customer_id = steel
+    moved = event(fault, "updated", 2)
+    moved.changes.add(field="customerId")
+    server.deliver("service-desk", moved)
+
+    assert set(titles(open_tasks(boss, steel))) == {"打电话", "写方案", "谈价格", "派人"}
+    assert open_tasks(boss, steel).total == 4

@@ -11,7 +11,7 @@ from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
 from crm_records.record import Registry
-from workspace import events, overview, tables
+from workspace import customer_records, events, overview, tables
 from workspace.comments import COMMENTS
 from workspace.escalation import escalate
 from workspace.notifications import NOTIFICATIONS
@@ -38,7 +38,7 @@ SERVICE = Service(
     name="workspace",
     contract="crm.workspace.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("workspace", REGISTRY)),
+    handlers=acting.merged(events.HANDLERS, customer_records.HANDLERS, records.handlers("workspace", REGISTRY)),
     timers=[Timer(60, escalate)],
     swept=records.swept("workspace"),
     before_replay=replaying.before_replay(REGISTRY),
