@@ -21,7 +21,10 @@ from processes import Process, below
 
 SERVICES = ("identity", "customer", "sales", "service-desk", "workspace", "reporting")
 PASSWORD = f"Bench-{secrets.token_urlsafe(9)}-1"
-RESOURCES = ("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline", "behaviour")
+RESOURCES = (
+    *("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline", "behaviour"),
+    *("relationship", "visit", "customer_event", "service_request", "task"),
+)
 
 
 class Suite:

@@ -21,6 +21,8 @@ CREATOR_SEES = frozenset({"service_request", "task"})
 """Who made one reaches it, whoever's it is."""
 CREATOR_STANDS_IN = frozenset({"service_request"})
 """As long as it is nobody's, whoever reaches what its creator has reaches it."""
+GOES_WITH_PARENT = frozenset({"task_comment"})
+"""What nobody reaches while what it is part of lies in the recycle bin."""
 GIVEN_TO_ANYBODY = frozenset({"task"})
 """May be given to people whose records the giver does not reach."""
 TEAM_READS = frozenset({"read", "export", "print"})
@@ -189,6 +191,8 @@ class Oracle:
     def may_read(self, person: Person, right: str, record: Record) -> Answer:
         """Whether a person may read by a right: right, then scope, then team. What is out of reach is not there."""
         answer = self.may(person, right)
+        if answer.yes and record.type in GOES_WITH_PARENT and record.parent is not None and record.parent.deleted:
+            return Answer(NOT_THERE, f"its {record.parent.type} is deleted, and it goes with it")
         return self.reaches(person, right, record) if answer.yes else answer
 
     def may_do(self, person: Person, right: str, record: Record) -> Answer:

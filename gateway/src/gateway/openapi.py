@@ -120,6 +120,9 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
         "x-announces": list(operation.rule.announces),
         "x-service": _who_answers(operation),
     }
+    if parts := operation.rule.parts:
+        names = ("code", "zh", "en", "service", "right", "address")
+        said["x-parts"] = [{name: getattr(part, name) for name in names} for part in parts]
     if operation.takes_file:
         whole = {"schema": {"type": "string", "format": "binary"}}
         said["requestBody"] = {"required": True, "content": {"*/*": whole}, "description": "The file as it is."}
@@ -135,6 +138,8 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
 
 
 def _who_answers(operation: Operation) -> str:
+    if operation.rule.parts:
+        return ", ".join(sorted({part.service for part in operation.rule.parts}))
     if operation.everywhere:
         return "every service with records"
     return operation.service or "the owner of the record type"

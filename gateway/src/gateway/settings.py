@@ -25,6 +25,8 @@ class Settings:
     """Bytes of a file that is sent as it is; a service takes 32 MiB in one message."""
     timeout: float = 10.0
     bulk_timeout: float = 60.0
+    parts_timeout: float = 3.0
+    """Seconds for an answer of several services that goes without the parts of those that take longer."""
     patience: float = 5.0
     """Seconds that a read waits for a service that is starting again."""
     public_rate: float = 20.0
@@ -54,6 +56,7 @@ class Settings:
             upload_limit=int(_number("UPLOAD_LIMIT", default.upload_limit)),
             timeout=_number("RPC_TIMEOUT", default.timeout),
             bulk_timeout=_number("BULK_RPC_TIMEOUT", default.bulk_timeout),
+            parts_timeout=_number("PARTS_TIMEOUT", default.parts_timeout),
             patience=_number("PATIENCE", default.patience),
             public_rate=_number("PUBLIC_RATE", default.public_rate),
             public_burst=int(_number("PUBLIC_BURST", default.public_burst)),

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Numeric,
+    Table,
     and_,
     bindparam,
     cast,
@@ -38,6 +39,7 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 200
 GROUPS = 1000
 """Values of a field that are counted at most."""
 
+_NOTHING = cast(null(), Numeric)
 _statements: dict[Any, Any] = {}
 
 
@@ -88,8 +90,16 @@ def read(call: Call, record: Record, record_id: str, names: Sequence[str], colum
     return message
 
 
-def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnElement[bool] | None = None) -> Page:
-    """One page of the records within the caller's scope. `also` narrows it further; it must be a constant."""
+def page(
+    call: Call,
+    record: Record,
+    request: pb.ListRequest,
+    *,
+    also: ColumnElement[bool] | None = None,
+    bound: Mapping[str, Any] | None = None,
+) -> Page:
+    """One page of the records within the caller's scope. `also` narrows it further; it must be a constant of a module,
+    by which the statement is kept, and what it leaves open is in `bound`."""
     size = _page_size(request)
     if request.count not in ("", "none", "capped", "exact"):
         problem = errors.Problem(
@@ -109,6 +119,8 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
     where_key, where, parameters = _selection(
         call, record, request.filter, request.search, request.deleted, also, [k.name for k in order if k.name != "id"]
     )
+    if bound:
+        parameters |= bound
 
     extra = tuple(k.name for k in order if k.name not in columns)
     list_key = (where_key, "page", columns, order, nulls)
@@ -141,6 +153,8 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
             finish(call, message)
     total, capped = None, False
     if request.count in ("capped", "exact"):
+        if not more and cursor is None:
+            return Page(messages, token, len(result), False)
         total, capped = _count(call, record, where_key, where, parameters, request.count)
     return Page(messages, token, total, capped)
 
@@ -151,29 +165,44 @@ def count_groups(call: Call, record: Record, name: str, filter_text: str, words:
 
 
 def group(
-    call: Call, record: Record, name: str, filter_text: str, words: str = "", sums: Sequence[ColumnElement[Any]] = ()
+    call: Call,
+    record: Record,
+    name: str,
+    filter_text: str,
+    words: str = "",
+    sums: Sequence[ColumnElement[Any]] = (),
+    *,
+    also: ColumnElement[bool] | None = None,
+    bound: Mapping[str, Any] | None = None,
 ) -> Sequence[Sequence[Any]]:
     """For each value of a field: the value, how many records have it, and the sums; most frequent first.
 
-    `sums` must be constants; those of fields that the caller does not see in full are null.
+    `sums` must be constants; those of fields that the caller does not see in full are null. `also` and `bound` are as
+    for a page: what they leave is little, so it is counted each time.
     """
     blind = visibility.blind(call, record)
     if name in blind:
         raise errors.Invalid(errors.Problem("groupBy", "unknown_field", {"name": record.fields[name].json_name}))
-    sums = [s if blind.isdisjoint(_columns_in(s)) else cast(null(), Numeric) for s in sums] if blind else sums
-    compared = {name}.union(*(_columns_in(s) for s in sums))
-    where_key, where, parameters = _selection(call, record, filter_text, words, False, None, compared)
+    sums = [s if blind.isdisjoint(columns_in(s, record.table)) else _NOTHING for s in sums] if blind else sums
+    compared = {name}.union(*(columns_in(s, record.table) for s in sums))
+    where_key, where, parameters = _selection(call, record, filter_text, words, False, also, compared)
+    if bound:
+        parameters |= bound
     key = (where_key, "group", name, tuple(sums))
     statement = _statements.get(key)
     if statement is None:
         column = record.table.c[name]
         query = select(column, func.count(), *(func.sum(s) for s in sums)).where(where).group_by(column)
         statement = _keep(key, sql.prepare(query.order_by(func.count().desc(), column).limit(GROUPS)))
+    if also is not None:
+        return statement.run(call.connection, parameters).fetchall()
     return sql.unchanged(call.connection, statement, parameters)
 
 
-def _columns_in(expression: ColumnElement[Any]) -> set[str]:
-    return {part.name for part in visitors.iterate(expression) if isinstance(part, Column)}
+def columns_in(expression: ColumnElement[Any], table: Table) -> set[str]:
+    """The columns of a table that an expression is made of."""
+    parts = visitors.iterate(expression)
+    return {part.name for part in parts if isinstance(part, Column) and part.table is table}
 
 
 @lru_cache(maxsize=1000)
@@ -231,7 +260,7 @@ def _selection(
     tree_shape = filters.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
     searched = searching and (*unseen.items(),)
-    key = (record, shape, tree_shape, searched, spared.shape, deleted, str(also), kinds_key)
+    key = (record, shape, tree_shape, searched, spared.shape, deleted, also, kinds_key)
     found = _statements.get(key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None

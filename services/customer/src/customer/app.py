@@ -11,8 +11,9 @@ from crm_kit.timers import Timer
 from crm_records import acting, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
+from crm_records.overview import OverviewServicer
 from crm_records.record import Registry
-from customer import events, first_entries, tables, valid_demands
+from customer import events, first_entries, overview, tables, valid_demands
 from customer.alerts import app as alerts
 from customer.alerts import first_entries as alerts_first
 from customer.behaviour import first_entries as behaviour_first_entries
@@ -123,6 +124,7 @@ def servicers(service: Service) -> dict[str, object]:
         "PoolCustomerService": PoolCustomerServicer(),
         **care.servicers(),
         **alerts.servicers(),
+        "OverviewService": OverviewServicer("customer", overview.PARTS, overview.admit),
         **records.servicers(REGISTRY, service.jobs),
     }
 
