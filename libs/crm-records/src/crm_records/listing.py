@@ -51,6 +51,19 @@ class Page:
     total_capped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """A condition that comes beside a filter. Its statement is kept by `shape`, which must tell all of it but the
+    values of its open parameters; no other parameter of a list may have their names."""
+
+    condition: ColumnElement[bool]
+    shape: Any
+    values: Mapping[str, Any]
+
+
+Also = ColumnElement[bool] | Narrowing | None
+
+
 def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
     """One record within the caller's scope, as far as its fields are the caller's to see."""
     names = chosen_fields(record, request.fields, ())
@@ -88,8 +101,8 @@ def read(call: Call, record: Record, record_id: str, names: Sequence[str], colum
     return message
 
 
-def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnElement[bool] | None = None) -> Page:
-    """One page of the records within the caller's scope. `also` narrows it further; it must be a constant."""
+def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = None) -> Page:
+    """One page of the records within the caller's scope. `also` narrows it further: a constant, or a `Narrowing`."""
     size = _page_size(request)
     if request.count not in ("", "none", "capped", "exact"):
         problem = errors.Problem(
@@ -141,6 +154,12 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
     if request.count in ("capped", "exact"):
         total, capped = _count(call, record, where_key, where, parameters, request.count)
     return Page(messages, token, total, capped)
+
+
+def count(call: Call, record: Record, also: Also) -> int:
+    """How many records there are within the caller's scope, narrowed as a page would be."""
+    key, where, parameters = _selection(call, record, "", "", False, also)
+    return _count(call, record, key, where, parameters, "exact")[0]
 
 
 def count_groups(call: Call, record: Record, name: str, filter_text: str, words: str) -> list[tuple[Any, int]]:
@@ -198,7 +217,7 @@ def columns_of(record: Record, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _selection(
-    call: Call, record: Record, filter_text: str, words: str, deleted: bool, also: ColumnElement[bool] | None
+    call: Call, record: Record, filter_text: str, words: str, deleted: bool, also: Also
 ) -> tuple[Any, ColumnElement[bool], dict[str, Any]]:
     """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind."""
     tree = filters.parse(filter_text) if filter_text.strip() else None
@@ -214,17 +233,22 @@ def _selection(
     shape = scope.shape(reach)
     tree_shape = filters.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
-    key = (record, shape, tree_shape, searching and (*unseen.items(),), deleted, str(also), kinds_key)
+    narrowing = also if isinstance(also, Narrowing) else None
+    condition = narrowing.condition if narrowing is not None else also
+    also_key = narrowing.shape if narrowing is not None else str(also)
+    key = (record, shape, tree_shape, searching and (*unseen.items(),), deleted, also_key, kinds_key)
     found = _statements.get(key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also, unseen), compiled))
+        found = _keep(key, (_where(record, shape, compiled, searching, deleted, condition, unseen), compiled))
     where, compiled = found
     parameters: dict[str, Any] = scope.parameters(reach)
     if compiled is not None:
         parameters |= compiled.parameters(tree, call.connection)
     if searching:
         parameters |= record.search_parameters(call, words, unseen)
+    if narrowing is not None:
+        parameters |= narrowing.values
     return key, where, parameters
 
 
