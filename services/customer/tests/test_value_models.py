@@ -37,7 +37,7 @@ SCALE = {
     "name": "规模",
     "class": "trait",
     "source": "field",
-    "field": "companyScale",
+    "field": "scale",
     "weight": "40",
     "values": [{"code": "large", "points": "3"}, {"code": "small", "points": "1"}],
 }
@@ -80,7 +80,7 @@ def standing(boss: Client, customer_id: str, topic: str = "value.value") -> Any:
 def test_a_score_is_weight_times_points_by_the_most_points(
     boss: Client, model: Any, customer: Any, order: Any, sweep: Any, amount: str, scale: str, score: str, level: str
 ) -> None:
-    made, one = model(), customer(company_scale=scale)
+    made, one = model(), customer(scale=scale)
     if amount:
         order(one, "2026-11-01", amount)
 
@@ -192,7 +192,7 @@ def test_every_source_is_counted(boss: Client, server: Server, model: Any, custo
 def test_scores_follow_events_and_their_history_is_kept(
     boss: Client, model: Any, customer: Any, order: Any, recompute: Any
 ) -> None:
-    made, one = model(), customer(company_scale="small")
+    made, one = model(), customer(scale="small")
     order(one, "2026-11-01", "10000")
     recompute(TODAY)
     order(one, "2026-11-02", "90000")
@@ -216,7 +216,7 @@ def test_models_of_several_codes_stand_beside_one_another(boss: Client, model: A
     first = model()
     second = model([{**SCALE, "weight": "100"}], code="credit", purpose="credit")
     third = model([{**SCALE, "weight": "100"}])
-    one = customer(company_scale="large")
+    one = customer(scale="large")
     sweep(TODAY)
 
     assert {m.id: m.state for m in boss.ListValueModels().value_models} == {
@@ -249,7 +249,7 @@ def test_a_person_says_another_level_with_a_note(
 def test_a_dry_run_says_what_putting_it_in_force_then_does(
     boss: Client, model: Any, customer: Any, order: Any, sweep: Any, today: date
 ) -> None:
-    ids = [customer(f"客户{i}", company_scale=s) for i, s in enumerate(("large", "small", ""))]
+    ids = [customer(f"客户{i}", scale=s) for i, s in enumerate(("large", "small", ""))]
     order(ids[0], "2026-11-01", "100000")
     draft = model(active=False)
 
@@ -269,9 +269,9 @@ def test_who_does_not_see_what_a_model_looks_at_is_told_the_level_only(
     boss: Client, server: Server, model: Any, customer: Any, sweep: Any
 ) -> None:
     model()
-    one = customer(company_scale="large")
+    one = customer(scale="large")
     sweep(TODAY)
-    for resource, field in (("customer", "company_scale"), ("trade_entry", "amount")):
+    for resource, field in (("customer", "scale"), ("trade_entry", "amount")):
         rules = [{"resource": resource, "field": field, "rule": "hidden"}]
         reader = server.person(["customer.read"], fields=rules)
         assert standing(reader, one).value == "B"
@@ -304,7 +304,7 @@ def test_ten_thousand_customers_are_scored_by_six_criteria(
     bands = [band("", "100", "0"), band("100", "", "1")]
     criteria = [{"name": s["source"], "class": "trade", "weight": "12", "bands": bands, **s} for s in sources]
     server.sql(
-        "INSERT INTO customer (id, name, kind, create_time, update_time, company_scale)"
+        "INSERT INTO customer (id, name, kind, create_time, update_time, scale)"
         " SELECT gen_random_uuid(), '客户' || n, 'organization', now(), now(), 'large' FROM generate_series(1, 10000) n"
     )
     server.sql(

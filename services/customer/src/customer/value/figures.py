@@ -65,7 +65,8 @@ def _field(bunch: Bunch, name: str) -> Figures:
     if found is None:
         return dict.fromkeys(bunch.ids)
     query = select(customer.c.id, found.column).where(one_of(customer.c.id, bunch.ids))
-    return {row[0]: row[1] for row in bunch.call.connection.execute(query)}
+    rows = bunch.call.connection.execute(query)
+    return {i: value.normalize() if isinstance(value, Decimal) else value for i, value in rows}
 
 
 def _counted(bunch: Bunch, source: str, kind: str, since: datetime) -> Figures:
