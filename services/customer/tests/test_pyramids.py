@@ -168,6 +168,7 @@ def test_movement_between_two_snapshots(
         ("塔基", "塔基"): 1,
         ("", "塔基"): 1,
     }
+    assert sizes(boss, first) == {"塔尖": (0, "0.00"), "塔身": (0, "0.00"), "塔基": (2, "0.00")}
     other = snap(pyramid(name="另一个").id)
     with refused("INVALID_ARGUMENT", "INVALID", "toSnapshotId"):
         boss.ComparePyramidSnapshots(from_snapshot_id=first, to_snapshot_id=other)
@@ -275,15 +276,24 @@ def test_many_customers_are_placed_and_counted(
     began = time.perf_counter()
     one = snap(made.id)
     taken = time.perf_counter() - began
+    server.sql("ANALYZE pyramid_place")
 
     def took(who: Client) -> tuple[Any, float]:
         began = time.perf_counter()
         found = who.GetPyramidFigures(snapshot_id=one)
         return found, (time.perf_counter() - began) * 1000
 
+    other = snap(made.id)
     (everything, all_ms), (own, own_ms) = took(boss), took(seller)
     assert [t.customers for t in everything.tiers] == [2000, 8000, 30000, 160000]
+    began = time.perf_counter()
+    moves = boss.ComparePyramidSnapshots(from_snapshot_id=one, to_snapshot_id=other).moves
+    compared = (time.perf_counter() - began) * 1000
+    assert [m.customers for m in moves] == [2000, 8000, 30000, 160000]
     assert own.customers == 1000
-    said = f"{number} customers: {number / taken:.0f} placed/s, all counted in {all_ms:.0f} ms, 1,000 own {own_ms:.0f} ms"
+    said = (
+        f"{number} customers: {number / taken:.0f} placed/s, all counted in {all_ms:.0f} ms, 1,000 own {own_ms:.0f} ms"
+    )
+    said += f", compared in {compared:.0f} ms"
     measured(said)
     print(f"\n{said}")

@@ -250,7 +250,10 @@ def test_a_hidden_field_cannot_be_guessed_by_anybodys_segment(
     by_employees = segment("employees = 7")
     written = segment("employees = 7", kind="frozen")
     freeze(written.id)
-    by_number, by_orders = segment('mobile = "13800138000"'), segment("", {"kind": "order_count", "months": 1, "to": "1"})
+    by_number, by_orders = (
+        segment('mobile = "13800138000"'),
+        segment("", {"kind": "order_count", "months": 1, "to": "1"}),
+    )
     by_views = segment("", {"kind": "behaviour", "code": "view", "days": 1, "to": "1"})
     cases = [(server.person(USE, fields=[{"resource": "customer", "field": f, "rule": "masked"}]), found)
              for f, found in (("employees", (by_employees, written)), ("mobile", (by_number,)))]  # fmt: skip

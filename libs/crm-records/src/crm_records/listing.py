@@ -234,7 +234,7 @@ def _selection(
     tree_shape = filters.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
     narrowing = also if isinstance(also, Narrowing) else None
-    condition = narrowing.condition if narrowing is not None else also
+    condition = also.condition if isinstance(also, Narrowing) else also
     also_key = narrowing.shape if narrowing is not None else str(also)
     key = (record, shape, tree_shape, searching and (*unseen.items(),), deleted, also_key, kinds_key)
     found = _statements.get(key)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, func, literal, or_, select, true
+from sqlalchemy import Select, func, select
 
 from crm.customer.v1 import pyramids_pb2 as pb
 from crm.records.v1 import records_pb2
 from crm_kit import errors, scope
+from crm_kit.access import Reach
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, rows, sql
-from crm_records.listing import Narrowing
 from customer.customers import CUSTOMERS
+from customer.pyramid import tiers
 from customer.pyramid.record import refuse_unseen
 from customer.pyramid.tables import place, snapshot
 from customer.pyramid.taking import of
@@ -46,15 +47,10 @@ def snapshots(call: Call, request: pb.ListPyramidSnapshotsRequest) -> pb.ListPyr
 def figures(call: Call, snapshot_id: str) -> pb.PyramidFigures:
     """How many customers and how much each tier has."""
     found = _seen(call, snapshot_id)
-    tiers = found.rule["tiers"]
-    tier = _tier(place.c.amount, found.rule)
-    query = select(tier, func.count(), func.sum(place.c.amount)).select_from(place)
-    query = query.join(customer, customer.c.id == place.c.customer_id)
-    query = query.where(place.c.snapshot_id == snapshot_id).group_by(tier)
-    counted = {row[0]: (row[1], row[2]) for row in _within_reach(call, query)}
+    counted = _counted(call, found)
     number, total = sum(n for n, _ in counted.values()), sum((a for _, a in counted.values()), Decimal(0))
     answer = pb.PyramidFigures(snapshot=_message(found), customers=number, amount=_short(total))
-    for i, one in enumerate(tiers):
+    for i, one in enumerate(found.rule["tiers"]):
         count, amount = counted.get(i, (0, Decimal(0)))
         answer.tiers.add(
             name=one["name"],
@@ -67,25 +63,40 @@ def figures(call: Call, snapshot_id: str) -> pb.PyramidFigures:
     return answer
 
 
+def _counted(call: Call, found: Any) -> dict[int, tuple[int, Decimal]]:
+    """Tier → (customers, amount). Who reaches everybody is told what was counted then, without those deleted since."""
+    tier = tiers.column(place.c.amount, found.rule)
+    query = select(tier, func.count(), func.sum(place.c.amount)).select_from(place)
+    query = query.join(customer, customer.c.id == place.c.customer_id)
+    query = query.where(place.c.snapshot_id == found.id).group_by(tier)
+    reach = CUSTOMERS.reach(call)
+    within = CUSTOMERS.within(scope.shape(reach))
+    if within is not None:
+        rows_ = _run(call, query.where(customer.c.delete_time.is_(None), within), reach)
+        return {row[0]: (row[1], row[2]) for row in rows_}
+    gone = {row[0]: (row[1], row[2]) for row in _run(call, query.where(customer.c.delete_time.is_not(None)), reach)}
+    counted = {}
+    for i, one in enumerate(found.rule["tiers"]):
+        count, amount = gone.get(i, (0, Decimal(0)))
+        counted[i] = (one["customers"] - count, Decimal(one["amount"]) - amount)
+    return counted
+
+
 def compare(call: Call, from_id: str, to_id: str) -> pb.ComparePyramidSnapshotsResponse:
     """How many customers went from which tier to which."""
     old, new = _seen(call, from_id), _seen(call, to_id)
     if old.pyramid_id != new.pyramid_id:
         raise errors.Invalid(errors.Problem("toSnapshotId", "other_pyramid"))
-    a, b = place.alias("a"), place.alias("b")
-    first, second = _tier(a.c.amount, old.rule), _tier(b.c.amount, new.rule)
-    query = select(first, second, func.count()).select_from(
-        customer.outerjoin(a, and_(a.c.customer_id == customer.c.id, a.c.snapshot_id == from_id)).outerjoin(
-            b, and_(b.c.customer_id == customer.c.id, b.c.snapshot_id == to_id)
-        )
-    )
-    query = query.where(or_(a.c.amount.is_not(None), b.c.amount.is_not(None))).group_by(first, second)
+    reach = CUSTOMERS.reach(call)
+    a, b = (_tiers_of(one, reach).subquery(name) for one, name in ((old, "a"), (new, "b")))
+    joined = a.join(b, a.c.customer_id == b.c.customer_id, full=True)
+    query = select(a.c.tier, b.c.tier.label("to"), func.count()).select_from(joined).group_by(a.c.tier, b.c.tier)
     answer = pb.ComparePyramidSnapshotsResponse()
 
     def name(of_: Any, tier: int | None) -> str:
         return "" if tier is None else of_.rule["tiers"][tier]["name"]
 
-    for i, j, count in sorted(_within_reach(call, query), key=lambda r: (r[0] is None, r[0], r[1] is None, r[1])):
+    for i, j, count in sorted(_run(call, query, reach), key=lambda r: (r[0] is None, r[0], r[1] is None, r[1])):
         answer.moves.add(**{"from": name(old, i), "to": name(new, j), "customers": count})
     return answer
 
@@ -96,7 +107,7 @@ def customers(call: Call, request: pb.ListPyramidCustomersRequest) -> pb.ListPyr
     names = [t["name"] for t in found.rule["tiers"]]
     if request.tier not in names:
         raise errors.NotFound()
-    also = _of_tier(request.snapshot_id, found.rule, names.index(request.tier))
+    also = tiers.members(request.snapshot_id, found.rule, names.index(request.tier))
     asked = records_pb2.ListRequest(page_size=request.page_size, page_token=request.page_token, fields=request.fields)
     page = listing.page(call, CUSTOMERS, asked, also=also)
     return pb.ListPyramidCustomersResponse(customers=page.messages, next_page_token=page.next_page_token)
@@ -113,42 +124,20 @@ def _seen(call: Call, snapshot_id: str) -> Any:
     return found
 
 
-def _within_reach(call: Call, query: Any) -> Sequence[Sequence[Any]]:
-    """The rows of a statement over customers, of living ones that the caller may read."""
-    reach = CUSTOMERS.reach(call)
+def _tiers_of(found: Any, reach: Reach) -> Select[Any]:
+    """(customer, tier) of the living customers of a snapshot within a reach."""
     within = CUSTOMERS.within(scope.shape(reach))
-    query = query.where(customer.c.delete_time.is_(None), true() if within is None else within)
-    found: Sequence[Sequence[Any]] = sql.unchanged(call.connection, sql.prepare(query), scope.parameters(reach))
-    return found
+    c, whose = place.c, select(customer.c.id)
+    if within is None:
+        seen = c.customer_id.not_in(whose.where(customer.c.delete_time.is_not(None)))
+    else:
+        seen = c.customer_id.in_(whose.where(customer.c.delete_time.is_(None), within))
+    return select(c.customer_id, tiers.column(c.amount, found.rule)).where(c.snapshot_id == found.id, seen)
 
 
-def _in(amount: ColumnElement[Any], rule: Mapping[str, Any], limit: Any) -> ColumnElement[bool]:
-    return amount > limit if rule["method"] == "share" else amount >= limit
-
-
-def _tier(amount: ColumnElement[Any], rule: Mapping[str, Any]) -> ColumnElement[Any]:
-    """Which tier a figure lies in, from 0 at the top; null where there is no figure."""
-    tiers = rule["tiers"]
-    last = len(tiers) - 1
-    whens = [(_in(amount, rule, literal(Decimal(t["limit"]))), i) for i, t in enumerate(tiers[:-1]) if t["limit"]]
-    inner = [(amount.is_(None), None), *((w, literal(i, Integer)) for w, i in whens)]
-    return case(*inner, else_=literal(last, Integer)).label("tier")
-
-
-def _of_tier(snapshot_id: str, rule: Mapping[str, Any], tier: int) -> Narrowing:
-    limits = [Decimal(t["limit"]) if t["limit"] else None for t in rule["tiers"]]
-    c = place.c
-    low, high = limits[tier], next((x for x in reversed(limits[:tier]) if x is not None), None)
-    query = select(c.customer_id).where(c.snapshot_id == bindparam("pyramid_snapshot", type_=c.snapshot_id.type))
-    values: dict[str, Any] = {"pyramid_snapshot": snapshot_id}
-    if low is not None:
-        query = query.where(_in(c.amount, rule, bindparam("pyramid_low", type_=c.amount.type)))
-        values["pyramid_low"] = low
-    if high is not None:
-        query = query.where(~_in(c.amount, rule, bindparam("pyramid_high", type_=c.amount.type)))
-        values["pyramid_high"] = high
-    shape = ("pyramid", rule["method"], low is None, high is None)
-    return Narrowing(customer.c.id.in_(query), shape, values)
+def _run(call: Call, query: Select[Any], reach: Reach) -> Sequence[Sequence[Any]]:
+    """The rows of a statement that reads much; those of the last time where nothing was committed since."""
+    return sql.unchanged(call.connection, sql.prepare(query), scope.parameters(reach))
 
 
 def _message(row: Any) -> pb.PyramidSnapshot:

@@ -19,7 +19,7 @@ snapshot = Table(
     Column("pyramid_version", Integer, nullable=False),
     Column("date", Date, nullable=False),
     Column("time", DateTime(timezone=True), nullable=False),
-    # The base with its field or model, the method, and the tiers with the limits that were found.
+    # The base with its field or model, the method, the tiers with the limits that were found, and what each has in all.
     Column("rule", JSONB, nullable=False),
     Column("complete", Boolean, nullable=False),
 )

@@ -15,6 +15,7 @@ from crm_records import fields as kinds
 from crm_records import writing
 from crm_records.record import Row
 from customer import clock
+from customer.pyramid import tiers
 from customer.pyramid.record import PYRAMIDS
 from customer.pyramid.tables import place, pyramid, snapshot
 from customer.tables import customer
@@ -103,11 +104,19 @@ def _close(call: Call, rule: Row, snapshot_id: str) -> None:
     limits = [t.get("from") or "" for t in rule["tiers"]]
     if rule["method"] == "share":
         limits = _limits(call, snapshot_id, [Decimal(t["share"]) for t in rule["tiers"]])
-    tiers = [{"name": t["name"], "limit": limit} for t, limit in zip(rule["tiers"], limits, strict=True)]
-    kept = {n: rule[n] for n in ("base", "field", "model", "method")}
-    call.connection.execute(
-        update(snapshot).where(snapshot.c.id == snapshot_id).values(rule={**kept, "tiers": tiers}, complete=True)
-    )
+    kept: dict[str, Any] = {n: rule[n] for n in ("base", "field", "model", "method")}
+    found = [{"name": t["name"], "limit": limit} for t, limit in zip(rule["tiers"], limits, strict=True)]
+    kept["tiers"] = _counted(call, snapshot_id, {**kept, "tiers": found})
+    call.connection.execute(update(snapshot).where(snapshot.c.id == snapshot_id).values(rule=kept, complete=True))
+
+
+def _counted(call: Call, snapshot_id: str, rule: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tiers with what each has in all: who reaches everybody need not count again."""
+    tier = tiers.column(place.c.amount, rule)
+    query = select(tier, func.count(), func.sum(place.c.amount)).where(place.c.snapshot_id == snapshot_id)
+    counted = {row[0]: (row[1], row[2]) for row in call.connection.execute(query.group_by(tier))}
+    told = [counted.get(i, (0, Decimal(0))) for i in range(len(rule["tiers"]))]
+    return [{**t, "customers": n, "amount": f"{amount:f}"} for t, (n, amount) in zip(rule["tiers"], told, strict=True)]
 
 
 def _limits(call: Call, snapshot_id: str, shares: list[Decimal]) -> list[str]:

@@ -157,4 +157,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("delete_time IS NULL"),
     )
+    op.create_index(
+        "ix_customer_deleted", "customer", ["id"], unique=False, postgresql_where=sa.text("delete_time IS NOT NULL")
+    )
     # ### end Alembic commands ###
