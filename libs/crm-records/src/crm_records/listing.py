@@ -53,6 +53,19 @@ class Page:
     total_capped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """A condition that comes beside a filter. Its statement is kept by `shape`, which must tell all of it but the
+    values of its open parameters; no other parameter of a list may have their names."""
+
+    condition: ColumnElement[bool]
+    shape: Any
+    values: Mapping[str, Any]
+
+
+Also = ColumnElement[bool] | Narrowing | None
+
+
 def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
     """One record within the caller's scope, as far as its fields are the caller's to see."""
     names = chosen_fields(record, request.fields, ())
@@ -90,16 +103,9 @@ def read(call: Call, record: Record, record_id: str, names: Sequence[str], colum
     return message
 
 
-def page(
-    call: Call,
-    record: Record,
-    request: pb.ListRequest,
-    *,
-    also: ColumnElement[bool] | None = None,
-    bound: Mapping[str, Any] | None = None,
-) -> Page:
-    """One page of the records within the caller's scope. `also` narrows it further; it must be a constant of a module,
-    by which the statement is kept, and what it leaves open is in `bound`."""
+def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = None) -> Page:
+    """One page of the records within the caller's scope. `also` narrows it further: a constant of a
+    module, or a `Narrowing`."""
     size = _page_size(request)
     if request.count not in ("", "none", "capped", "exact"):
         problem = errors.Problem(
@@ -119,8 +125,6 @@ def page(
     where_key, where, parameters = _selection(
         call, record, request.filter, request.search, request.deleted, also, [k.name for k in order if k.name != "id"]
     )
-    if bound:
-        parameters |= bound
 
     extra = tuple(k.name for k in order if k.name not in columns)
     list_key = (where_key, "page", columns, order, nulls)
@@ -159,6 +163,12 @@ def page(
     return Page(messages, token, total, capped)
 
 
+def count(call: Call, record: Record, also: Also) -> int:
+    """How many records there are within the caller's scope, narrowed as a page would be."""
+    key, where, parameters = _selection(call, record, "", "", False, also)
+    return _count(call, record, key, where, parameters, "exact")[0]
+
+
 def count_groups(call: Call, record: Record, name: str, filter_text: str, words: str) -> list[tuple[Any, int]]:
     """How many records there are for each value of a field, most frequent first."""
     return [(key, count) for key, count in group(call, record, name, filter_text, words)]
@@ -172,13 +182,12 @@ def group(
     words: str = "",
     sums: Sequence[ColumnElement[Any]] = (),
     *,
-    also: ColumnElement[bool] | None = None,
-    bound: Mapping[str, Any] | None = None,
+    also: Also = None,
 ) -> Sequence[Sequence[Any]]:
     """For each value of a field: the value, how many records have it, and the sums; most frequent first.
 
-    `sums` must be constants; those of fields that the caller does not see in full are null. `also` and `bound` are as
-    for a page: what they leave is little, so it is counted each time.
+    `sums` must be constants; those of fields that the caller does not see in full are null. `also` is as for a
+    page: what it leaves is little, so it is counted each time.
     """
     blind = visibility.blind(call, record)
     if name in blind:
@@ -186,8 +195,6 @@ def group(
     sums = [s if blind.isdisjoint(columns_in(s, record.table)) else _NOTHING for s in sums] if blind else sums
     compared = {name}.union(*(columns_in(s, record.table) for s in sums))
     where_key, where, parameters = _selection(call, record, filter_text, words, False, also, compared)
-    if bound:
-        parameters |= bound
     key = (where_key, "group", name, tuple(sums))
     statement = _statements.get(key)
     if statement is None:
@@ -235,7 +242,7 @@ def _selection(
     filter_text: str,
     words: str,
     deleted: bool,
-    also: ColumnElement[bool] | None,
+    also: Also,
     compared: Collection[str] = (),
 ) -> tuple[Any, ColumnElement[bool], dict[str, Any]]:
     """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind.
@@ -260,17 +267,22 @@ def _selection(
     tree_shape = filters.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
     searched = searching and (*unseen.items(),)
-    key = (record, shape, tree_shape, searched, spared.shape, deleted, also, kinds_key)
+    narrowing = also if isinstance(also, Narrowing) else None
+    condition = also.condition if isinstance(also, Narrowing) else also
+    also_shape = narrowing.shape if narrowing is not None else also
+    key = (record, shape, tree_shape, searched, spared.shape, deleted, also_shape, kinds_key)
     found = _statements.get(key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also, unseen, spared), compiled))
+        found = _keep(key, (_where(record, shape, compiled, searching, deleted, condition, unseen, spared), compiled))
     where, compiled = found
     parameters: dict[str, Any] = {**scope.parameters(reach), **spared.parameters()}
     if compiled is not None:
         parameters |= compiled.parameters(tree, call.connection)
     if searching:
         parameters |= record.search_parameters(call, words, unseen)
+    if narrowing is not None:
+        parameters |= narrowing.values
     return key, where, parameters
 
 

@@ -124,7 +124,7 @@ def rows_of(
     shown = (*record.list_fields, *besides) if besides else ()
     fields = ",".join(name for name in shown if view is None or not view.is_gone(name))
     request = ListRequest(page_size=size, order_by=order_by, fields=fields, count="capped")
-    page = listing.page(call, record, request, also=condition, bound={ABOUT.key: record_id, **(bound or {})})
+    page = listing.page(call, record, request, also=_narrowing(condition, record_id, bound))
     return Shown(page.messages, page.total, page.total_capped, figures)
 
 
@@ -142,9 +142,12 @@ def groups_of(
     refuse_blind(call, record, condition)
     if name in visibility.blind(call, record):
         return ()
-    return listing.group(
-        call, record, name, "", sums=sums, also=condition, bound={ABOUT.key: record_id, **(bound or {})}
-    )
+    return listing.group(call, record, name, "", sums=sums, also=_narrowing(condition, record_id, bound))
+
+
+def _narrowing(condition: ColumnElement[bool], record_id: str, bound: Mapping[str, Any] | None) -> listing.Narrowing:
+    """A condition that is a constant of a module tells its own shape."""
+    return listing.Narrowing(condition, condition, {ABOUT.key: record_id, **(bound or {})})
 
 
 def refuse_blind(call: Call, record: Record, condition: ColumnElement[bool]) -> None:

@@ -148,7 +148,7 @@ class Customers(Record):
         """What it is compared by is kept beside it; what is computed of it looks at its purchasing power."""
         keeping.written(call, row, before)
         ownership.moved(call, row, before)
-        if row["purchasing_power"] != (before or {}).get("purchasing_power"):
+        if row["purchasing_power"] != (before or {}).get("purchasing_power") or _watched(call, row, before):
             standing_marks.mark(call.connection, [row["id"]])
 
     def may_delete(self, call: Call, row: Row) -> None:
@@ -175,6 +175,14 @@ class Customers(Record):
 
 
 CUSTOMERS = Customers()
+
+
+def _watched(call: Call, row: Row, before: Row | None) -> bool:
+    """Whether a value model looks at what changed; a new customer waits for nothing: it has not traded yet."""
+    from customer.value.models import looked_at_changed
+
+    return before is not None and looked_at_changed(call, row, before)
+
 
 _CONTACT_TEXTS = sql.prepare(
     select(contact.c.search_text).where(

@@ -23,8 +23,9 @@ SEEN = ("behaviour", "registered_company")
 """What is known of customers from outside: what they did, what the company register says."""
 TAGGING = ("behaviour_tag_rule",)
 TRADE, CHURN = "trade_entry", "churn_case"
-STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
+STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule", "value_model")
 """What is made of customers by rule."""
+PYRAMID, SEGMENT = "pyramid", "segment"
 EVENTS = ("customer_event", "customer_event_participant")
 PROMPTED = ("care_item", "alert")
 """What the suite makes of customers by itself: to be done for somebody, to be seen to."""
@@ -112,6 +113,7 @@ ROLES = (
         _may((*WORK, "export", "print"), CHURN),
         _may((*WORK, "delete"), *CARE_FRAME, "alert_rule"),
         _may(("read", "update", "export", "print"), *PROMPTED),
+        _may((*WORK, "delete"), PYRAMID, SEGMENT),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
@@ -127,6 +129,8 @@ ROLES = (
         _may(("read", "create", "delete"), "duplicate_dismissal"),
         _may((*WORK, "print"), TRADE, CHURN),
         _may(("read", "update"), *PROMPTED),
+        _may(READ, PYRAMID),
+        _may((*WORK, "delete"), SEGMENT),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
@@ -142,6 +146,7 @@ ROLES = (
         _may(WORK, TRADE, CHURN),
         _may(("read", "update"), *PROMPTED),
         _may(("delete",), *PARTS),
+        _may((*WORK, "delete"), SEGMENT),
         _may(READ, *SEEN),
         _may(READ, "report", "pool"),
     ),
@@ -151,7 +156,8 @@ ROLES = (
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
         _may(READ, *CUSTOMERS, *ACTIVITIES, *SALES, *SEEN, "report"),
         _may(READ, TRADE, CHURN),
-        _may((*WORK, "delete"), *TAGGING),
+        _may((*WORK, "delete"), *TAGGING, SEGMENT),
+        _may(READ, PYRAMID),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may(("create", "update", "assign"), "customer_event"),
         _may(("create", "update", "delete"), "relationship", "customer_event_participant", "occasion", "care_plan"),
@@ -171,7 +177,7 @@ ROLES = (
         "客服",
         "处理服务请求、投诉与回访",
         _may(READ, *CUSTOMERS, *ACTIVITIES, *PROMPTED, "behaviour"),
-        _may(READ, TRADE, CHURN),
+        _may(READ, TRADE, CHURN, SEGMENT),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -188,7 +194,7 @@ ROLES = (
         "回款、发票、费用与佣金",
         _may(READ, *CUSTOMERS, *EVENTS, *SALES),
         _may((*WORK, "import"), TRADE),
-        _may(READ, CHURN),
+        _may(READ, CHURN, PYRAMID),
         _may(("read", "export", "print"), "report"),
         scope="all",
         fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
