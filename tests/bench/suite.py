@@ -21,7 +21,10 @@ from processes import Process, below
 
 SERVICES = ("identity", "customer", "sales", "service-desk", "workspace", "reporting")
 PASSWORD = f"Bench-{secrets.token_urlsafe(9)}-1"
-RESOURCES = ("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline", "behaviour")
+RESOURCES = (
+    *("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline", "behaviour"),
+    *("relationship", "visit", "customer_event", "service_request", "task"),
+)
 
 
 class Suite:
@@ -111,6 +114,7 @@ class Suite:
             "group": "operator",
             "rights": [f"{resource}.*" for resource in RESOURCES],
             "scopes": [{"resource": "*", "scope": "all"}],
+            "policy": {"exportRows": 1_000_000},
         }
         role_id = self.call("POST", "/v1/roles", role, admin)["id"]
         department_id = self.call("GET", "/v1/departments", token=admin)["departments"][0]["id"]

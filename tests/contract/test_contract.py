@@ -11,7 +11,7 @@ from crm import rule_pb2
 from crm_kit import audit
 from gateway import create_app
 from gateway.comments import comments
-from gateway.contract import address, methods, operations, records
+from gateway.contract import SERVICES, address, methods, operations, records
 from gateway.openapi import build
 from gateway.settings import Settings
 from identity import rights
@@ -37,7 +37,14 @@ NOT_RECORDS = {
     "report",  # numbers over everything in scope
     "{record_type}",  # any of them
 }
-ANNOUNCED_PARTS = {"custom_field", "dictionary_entry", "number_format", "team_member", "job"}  # of every record type
+ANNOUNCED_PARTS = {
+    "custom_field",
+    "dictionary_entry",
+    "number_format",
+    "pool_share",
+    "team_member",
+    "job",
+}  # of records
 OWN_ROUTES = {
     "/",
     "/docs",
@@ -121,6 +128,23 @@ def test_every_right_looked_at_besides_is_one_that_can_be_given(method):
         resource, _, action = right.partition(".")
         assert action in ACTIONS
         assert right in rights.every() or resource == "{record_type}"
+
+
+@names([method for method in RPCS if rule(method).parts])
+def test_every_part_of_an_answer_has_a_service_labels_and_an_address_of_the_contract(method, measured):
+    parts = rule(method).parts
+    known = {path for verb, path in routes() if verb == "GET"}
+
+    assert len({part.code for part in parts}) == len(parts)
+    for part in parts:
+        assert part.service in SERVICES.values()
+        assert re.search("[\u4e00-\u9fff]", part.zh)
+        assert part.en
+        assert not part.right or part.right in rights.every()
+        path, _, query = part.address.partition("?")
+        assert any(re.fullmatch(re.sub(r"\\{\w+\\}", r"\\{id\\}", re.escape(one)), path) for one in known), path
+        assert not query or query.startswith("filter=")
+    measured(f"{len(parts)} parts of {len({part.service for part in parts})} services")
 
 
 @names([method for method in RPCS if rule(method).announces])

@@ -14,6 +14,8 @@ from security.run import Run
 from security.services import Outcome
 from security.writing import unusable
 
+from crm_kit import jobs
+
 MANY = 8
 VERBS = {"customer": ("update", "assign", "delete"), "contact": ("update", "delete")}
 """What is possible on many at once."""
@@ -94,11 +96,8 @@ def _strangers(run: Run, who: Person, kind: Kind, act_id: str) -> None:
 
     What a job has made is for who started it alone.
     """
-    run.services.servers["customer"].sql(
-        "INSERT INTO job_file (job_id, name, part, content_type, content) VALUES (:id, :name, 0, 'text/csv', 'x')",
-        id=act_id,
-        name=FILE,
-    )
+    with run.services.servers["customer"].service.writer.begin() as connection:
+        jobs.save_file(connection, act_id, FILE, "text/csv", b"x")
     chance, oracle, configure = run.world.chance, run.world.oracle, f"{kind.type}.configure"
     able = [p for p in run.world.people if oracle.may(p, configure).yes]
     for one in (chance.choice([who, run.world.somebody()]), chance.choice(able)):

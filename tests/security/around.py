@@ -17,7 +17,8 @@ CUSTOMER = KINDS["customer"]
 
 def by_right(run: Run, who: Person, right: str, customer: Record) -> Answer:
     """Whether something about a customer is told to whom a right on customers reaches it."""
-    answer = run.world.oracle.may_read(who, right, customer)
+    part = Record(right.partition(".")[0], "", parent=customer)  # a pool may hide it
+    answer = run.world.oracle.may_read(who, right, part)
     return Answer(NOT_THERE, "the customer is deleted") if answer.yes and customer.deleted else answer
 
 

@@ -34,6 +34,9 @@ TEAM_READS = frozenset({"read", "export", "print"})
 SCOPE_ALONE = frozenset({"delete", "assign"})
 """What no team gives: that is for those in whose scope the record lies. A member who may write may do the rest."""
 
+POOL_GIVES = frozenset({"read", "export", "print"})
+"""What membership in a public pool gives, if a role gives the right: to look."""
+
 ALLOWED, NO_RIGHT, NOT_THERE = "OK", "PERMISSION_DENIED", "NOT_FOUND"
 
 
@@ -185,8 +188,19 @@ class Oracle:
                 return Answer(ALLOWED, f"{person.name} is in the team of the {record.top.type} ({member.access})")
         return None
 
+    def _in_pool(self, person: Person, action: str, record: Record) -> Answer | None:
+        """Whether a person looks at a record as a member of the pool in which it lies. A part may be hidden there."""
+        pool = record.top.pool
+        if pool is None or action not in POOL_GIVES or (record.parent is not None and record.type in pool.hidden):
+            return None
+        line = self._line(person.department) if person.department in self.departments else []
+        codes = {role.code for role in person.roles}
+        if person.id in pool.people or pool.departments & {*line} or pool.roles & codes:
+            return Answer(ALLOWED, f"{person.name} is a member of the pool in which the {record.top.type} lies")
+        return None
+
     def reaches(self, person: Person, right: str, record: Record) -> Answer:
-        """Whether a right that a person has holds on a record: by a scope, or by the record's team.
+        """Whether a right that a person has holds on a record: by a scope, the record's team or its pool.
 
         Of a tie each end is reached in its own way.
         """
@@ -194,8 +208,10 @@ class Oracle:
             return Answer(NOT_THERE, f"what the {record.type} belongs to is deleted")
         if record.ends:
             return _all(self.reaches(person, right, end) for end in record.ends)
-        answer = self.in_scope(person, right, record)
-        return answer if answer.yes else self._in_team(person, right.partition(".")[2], record) or answer
+        answer, action = self.in_scope(person, right, record), right.partition(".")[2]
+        if answer.yes:
+            return answer
+        return self._in_team(person, action, record) or self._in_pool(person, action, record) or answer
 
     def may_read(self, person: Person, right: str, record: Record) -> Answer:
         """Whether a person may read by a right: right, then scope, then team. What is out of reach is not there."""
@@ -211,12 +227,16 @@ class Oracle:
 
     def _beyond_team(self, person: Person, right: str, record: Record) -> Answer | None:
         action = right.partition(".")[2]
-        if self.may(person, f"{record.type}.read").yes and self._by_team(person, record):
+        if not self.may(person, f"{record.type}.read").yes:
+            return None
+        if self._by_team(person, record):
             return Answer(NO_RIGHT, f"{person.name} sees it through the team of the {record.top.type}: no {action}")
+        if all(self._in_pool(person, "read", end) for end in record.ends or (record,)):
+            return Answer(NO_RIGHT, f"{person.name} sees the {record.top.type} as a member of its pool: no {action}")
         return None
 
     def _by_team(self, person: Person, record: Record) -> bool:
-        """Whether a team shows a person the record; of a tie, whether without teams it would not be seen."""
+        """Whether a team shows a person the record; of a tie, whether by scopes alone it would not be seen."""
         if not record.ends:
             return self._in_team(person, "read", record) is not None
         if all(self._in_team(person, "read", end) for end in record.ends):
@@ -243,7 +263,17 @@ class Oracle:
         if not answer.yes:
             return answer
         answer = self.in_scope(person, right, customer, "customer_brief")
-        return answer if answer.yes else self._in_team(person, "read", customer) or answer
+        known = self._in_team(person, "read", customer) or self._in_pool(person, "read", customer)
+        return answer if answer.yes else known or answer
+
+    def points_at(self, person: Person, customer: Record) -> Answer:
+        """Whether another service's record may point at a customer that a person reads: not if only a pool shows it."""
+        answer = self.sees(person, customer)
+        if not answer.yes:
+            return answer
+        right = "customer.read"
+        alone = self.in_scope(person, right, customer)
+        return alone if alone.yes else self._in_team(person, "read", customer) or alone
 
     def may_give(self, person: Person, right: str, record_type: str, to: str | None, department: str | None) -> Answer:
         """Whether a person with the right to assign may give a record of this type to somebody, or a department."""

@@ -60,7 +60,11 @@ def _chosen(run: Run, kind: Kind) -> tuple[Record, dict[str, Record]] | None:
 
 def _may_point(run: Run, who: Person, kind: Kind, target: Record, others: list[Record]) -> Answer:
     oracle, right = run.world.oracle, f"{kind.type}.create"
-    answer = oracle.part_below(who, right, target) if kind.parent else oracle.sees(who, target)
+    if kind.parent:
+        answer = oracle.part_below(who, right, target)
+    else:
+        points = oracle.sees if kind.service == "customer" else oracle.points_at
+        answer = points(who, target)
     if target.deleted or (not answer.yes and not kind.parent):
         answer = Answer(REFUSED, answer.why)
     if not answer.yes:

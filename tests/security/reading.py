@@ -7,10 +7,15 @@ from typing import Any
 
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, Answer
+from security.oracle import ALLOWED, NOT_THERE, Answer
 from security.run import Run
+from security.services import HTTP
+
+from crm.customer.v1.contacts_pb2 import Contact
+from crm.sales.v1.opportunities_pb2 import Opportunity
 
 CAP = 1000
+KINDS_BY_MESSAGE = {kind.DESCRIPTOR.full_name: kind for kind in (Contact, Opportunity)}
 
 
 def read(run: Run) -> None:
@@ -152,6 +157,41 @@ def actions(run: Run) -> None:
         run.findings[-1].lines.append(f"because   {oracle.may_do(who, right_of(verb, kind), record).why}")
 
 
+def overview(run: Run) -> None:
+    """The overview is for whom the customer is, in full or in brief. Its parts hold what the lists hold: what the
+    services say of one customer, each for itself."""
+    who, customer = run.world.somebody(), run.world.something("customer")
+    oracle = run.world.oracle
+    outcome = run.services.ask(who, "GetOverview", HTTP, id=customer.id)
+    full, brief = oracle.sees(who, customer), oracle.brief(who, customer)
+    expected = full if full.yes or customer.deleted or not brief.yes else brief
+    if not expected.yes and oracle.may(who, "customer_brief.read").yes:
+        expected = Answer(NOT_THERE, f"neither in full nor in brief: {brief.why}")
+    if not run.answer("overview", who, customer, expected, outcome, "GetOverview"):
+        return
+    parts = {part.code: part for part in outcome.answer.parts}
+    contacts = [r for r in run.sees(who, "contact") if r.parent is customer] if full.yes else []
+    _part(run, who, parts["contacts"], contacts, full.yes and oracle.may(who, "contact.read").yes)
+    listed = run.may_compare(who, KINDS["opportunity"], "customer_id", "state").yes
+    for code, states in (("open_opportunities", _OPEN), ("won_opportunities", ("won",))):
+        seen = [r for r in run.sees(who, "opportunity") if r.values.get("customer_id") == customer.id]
+        _part(run, who, parts[code], [r for r in seen if r.state in states], listed)
+
+
+_OPEN = ("unassigned", "assigned", "developing")
+
+
+def _part(run: Run, who: Person, part: Any, expected: list[Record], shown: bool) -> None:
+    """A part is told or not, counts what is seen, and its rows are of that."""
+    asked = f"part {part.code} of GetOverview"
+    if not run.equal("overview", who, "shown" if shown else "no_right", part.state, asked):
+        return
+    run.equal("overview", who, len(expected) if shown else 0, part.total, asked)
+    found = [KINDS_BY_MESSAGE[row.TypeName()].FromString(row.value).id for row in part.rows]
+    among = [r for r in expected if r.id in found] if len(expected) > len(found) else expected
+    run.same("overview", who, among if shown else [], found, asked)
+
+
 def explained(run: Run) -> None:
     """Why somebody may or may not: what is explained is what is so."""
     chance, oracle = run.world.chance, run.world.oracle
@@ -184,5 +224,6 @@ SURFACES: tuple[Callable[[Run], None], ...] = (
     briefs,
     history,
     actions,
+    overview,
     explained,
 )

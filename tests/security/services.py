@@ -17,12 +17,12 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.rpc import error_details_pb2, status_pb2
-from security.facts import Person
+from security.facts import Person, Pool
 from security.kinds import SERVICES
 from werkzeug.test import Client as Http
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import ids, team
+from crm_kit import ids, pool, team
 from crm_kit.field_names import camel
 from crm_kit.kept import Kept
 from crm_kit.service import Service
@@ -67,12 +67,15 @@ class Services:
         self._tokens: dict[str, str] = {}
         self._told = dict.fromkeys(servers, 0)
         self._untold = False
-        self._heard = {n: {*s.service.handlers, *team.HANDLERS} for n, s in servers.items()}
+        self.pools: dict[str, Pool] = {}
+        """Public pools by id, as they were set up."""
+        self._heard = {n: {*s.service.handlers, *team.HANDLERS, *pool.HANDLERS} for n, s in servers.items()}
 
     def reset(self) -> None:
         """Empty every database."""
         for server in self.servers.values():
             server.reset()
+        self.pools.clear()
         self._told = dict.fromkeys(self.servers, 0)
 
     def forget(self) -> None:

@@ -41,7 +41,8 @@ AREAS: list[tuple[ModuleType, int]] = [
 ]
 """What is asked about, and how often beside the others."""
 EXPECTED = {
-    *("read", "list", "recycle bin", "search", "count", "briefs", "changes", "actions", "timeline", "explain"),
+    *("read", "list", "recycle bin", "search", "count", "briefs", "changes", "actions"),
+    *("timeline", "overview", "explain"),
     *("groups", "sums", "report", "event", "picker", "import"),
     *("field", "field given", "field in changes", "reveal", "export", "print"),
     *(f"verb {v}" for v in ("update", "assign", "delete", "restore", "win", "lose", "reopen", "archive", "handle")),
@@ -123,6 +124,13 @@ class ForgetsTeams(Oracle):
         return None
 
 
+class ForgetsPools(Oracle):
+    """Forgets that pools exist."""
+
+    def _in_pool(self, person: Person, action: str, record: Record) -> None:
+        return None
+
+
 class EveryField(Oracle):
     """Forgets the rules of fields."""
 
@@ -147,7 +155,9 @@ class NobodyIsNamed(Oracle):
 
 
 @pytest.mark.figure("R40")
-@pytest.mark.parametrize("wrong", [NoDenials, NobodyBelow, ForgetsTeams, EveryField, OneEndIsEnough, NobodyIsNamed])
+@pytest.mark.parametrize(
+    "wrong", [NoDenials, NobodyBelow, ForgetsTeams, ForgetsPools, EveryField, OneEndIsEnough, NobodyIsNamed]
+)
 def test_an_oracle_that_forgets_a_rule_is_contradicted(services: Services, wrong: type[Oracle]) -> None:
     made = world.make(7)
     company.move_in(services, made, 0.2)

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from security.facts import FieldRule, Grant, Member, Person, Record, Role, Scope
+from security.facts import FieldRule, Grant, Member, Person, Pool, Record, Role, Scope
 from security.kinds import ACTIONS, KINDS, RESOURCES
 from security.oracle import OPENNESS, Oracle
 
@@ -157,6 +157,14 @@ def team(world: World) -> tuple[Member, ...]:
         Member(p.id, chance.choice(["read", "write"]), chance.choice([None, now + FAR, now - FAR]))
         for p in chance.sample(world.people, chance.randrange(1, 4))
     )
+
+
+def pool(world: World, hidden: frozenset[str]) -> Pool:
+    """A public pool without an id yet: a few people, a department, a role."""
+    chance = world.chance
+    people = frozenset(p.id for p in chance.sample(world.people, 5))
+    codes = frozenset({chance.choice(world.roles).code})
+    return Pool("", people, frozenset({chance.choice(list(world.departments))}), codes, hidden)
 
 
 def place(world: World) -> tuple[str | None, str | None]:

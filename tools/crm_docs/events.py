@@ -10,9 +10,10 @@ PARTS = {
     "dictionary_entry": "DictionaryEntry",
     "job": "Job",
     "number_format": "NumberFormat",
+    "pool_share": "PoolShare",
     "team_member": "TeamMember",
 }
-"""Parts of every record type: announced by the service that owns the record type."""
+"""Parts of record types: announced by the service that owns the record type."""
 
 HEAD = """# Events
 

@@ -120,7 +120,13 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
         "x-announces": list(operation.rule.announces),
         "x-service": _who_answers(operation),
     }
-    if operation.body:
+    if parts := operation.rule.parts:
+        names = ("code", "zh", "en", "service", "right", "address")
+        said["x-parts"] = [{name: getattr(part, name) for name in names} for part in parts]
+    if operation.takes_file:
+        whole = {"schema": {"type": "string", "format": "binary"}}
+        said["requestBody"] = {"required": True, "content": {"*/*": whole}, "description": "The file as it is."}
+    elif operation.body:
         schema = _body(operation, schemas)
         required = "required" in schemas.components.get(schema.get("$ref", "").rpartition("/")[2], {})
         said["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
@@ -132,6 +138,8 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
 
 
 def _who_answers(operation: Operation) -> str:
+    if operation.rule.parts:
+        return ", ".join(sorted({part.service for part in operation.rule.parts}))
     if operation.everywhere:
         return "every service with records"
     return operation.service or "the owner of the record type"

@@ -13,7 +13,7 @@ from gateway.auth import Guard
 from gateway.call import Call, Reply
 from gateway.channels import Backends
 from gateway.contract import PARAMETER, Operation, operations, records
-from gateway.everywhere import everywhere
+from gateway.everywhere import Askers, everywhere
 from gateway.limits import Rate
 from gateway.reading import reader
 from gateway.settings import Settings
@@ -40,9 +40,11 @@ def rule(operation: Operation) -> str:
 def view(operation: Operation, settings: Settings, guard: Guard, backends: Backends, rate: Rate) -> View:
     """The function that answers the operation's route."""
     read, write = reader(operation, settings), writer(operation)
-    ask = _asker(operation, backends)
+    ask = _asker(operation, settings, backends)
     public, getting = operation.rule.WhichOneof("who") == "public", operation.verb == "GET"
     longest = settings.bulk_timeout if operation.bulk else settings.timeout
+    if operation.rule.parts:
+        longest = min(longest, settings.parts_timeout)
     has_etag = "etag" in operation.response.DESCRIPTOR.fields_by_name
     made_at = location(operation)
 
@@ -110,10 +112,11 @@ def _metadata(call: Call, authorization: str, getting: bool) -> list[tuple[str, 
     return pairs
 
 
-def _asker(operation: Operation, backends: Backends) -> Callable[[Any, float, Any], Any]:
+def _asker(operation: Operation, settings: Settings, backends: Backends) -> Callable[[Any, float, Any], Any]:
     """The RPC as a function of (request, timeout, metadata); its channel is made at the first call."""
     stubs: dict[str, Any] = {}
-    repeatable = operation.verb == "GET"
+    parts = operation.rule.parts
+    repeatable = operation.verb == "GET" and not parts  # the parts that there are do not wait for a service to be back
     owners = {kind: service for kind, (service, _) in records().items()}
 
     def one(service: str, request: Any, timeout: float, metadata: Any) -> Any:
@@ -129,7 +132,10 @@ def _asker(operation: Operation, backends: Backends) -> Callable[[Any, float, An
             raise errors.NotFound
         return one(service, request, timeout, metadata)
 
-    return everywhere(operation, sorted(set(owners.values())), one) if operation.everywhere else ask
+    if not operation.everywhere:
+        return ask
+    services = sorted({part.service for part in parts} or set(owners.values()))
+    return everywhere(operation, services, one, Askers(settings.threads * (len(services) - 1)))
 
 
 def location(operation: Operation) -> str:

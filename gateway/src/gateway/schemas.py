@@ -20,6 +20,11 @@ WELL_KNOWN: dict[str, Schema] = {
     "google.protobuf.Value": {},
     "google.protobuf.ListValue": {"type": "array"},
     "google.protobuf.FieldMask": {"type": "string"},
+    "google.protobuf.Any": {
+        "type": "object",
+        "required": ["@type"],
+        "properties": {"@type": {"type": "string", "description": "The message, `type.googleapis.com/crm.….v1.…`."}},
+    },
 }
 WHOLE: dict[int, Schema] = {
     F.TYPE_INT32: {"type": "integer", "format": "int32"},

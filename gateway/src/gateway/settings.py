@@ -21,8 +21,12 @@ class Settings:
     services: Mapping[str, str] = field(default_factory=lambda: dict(SERVICES))
     body_limit: int = MIB
     bulk_body_limit: int = 8 * MIB
+    upload_limit: int = 30 * MIB
+    """Bytes of a file that is sent as it is; a service takes 32 MiB in one message."""
     timeout: float = 10.0
     bulk_timeout: float = 60.0
+    parts_timeout: float = 3.0
+    """Seconds for an answer of several services that goes without the parts of those that take longer."""
     patience: float = 5.0
     """Seconds that a read waits for a service that is starting again."""
     public_rate: float = 20.0
@@ -49,8 +53,10 @@ class Settings:
             },
             body_limit=int(_number("BODY_LIMIT", default.body_limit)),
             bulk_body_limit=int(_number("BULK_BODY_LIMIT", default.bulk_body_limit)),
+            upload_limit=int(_number("UPLOAD_LIMIT", default.upload_limit)),
             timeout=_number("RPC_TIMEOUT", default.timeout),
             bulk_timeout=_number("BULK_RPC_TIMEOUT", default.bulk_timeout),
+            parts_timeout=_number("PARTS_TIMEOUT", default.parts_timeout),
             patience=_number("PATIENCE", default.patience),
             public_rate=_number("PUBLIC_RATE", default.public_rate),
             public_burst=int(_number("PUBLIC_BURST", default.public_burst)),

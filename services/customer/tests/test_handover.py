@@ -67,7 +67,7 @@ def test_everything_moves_and_nothing_else_of_it_changes(
     assert after[other.id] == before[other.id]
     for one in made:
         changed = {n for n in after[one.id] if after[one.id][n] != before[one.id][n]}
-        assert changed == {"owner_id", "version", "updater_id"}
+        assert changed == {"owner_id", "owner_time", "version", "updater_id"}
         assert after[one.id]["owner_id"] == taker.user_id
         assert after[one.id]["updater_id"] == DECIDER
     part = handing.part()
@@ -76,10 +76,10 @@ def test_everything_moves_and_nothing_else_of_it_changes(
     events = server.events("customer")[told:]
     assert {e.action for e in events} == {"handed_over"}
     assert all(e.bulk and e.actor_name == "总经理" for e in events)
-    assert [[c.field for c in e.changes] for e in events] == [["ownerId"]] * 10
+    assert [[c.field for c in e.changes] for e in events] == [["ownerId", "ownerTime"]] * 10
     last = boss.ListChanges(record_type="customer", id=made[1].id).changes[-1]
     assert (last.action, last.actor_name) == ("handed_over", "总经理")
-    assert [c.field for c in last.changes] == ["ownerId"]
+    assert [c.field for c in last.changes] == ["ownerId", "ownerTime"]
     measured("10 records moved in 3 batches")
 
 

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -33,8 +35,6 @@ def encoder(descriptor: Descriptor, whole: bool = False) -> Callable[[Any], Any]
     """
     if well_known := _WRITERS.get(descriptor.full_name):
         return well_known
-    if descriptor.full_name == "google.protobuf.Any":
-        raise TypeError("Any has no JSON form here: the contract should name the message")
     names = {field: field.json_name for field in descriptor.fields}
     whole = whole and not contract.record(descriptor).type
     empty = [(f.json_name, make) for f in descriptor.fields if whole and (make := _empty(f))]
@@ -112,6 +112,22 @@ def _write_list(value: ListValue) -> list[Any]:
     return [_write_value(item) for item in value.values]
 
 
+def _write_any(value: Any) -> dict[str, Any]:
+    """What is inside beside its `@type`; of a message that a newer release has, only that."""
+    encode = _inside(value.type_url)
+    return {"@type": value.type_url} if encode is None else {"@type": value.type_url, **encode(value.value)}
+
+
+@cache
+def _inside(type_url: str) -> Callable[[bytes], dict[str, Any]] | None:
+    try:
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(type_url.rpartition("/")[2])
+    except KeyError:
+        return None
+    parse, write = GetMessageClass(descriptor).FromString, encoder(descriptor, whole=True)
+    return lambda content: write(parse(content))
+
+
 def _write_mask(value: FieldMask) -> str:
     return ",".join(camel(path) for path in value.paths)
 
@@ -122,4 +138,5 @@ _WRITERS: dict[str, Callable[[Any], Any]] = {
     "google.protobuf.Value": _write_value,
     "google.protobuf.ListValue": _write_list,
     "google.protobuf.FieldMask": _write_mask,
+    "google.protobuf.Any": _write_any,
 }

@@ -31,6 +31,7 @@ from crm_kit import (
     logs,
     organisation,
     outbox,
+    pool,
     rotation,
     rpc,
     sealing,
@@ -55,6 +56,7 @@ KIT_METADATA = (
     organisation.metadata,
     idempotency.metadata,
     team.metadata,
+    pool.metadata,
     sealing.metadata,
     rotation.metadata,
     jobs_metadata,
@@ -62,7 +64,7 @@ KIT_METADATA = (
 )
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
-MAX_MESSAGE = 16 * 1024 * 1024
+MAX_MESSAGE = 32 * 1024 * 1024
 ROTATING = 5.0
 """Seconds between looks whether keys were changed and values wait to be sealed again."""
 GRACE = 10.0
@@ -118,13 +120,13 @@ class Service:
 
     def inbox(self) -> Inbox | None:
         """The reader of the other services' events; None if there is nothing to listen to."""
-        copied = {**(organisation.HANDLERS if self.copies_organisation else {}), **team.HANDLERS}
+        copied = {**(organisation.HANDLERS if self.copies_organisation else {}), **team.HANDLERS, **pool.HANDLERS}
         kept = {name: self._forgetting(h) for name, h in copied.items()}
         handlers = merged(kept, self.handlers)
         return Inbox(self.writer, STREAM, handlers, self.every) if handlers or self.every else None
 
     def _forgetting(self, handler: Handler) -> Handler:
-        """An event of the organisation or of a team ends what this process kept of it."""
+        """An event of the organisation, of a team or of a pool ends what this process kept of it."""
 
         def apply(connection: Any, events: Any) -> None:
             handler(connection, events)

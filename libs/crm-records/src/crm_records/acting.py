@@ -26,6 +26,13 @@ def call_of(connection: Connection, service: str, event: Event) -> Call:
     return call
 
 
+def as_suite(call: Call) -> Call:
+    """A call in the same transaction with the suite's own rights, under the caller's name. Its events are its own."""
+    system = Organisation(call.connection.engine).system()
+    access = replace(system, user_id=call.caller.user_id, name=call.caller.name)
+    return Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
+
+
 def is_elsewhere(error: Exception) -> bool:
     """Whether nothing is wrong with what was to be done: the database is away, or somebody else holds a row."""
     cause = error.orig if isinstance(error, DBAPIError) else error

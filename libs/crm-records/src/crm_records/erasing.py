@@ -26,6 +26,7 @@ from crm_records import acting, changes, erasing_events, exporting, images, pers
 from crm_records import fields as kinds
 from crm_records.changes import HIDDEN, change_log
 from crm_records.handover_tables import item
+from crm_records.imports import forgetting
 from crm_records.personal import ERASED, OWN, Found
 from crm_records.record import Record, Registry, Row
 
@@ -121,6 +122,7 @@ def _erase(
         part.log_entries += entries
         if acts:
             images.forget(call, [row["id"] for row in one.rows])
+            forgetting.forget(call, [row["id"] for row in one.rows])
         if acts and one.record.title_field in one.record.personal:
             _empty_reports(call, one)
         if acts and one.relation == OWN:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from crm.records.v1 import access_pb2 as pb
-from crm_kit import errors, team
+from crm_kit import errors, pool, team
 from crm_kit.access import Access, Reach, holds
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
@@ -28,7 +28,7 @@ ACTIONS = ("read", "update", "delete", "approve", "assign", "export", "print", "
 """What is done with one record."""
 
 
-REACHING = ("owner", "scope", "creator", "named", "team")
+REACHING = ("owner", "scope", "creator", "named", "team", "pool")
 """Kinds of links of which one is enough to reach a record."""
 
 
@@ -110,6 +110,9 @@ class Chain:
             links = [*self._of_scopes(top), *self._of_others(top), *self._of_named()]
             if "owner_id" in record.fields:
                 links.append(self._of_team(top["id"]))
+                pooled = record.pooled
+                if pooled and top[pooled]:
+                    links.append(self._of_pool(top[pooled]))
             yield from links
             if not any(s.held for s in links if s.kind in REACHING) and self._reaches(self._reach()):
                 # Where a record has two ends, one link may reach the one and another the other.
@@ -211,6 +214,15 @@ class Chain:
         if top_id in records and self._reaches(Reach(record_ids=records)):
             return self._step("team", True, f"why_team_{access}", end=self._moment(end))
         return self._step("team", False, "why_team_short", access=MEMBERS[access])
+
+    def _of_pool(self, pool_id: str) -> pb.AccessStep:
+        """How the pool in which the record lies leads to it: to its members, to look, as far as it hides nothing."""
+        c = pool.pool_share.c
+        name = self.call.connection.scalar(select(c.name).where(c.id == pool_id)) or "?"
+        held = reaching.in_pool(self.call, self.record, self.record_id, self._reach())
+        member = pool_id in self.person.pools(self.record.top.team_of).ids
+        key = "why_pool" if held else "why_pool_short" if member else "why_no_pool"
+        return self._step("pool", held, key, id=pool_id, name=name, pool=name)
 
     def _top(self) -> Row:
         """The row whose owner decides: the record's own, or that of the record it is a part of."""

@@ -83,6 +83,15 @@ errors.texts(
             "The person belongs to its team ({access}), which does not give {right}",
         ),
         "why_no_team": ("不在相关团队中", "The person does not belong to its team"),
+        "why_pool": ("在公海“{pool}”中，此人是其成员", "It lies in the public pool {pool}, whose member the person is"),
+        "why_pool_short": (
+            "在公海“{pool}”中，此人是其成员，但成员身份不给予 {right}",
+            "It lies in the public pool {pool}, whose member the person is; that does not give {right}",
+        ),
+        "why_no_pool": (
+            "在公海“{pool}”中，此人不是其成员",
+            "It lies in the public pool {pool}; the person is no member",
+        ),
         "why_unscoped": (
             "这类记录不分数据范围：有权限者均可",
             "Records of this type have no scope: they are open to whoever holds the right",

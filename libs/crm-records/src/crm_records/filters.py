@@ -184,8 +184,13 @@ def refuse(tree: Any, unseen: Callable[[str], bool]) -> None:
             raise _no_field(test.field)
 
 
-def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str]) -> Compiled:
-    """The SQL condition of a tree on a record's table."""
+def names(tree: Any) -> set[str]:
+    """The fields that a tree compares, as they were written."""
+    return {test.field for test in _tests(tree)}
+
+
+def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str], prefix: str = "filter") -> Compiled:
+    """The SQL condition of a tree on a record's table. Two in one statement need prefixes, of letters, of their own."""
     readers: Readers = []
     count = iter(range(10_000))
 
@@ -193,7 +198,7 @@ def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str]) -> 
         if depth > DEPTH:
             raise errors.Invalid(key="bad_filter", what=("嵌套过深", "nested too deeply"))
         if isinstance(node, Comparison):
-            return _compile_test(record, node, f"filter_{next(count)}", custom_kinds, readers)
+            return _compile_test(record, node, f"{prefix}_{next(count)}", custom_kinds, readers)
         parts = [build(p, depth + 1) for p in node.parts]
         match node.kind:
             case "and":

@@ -5,7 +5,7 @@ Statements are compiled once for each combination of shapes and run with paramet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Numeric,
+    Table,
     and_,
     bindparam,
     cast,
@@ -28,7 +29,7 @@ from sqlalchemy.sql import visitors
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filters, paging, rows, search, sql, visibility
+from crm_records import custom_fields, filters, paging, pooling, rows, search, sql, visibility
 from crm_records import fields as kinds
 from crm_records.record import Record
 
@@ -38,6 +39,7 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 200
 GROUPS = 1000
 """Values of a field that are counted at most."""
 
+_NOTHING = cast(null(), Numeric)
 _statements: dict[Any, Any] = {}
 
 
@@ -49,6 +51,19 @@ class Page:
     next_page_token: str
     total: int | None
     total_capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """A condition that comes beside a filter. Its statement is kept by `shape`, which must tell all of it but the
+    values of its open parameters; no other parameter of a list may have their names."""
+
+    condition: ColumnElement[bool]
+    shape: Any
+    values: Mapping[str, Any]
+
+
+Also = ColumnElement[bool] | Narrowing | None
 
 
 def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
@@ -88,8 +103,9 @@ def read(call: Call, record: Record, record_id: str, names: Sequence[str], colum
     return message
 
 
-def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnElement[bool] | None = None) -> Page:
-    """One page of the records within the caller's scope. `also` narrows it further; it must be a constant."""
+def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = None) -> Page:
+    """One page of the records within the caller's scope. `also` narrows it further: a constant of a
+    module, or a `Narrowing`."""
     size = _page_size(request)
     if request.count not in ("", "none", "capped", "exact"):
         problem = errors.Problem(
@@ -106,7 +122,9 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
     query_hash = paging.hash_of(record, request)
     cursor = paging.read_token(request.page_token, query_hash, order, record) if request.page_token else None
     nulls = tuple(v is None for v in cursor) if cursor else None
-    where_key, where, parameters = _selection(call, record, request.filter, request.search, request.deleted, also)
+    where_key, where, parameters = _selection(
+        call, record, request.filter, request.search, request.deleted, also, [k.name for k in order if k.name != "id"]
+    )
 
     extra = tuple(k.name for k in order if k.name not in columns)
     list_key = (where_key, "page", columns, order, nulls)
@@ -139,8 +157,16 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
             finish(call, message)
     total, capped = None, False
     if request.count in ("capped", "exact"):
+        if not more and cursor is None:
+            return Page(messages, token, len(result), False)
         total, capped = _count(call, record, where_key, where, parameters, request.count)
     return Page(messages, token, total, capped)
+
+
+def count(call: Call, record: Record, also: Also) -> int:
+    """How many records there are within the caller's scope, narrowed as a page would be."""
+    key, where, parameters = _selection(call, record, "", "", False, also)
+    return _count(call, record, key, where, parameters, "exact")[0]
 
 
 def count_groups(call: Call, record: Record, name: str, filter_text: str, words: str) -> list[tuple[Any, int]]:
@@ -149,28 +175,41 @@ def count_groups(call: Call, record: Record, name: str, filter_text: str, words:
 
 
 def group(
-    call: Call, record: Record, name: str, filter_text: str, words: str = "", sums: Sequence[ColumnElement[Any]] = ()
+    call: Call,
+    record: Record,
+    name: str,
+    filter_text: str,
+    words: str = "",
+    sums: Sequence[ColumnElement[Any]] = (),
+    *,
+    also: Also = None,
 ) -> Sequence[Sequence[Any]]:
     """For each value of a field: the value, how many records have it, and the sums; most frequent first.
 
-    `sums` must be constants; those of fields that the caller does not see in full are null.
+    `sums` must be constants; those of fields that the caller does not see in full are null. `also` is as for a
+    page: what it leaves is little, so it is counted each time.
     """
     blind = visibility.blind(call, record)
     if name in blind:
         raise errors.Invalid(errors.Problem("groupBy", "unknown_field", {"name": record.fields[name].json_name}))
-    sums = [s if blind.isdisjoint(_columns_in(s)) else cast(null(), Numeric) for s in sums] if blind else sums
-    where_key, where, parameters = _selection(call, record, filter_text, words, False, None)
+    sums = [s if blind.isdisjoint(columns_in(s, record.table)) else _NOTHING for s in sums] if blind else sums
+    compared = {name}.union(*(columns_in(s, record.table) for s in sums))
+    where_key, where, parameters = _selection(call, record, filter_text, words, False, also, compared)
     key = (where_key, "group", name, tuple(sums))
     statement = _statements.get(key)
     if statement is None:
         column = record.table.c[name]
         query = select(column, func.count(), *(func.sum(s) for s in sums)).where(where).group_by(column)
         statement = _keep(key, sql.prepare(query.order_by(func.count().desc(), column).limit(GROUPS)))
+    if also is not None:
+        return statement.run(call.connection, parameters).fetchall()
     return sql.unchanged(call.connection, statement, parameters)
 
 
-def _columns_in(expression: ColumnElement[Any]) -> set[str]:
-    return {part.name for part in visitors.iterate(expression) if isinstance(part, Column)}
+def columns_in(expression: ColumnElement[Any], table: Table) -> set[str]:
+    """The columns of a table that an expression is made of."""
+    parts = visitors.iterate(expression)
+    return {part.name for part in parts if isinstance(part, Column) and part.table is table}
 
 
 @lru_cache(maxsize=1000)
@@ -198,9 +237,18 @@ def columns_of(record: Record, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _selection(
-    call: Call, record: Record, filter_text: str, words: str, deleted: bool, also: ColumnElement[bool] | None
+    call: Call,
+    record: Record,
+    filter_text: str,
+    words: str,
+    deleted: bool,
+    also: Also,
+    compared: Collection[str] = (),
 ) -> tuple[Any, ColumnElement[bool], dict[str, Any]]:
-    """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind."""
+    """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind.
+
+    `compared` are fields that the result is sorted, counted or added up by.
+    """
     tree = filters.parse(filter_text) if filter_text.strip() else None
     custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
     searching = bool(search.normal(words))
@@ -210,21 +258,31 @@ def _selection(
     if view is not None and tree is not None:
         filters.refuse(tree, view.is_blind)
     unseen = visibility.unseen_in_search(call, record) if searching else {}
+    spared = pooling.NONE
+    if view is not None and view.pools:
+        named = [visibility.name_of(record, n) for n in filters.names(tree)] if tree is not None else []
+        spared = pooling.narrowing(record, view.pools, [*named, *compared], searching)
     reach = record.reach(call)
     shape = scope.shape(reach)
     tree_shape = filters.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
-    key = (record, shape, tree_shape, searching and (*unseen.items(),), deleted, str(also), kinds_key)
+    searched = searching and (*unseen.items(),)
+    narrowing = also if isinstance(also, Narrowing) else None
+    condition = also.condition if isinstance(also, Narrowing) else also
+    also_shape = narrowing.shape if narrowing is not None else also
+    key = (record, shape, tree_shape, searched, spared.shape, deleted, also_shape, kinds_key)
     found = _statements.get(key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also, unseen), compiled))
+        found = _keep(key, (_where(record, shape, compiled, searching, deleted, condition, unseen, spared), compiled))
     where, compiled = found
-    parameters: dict[str, Any] = scope.parameters(reach)
+    parameters: dict[str, Any] = {**scope.parameters(reach), **spared.parameters()}
     if compiled is not None:
         parameters |= compiled.parameters(tree, call.connection)
     if searching:
         parameters |= record.search_parameters(call, words, unseen)
+    if narrowing is not None:
+        parameters |= narrowing.values
     return key, where, parameters
 
 
@@ -236,6 +294,7 @@ def _where(
     deleted: bool,
     also: ColumnElement[bool] | None,
     unseen: Mapping[str, frozenset[str]],
+    spared: pooling.Narrowing,
 ) -> ColumnElement[bool]:
     table = record.table
     parts: list[ColumnElement[bool]] = [table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None)]
@@ -245,7 +304,9 @@ def _where(
     if compiled is not None:
         parts.append(compiled.condition)
     if searching:
-        parts.append(record.narrow_search(unseen) if unseen else record.search_condition())
+        found = record.narrow_search(unseen) if unseen else record.search_condition()
+        parts.append(spared.searched(record, found))
+    parts += spared.conditions(record)
     if also is not None:
         parts.append(also)
     return and_(true(), *parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ARRAY, any_, bindparam, select
@@ -18,6 +19,10 @@ errors.texts(
         "beyond_team": (
             "您是这条记录的相关团队成员，但您的团队权限不允许此操作",
             "You belong to the team of this record, but your place in it does not allow this",
+        ),
+        "in_pool": (
+            "这条记录在公海中，领取后才能操作",
+            "The record lies in a public pool; take it from there first",
         ),
         "beyond_scope": (
             "这条记录不在该权限的数据范围内：{right}",
@@ -57,12 +62,15 @@ def those(call: Call, record: Record, ids: Sequence[str], reach: Reach) -> set[s
 
 
 def refusal(call: Call, record: Record, record_id: str) -> errors.Refusal:
-    """Why a record cannot be written that was not found: who sees it through a team is told so, nobody else."""
+    """Why a record cannot be written that was not found: who sees it through a team or a pool is told so."""
     read = f"{record.type}.read"
-    if call.access.may(read):
-        reach = record.reach_of(call.access, read)
-        if reach.record_ids and _shown_by_team(call, record, record_id, reach):
-            return errors.Denied("beyond_team")
+    reach = record.reach_of(call.access, read) if call.access.may(read) else Reach()
+    if reach.all and reach.user_id:
+        reach = _as_member(call, record, read)
+    if reach.record_ids and _shown_by_team(call, record, record_id, reach):
+        return errors.Denied("beyond_team")
+    if in_pool(call, record, record_id, reach):
+        return errors.Denied("in_pool")
     return errors.NotFound()
 
 
@@ -70,7 +78,35 @@ def _shown_by_team(call: Call, record: Record, record_id: str, reach: Reach) -> 
     """Whether a reach shows a record by teams; of what ties two records a team may show the one, a scope the other."""
     if holds(call, record, record_id, Reach(record_ids=reach.record_ids, user_id="")):
         return True
-    return holds(call, record, record_id, reach) and not holds(call, record, record_id, reach.alone())
+    outside = _without_pools(reach)
+    return holds(call, record, record_id, outside) and not holds(call, record, record_id, outside.alone())
+
+
+def in_pool(call: Call, record: Record, record_id: str, reach: Reach) -> bool:
+    """Whether a reach gets to a record by the pool in which it lies; of what ties two records one may lie there."""
+    if not (reach.pool_ids or reach.opened_ids):
+        return False
+    none: frozenset[str] = frozenset()
+    alone = replace(reach, all=False, owner_ids=none, department_ids=none, record_ids=none, user_id="")
+    if holds(call, record, record_id, alone):
+        return True
+    return holds(call, record, record_id, reach) and not holds(call, record, record_id, _without_pools(reach))
+
+
+def _as_member(call: Call, record: Record, read: str) -> Reach:
+    """What teams and pools show to whoever sees everything: a member is told so all the same."""
+    access, record_type = call.access, record.top.team_of
+    found = Reach(
+        user_id=access.user_id,
+        record_ids=access.member_of(record_type, read),
+        pool_ids=access.pools(record_type).ids,
+    )
+    return access.below(found, record_type, record.type) if record.parent else found
+
+
+def _without_pools(reach: Reach) -> Reach:
+    none: frozenset[str] = frozenset()
+    return replace(reach, pool_ids=none, view_pool_ids=none, opened_ids=none)
 
 
 def why_not(call: Call, record: Record, record_id: str, right: str) -> str:

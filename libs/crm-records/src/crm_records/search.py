@@ -6,6 +6,7 @@ Chinese name often is. The pairs find candidates; the text itself, compared by L
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from sqlalchemy import ColumnElement, Table, Text, and_, any_, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 _SPACES = re.compile(r"\s+")
+_ALONE = re.compile("[\u3400-\u9fff]")
 _SEPARATORS = re.compile(r"[\s\-()+.]+")
 _HAN, _LATIN = r"[\u3400-\u9fff]", r"[a-z]"
 _MIXED = re.compile(f"{_HAN}{_LATIN}|{_LATIN}{_HAN}")
@@ -24,6 +26,8 @@ LONGEST = 60
 
 def normal(text: str) -> str:
     """Full width to half width, upper to lower case, one space between words."""
+    if text.isascii() and text.isalnum():  # most spellings are
+        return text.lower()
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
@@ -35,9 +39,13 @@ def digits(phone: str) -> str:
 def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
     """The text that is searched and its pairs, from the values of the searchable fields."""
     lines = list(dict.fromkeys(normal(t) for t in texts if t))
-    grams = {line[i : i + 2] for line in lines for i in range(len(line))}
-    grams |= {c for line in lines for c in line if _stands_alone(c)}
-    return "\n".join(lines), sorted(grams)
+    text = "\n".join(lines)
+    # Many spellings share most of their pairs: told apart first, made into texts then.
+    pairs = set(itertools.pairwise(text))
+    grams = {a + b for a, b in pairs if a != "\n" and b != "\n"}
+    grams.update(line[-1] for line in lines if line)
+    grams.update(_ALONE.findall(text))
+    return text, sorted(grams)
 
 
 def _stands_alone(character: str) -> bool:

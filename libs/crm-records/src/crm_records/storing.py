@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -64,7 +65,9 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
     by_columns: dict[tuple[str, ...], list[Row]] = {}
     for row in new:
         _make_searchable(call, record, row, None)
-        by_columns.setdefault(tuple(n for n, v in row.items() if v not in (None, [], {})), []).append(row)
+        by_columns.setdefault(
+            tuple(n for n, v in row.items() if v or (v is not None and v != [] and v != {})), []
+        ).append(row)
     for columns, group in by_columns.items():
         key = (record, "insert", columns)
         statement = _statements.get(key)
@@ -77,22 +80,37 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
 
 def store(call: Call, record: Record, before: Row, after: Row) -> None:
     """Write what differs; the version goes up by one."""
-    after["version"] = before["version"] + 1
-    after["update_time"] = datetime.now(UTC)
-    after["updater_id"] = call.caller.user_id or None
-    _make_searchable(call, record, after, before)
-    columns = tuple(n for n in after if after[n] != before[n])
-    key = (record, "update", columns)
-    statement = _statements.get(key)
-    if statement is None:
-        if len(_statements) > 4000:
-            _statements.clear()
-        values = {n: bindparam(f"new_{n}", type_=record.table.c[n].type) for n in columns}
-        where = record.table.c.id == bindparam("id", type_=record.table.c.id.type)
-        statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
-    parameters = {f"new_{n}": v for n, v in rows.driver(call.connection, record, after, columns).items()}
-    statement.run(call.connection, {"id": after["id"], **parameters})
-    images.keep(call, record, [(before, after)])
+    store_many(call, record, [(before, after)])
+
+
+def store_many(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]]) -> None:
+    """The same for several; those in which the same columns differ are written together."""
+    now, who = datetime.now(UTC), call.caller.user_id or None
+    by_columns: dict[tuple[str, ...], list[Row]] = {}
+    for before, after in pairs:
+        after["version"] = before["version"] + 1
+        after["update_time"] = now
+        after["updater_id"] = who
+        _make_searchable(call, record, after, before)
+        by_columns.setdefault(tuple(n for n in after if after[n] != before[n]), []).append(after)
+    for columns, group in by_columns.items():
+        key = (record, "update", columns)
+        statement = _statements.get(key)
+        if statement is None:
+            if len(_statements) > 4000:
+                _statements.clear()
+            values = {n: bindparam(f"new_{n}", type_=record.table.c[n].type) for n in columns}
+            where = record.table.c.id == bindparam("id", type_=record.table.c.id.type)
+            statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
+        parameters = [
+            {"id": after["id"], **{f"new_{n}": v for n, v in _driven(call, record, after, columns)}} for after in group
+        ]
+        statement.run_many(call.connection, parameters)
+    images.keep(call, record, pairs)
+
+
+def _driven(call: Call, record: Record, row: Row, columns: Sequence[str]) -> Iterable[tuple[str, Any]]:
+    return rows.driver(call.connection, record, row, columns).items()
 
 
 def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -> None:
@@ -100,7 +118,12 @@ def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -
     changed = before is None or any(row[n] != before[n] for n in record.search)
     if changed and "search_grams" in record.table.c:
         row["search_text"], row["search_grams"] = search.keys(record.search_texts(call, row, before))
-    encrypted = [n for n, f in record.stored.items() if f.encrypted]
+    encrypted = _encrypted(record)
     if encrypted and (before is None or any(row[n] != before[n] for n in encrypted)):
         keys = sealing.of(call.connection)
         row[blind.COLUMN] = blind.of(record.table).tokens(keys, call.connection, row)
+
+
+@cache
+def _encrypted(record: Record) -> list[str]:
+    return [n for n, f in record.stored.items() if f.encrypted]

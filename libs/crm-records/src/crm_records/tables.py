@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from crm_records import changes, custom_fields, dictionaries, handover_tables, images, numbers, selecting
+from crm_records.imports import tables as import_tables
 
 METADATA = (
     changes.metadata,
@@ -12,5 +13,6 @@ METADATA = (
     handover_tables.metadata,
     images.metadata,
     selecting.metadata,
+    import_tables.metadata,
 )
 VERSIONS = Path(__file__).parent / "migrations" / "versions"

@@ -14,9 +14,7 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from sqlalchemy import func, select
 
-from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, ids
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
@@ -39,6 +37,7 @@ from crm_records.storing import insert_rows as insert_rows
 from crm_records.storing import locked as locked
 from crm_records.storing import record_changed as record_changed
 from crm_records.storing import store as store
+from crm_records.storing import store_many as store_many
 
 _GIVEN = "fields given"
 
@@ -138,49 +137,6 @@ def write(
     return after
 
 
-def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
-    """Put a record into the recycle bin, unless others depend on it."""
-    after = bin_one(call, record, locked(call, record, request.id, request.etag, alone=True))
-    return pb.Deleted(id=after["id"], delete_time=after["delete_time"], etag=str(after["version"]))
-
-
-def bin_one(call: Call, record: Record, before: Row, action: str = "deleted") -> Row:
-    """Put a locked row into the recycle bin, unless others depend on it; the row after."""
-    record.may_delete(call, before)
-    found = []
-    for dependent in record.dependents:
-        table = dependent.column.table
-        some = select(func.count()).select_from(
-            select(table.c.id)
-            .where(dependent.column == before["id"], table.c.delete_time.is_(None))
-            .limit(100)
-            .subquery()
-        )
-        count = call.connection.scalar(some)
-        if count:
-            found.append((dependent.label, count))
-    if found:
-        what = tuple(", ".join(f"{label[i]} {count}" for label, count in found) for i in (0, 1))
-        raise errors.Conflict("depended_on", what=what)
-    after = {**before, "delete_time": datetime.now(UTC), "deleter_id": call.caller.user_id or None}
-    store(call, record, before, after)
-    record.written(call, after, before)
-    changes.tell(call, record, action, [(before, after)], after["delete_time"])
-    return after
-
-
-def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
-    """Take a record out of the recycle bin."""
-    before = locked(call, record, request.id, None, deleted=True)
-    after = {**before, "delete_time": None, "deleter_id": None}
-    references.check_alive(call, record, after)
-    check(call, record, after, before)
-    store(call, record, before, after)
-    record.written(call, after, before)
-    changes.tell(call, record, "restored", [(before, after)], after["update_time"])
-    return answer(call, record, after)
-
-
 def given(request: Message) -> Row:
     """What the request of a verb brings along besides id and etag, checked as its contract says."""
     described = _described(request.DESCRIPTOR)
@@ -218,14 +174,16 @@ def new_row(
     `also` may be given besides; `own` are fields that no caller gave.
     """
     given = {f.name for f, _ in message.ListFields()} & {*record.writable, *also}
-    required = {n for n in record.writable if record.fields[n].required}
-    row: Row = {n: _empty(f) for n, f in record.stored.items()}
+    plain, lists, objects = _blank(record)
+    row: Row = dict(plain)
+    row.update({n: [] for n in lists})
+    row.update({n: {} for n in objects})
     now = datetime.now(UTC)
     row.update(id=ids.uuid7(), version=1, create_time=now, update_time=now)
     row["creator_id"] = row["updater_id"] = call.caller.user_id or None
     if record.states is not None:
         row[record.states.column] = record.states.initial
-    row.update(validation.row_values(message, sorted(given | required), record.fields, problems))
+    row.update(validation.row_values(message, sorted(given | _required(record)), record.fields, problems))
     if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
         row["owner_id"], row["department_id"] = _place(call, record)
     closed = giving.new(call, record, message, row, own)
@@ -242,6 +200,12 @@ def _place(call: Call, record: Record) -> tuple[str | None, str | None]:
 
 def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
     """Everything about a row that needs more than one value: dictionary, references, ownership, the record's rules."""
+    examine(call, record, row, before, wrong)
+    record.prepare(call, row, before)
+
+
+def examine(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
+    """What holds for every kind of record: a refusal leaves nothing behind, for nothing is written yet."""
     problems = [*wrong]
     dictionaries.check(call, record, row, before, problems)
     custom_fields.check(call, record, row, before, problems)
@@ -249,7 +213,6 @@ def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Itera
     refuse(problems)
     if "owner_id" in row:
         _may_give(call, record, row, before)
-    record.prepare(call, row, before)
 
 
 def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
@@ -306,6 +269,18 @@ def _named(record: Record, mask: FieldMask, known: bool = True) -> list[str]:
 
 def _whole_custom(mask: FieldMask) -> bool:
     return "custom" in mask.paths
+
+
+@cache
+def _required(record: Record) -> frozenset[str]:
+    return frozenset(n for n in record.writable if record.fields[n].required)
+
+
+@cache
+def _blank(record: Record) -> tuple[Row, list[str], list[str]]:
+    """An empty row in the order of the contract; which of its columns hold a list or an object of its own."""
+    empty = {n: _empty(f) for n, f in record.stored.items()}
+    return empty, [n for n, v in empty.items() if v == []], [n for n, v in empty.items() if v == {}]
 
 
 def _empty(field: kinds.Field) -> Any:

@@ -11,12 +11,17 @@ from crm_kit.timers import Timer
 from crm_records import acting, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
+from crm_records.overview import OverviewServicer
 from crm_records.record import Registry
-from customer import events, first_entries, tables, valid_demands
+from customer import events, first_entries, overview, tables, valid_demands
+from customer.alerts import app as alerts
+from customer.alerts import first_entries as alerts_first
 from customer.behaviour import first_entries as behaviour_first_entries
 from customer.behaviour import work as behaviour_work
 from customer.behaviour.rpc import BehaviourServicer, BehaviourTagRuleServicer, BehaviourTagServicer
 from customer.behaviour.rules import BEHAVIOUR_TAG_RULES
+from customer.care import app as care
+from customer.care import first_entries as care_first
 from customer.contacts import CONTACTS
 from customer.customer_events import first_entries as customer_events_first
 from customer.customer_events.participants import PARTICIPANTS
@@ -26,6 +31,12 @@ from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
 from customer.duplicates import rpc as duplicates
 from customer.interactions import INTERACTIONS
+from customer.pools import dealings as pool_dealings
+from customer.pools import first_entries as pool_first_entries
+from customer.pools import returning as pool_returning
+from customer.pools import simulating as pool_simulating
+from customer.pools.pools import POOLS
+from customer.pools.rpc import PoolCustomerServicer, PoolServicer
 from customer.register import tables as _register_tables  # noqa: F401 - they belong to the metadata
 from customer.register.rpc import CompanyRegisterServicer
 from customer.relationships import first_entries as relationships_first
@@ -60,6 +71,9 @@ _RECORDS = [
     BEHAVIOUR_TAG_RULES,
     *duplicates.RECORDS,
     *standing.RECORDS,
+    POOLS,
+    *care.RECORDS,
+    *alerts.RECORDS,
 ]
 REGISTRY = Registry(_RECORDS, names=[_ACTOR, *standing.NAMES])
 _SEEDS = (
@@ -70,9 +84,20 @@ _SEEDS = (
     customer_events_first.seed,
     behaviour_first_entries.seed,
     duplicates.seed,
+    pool_first_entries.seed_dictionaries,
+    care_first.seed,
+    alerts_first.seed,
 )
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY), *duplicates.JOBS, *standing.JOBS]
+JOBS: list[Kind] = [
+    *records.jobs(REGISTRY),
+    *duplicates.JOBS,
+    *standing.JOBS,
+    *care.JOBS,
+    *alerts.JOBS,
+    pool_returning.daily(),
+    pool_simulating.kind(),
+]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -95,6 +120,11 @@ def servicers(service: Service) -> dict[str, object]:
         "CustomerEventService": CustomerEventServicer(),
         "CustomerEventParticipantService": CustomerEventParticipantServicer(),
         **duplicates.servicers(),
+        "PoolService": PoolServicer(),
+        "PoolCustomerService": PoolCustomerServicer(),
+        **care.servicers(),
+        **alerts.servicers(),
+        "OverviewService": OverviewServicer("customer", overview.PARTS, overview.admit),
         **records.servicers(REGISTRY, service.jobs),
     }
 
@@ -116,7 +146,13 @@ SERVICE = Service(
     name="customer",
     contract="crm.customer.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, standing.HANDLERS, records.handlers("customer", REGISTRY)),
+    handlers=acting.merged(
+        events.HANDLERS,
+        pool_dealings.HANDLERS,
+        standing.HANDLERS,
+        care.HANDLERS,
+        records.handlers("customer", REGISTRY),
+    ),
     jobs=JOBS,
     job_ended=jobs.ended,
     swept=records.swept("customer"),
@@ -127,6 +163,7 @@ SERVICE = Service(
         *standing.TIMERS,
         Timer(60, missed.by_the_clock),
         Timer(60, valid_demands.EveryDay()),
+        *care.TIMERS,
     ],
     commands={"import-register": import_register},
     metadata=[*records_tables.METADATA, tables.metadata],

@@ -15,7 +15,7 @@ from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.fields import Field
 from crm_records.record import Record, Row
-from customer import pinyin
+from customer import headings, pinyin
 from customer.customers import CUSTOMERS, PERSONAL, find_again
 from customer.review import marks
 from customer.tables import contact
@@ -31,6 +31,10 @@ class Contacts(Record):
     plural = "contacts"
     bulk = ("update", "delete")
     number = "LX{yyyyMMdd}-{seq:4}"
+    import_keys = ("external_id", "number", "name")
+    import_aliases = headings.CONTACT
+    import_words = headings.WORDS
+    import_example = headings.CONTACT_EXAMPLE
     parent = ("customer_id", CUSTOMERS)
     search = ("name", "pinyin", "pinyin_initials", *PERSONAL)
     list_fields = (
@@ -48,7 +52,7 @@ class Contacts(Record):
     )
 
     states = marks.states("contact")
-    made_of = {"pinyin": ("name",), "pinyin_initials": ("name",)}  # noqa: RUF012
+    made_of = {"pinyin": ("name",), "pinyin_initials": ("name",), "lunar_birthday": ("birthday",)}  # noqa: RUF012
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
         yield from super().search_texts(call, row, before)
@@ -67,6 +71,10 @@ class Contacts(Record):
             row["review_mark"] = marks.PENDING
         else:
             marks.reopen(call, self, row, before)
+        if row["birthday_lunar"] or (before is not None and before["birthday_lunar"]):
+            from customer.care.festivals import derive_birthday
+
+            derive_birthday(row, before)
         if row["primary"] and not (before and before["primary"]):
             _take_the_mark(call, row)
 

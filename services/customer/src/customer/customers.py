@@ -15,8 +15,9 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
-from customer import clock, pinyin
+from customer import clock, headings, pinyin
 from customer.duplicates import keeping
+from customer.pools import ownership
 from customer.review import marks
 from customer.standing import marks as standing_marks
 from customer.standing import notes
@@ -52,6 +53,10 @@ class Customers(Record):
     plural = "customers"
     bulk = ("update", "assign", "delete")
     number = "KH{yyyyMMdd}-{seq:4}"
+    import_keys = ("external_id", "number", "credit_code", "name")
+    import_aliases: ClassVar = headings.CUSTOMER
+    import_words: ClassVar = headings.WORDS
+    import_example: ClassVar = headings.CUSTOMER_EXAMPLE
     search: ClassVar[Sequence[str]] = (
         "name",
         "short_name",
@@ -79,7 +84,15 @@ class Customers(Record):
         "create_time",
     )
 
-    made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",)}
+    pooled = "pool_id"
+    owned_since = "owner_time"
+    pool_brief: ClassVar[Sequence[str]] = (
+        *("number", "name", "short_name", "pinyin", "pinyin_initials", "kind", "type", "level", "relation", "industry"),
+        *("country", "province", "city", "region", "source", "scale", "owner_id", "department_id", "last_contact_time"),
+        *("pool_id", "pool_time", "create_time", "update_time", "delete_time"),
+    )
+
+    made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",), "lunar_birthday": ("birthday",)}
     states = marks.states("customer")
 
     def searched_parts(self) -> Sequence[Record]:
@@ -121,15 +134,21 @@ class Customers(Record):
             row["review_mark"] = marks.PENDING
         else:
             marks.reopen(call, self, row, before)
+        if row["birthday_lunar"] or (before is not None and before["birthday_lunar"]):
+            from customer.care.festivals import derive_birthday
+
+            derive_birthday(row, before)
         _check_employees(row)
         _check_position(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             _check_parent(call, row)
+        ownership.settle(call, row, before)
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """What it is compared by is kept beside it; what is computed of it looks at its purchasing power."""
         keeping.written(call, row, before)
-        if row["purchasing_power"] != (before or {}).get("purchasing_power"):
+        ownership.moved(call, row, before)
+        if row["purchasing_power"] != (before or {}).get("purchasing_power") or _watched(call, row, before):
             standing_marks.mark(call.connection, [row["id"]])
 
     def may_delete(self, call: Call, row: Row) -> None:
@@ -152,9 +171,18 @@ class Customers(Record):
         persons.erase(call, "customer", before)
         takeovers.erase(call, before["id"])
         notes.forget(call.connection, before["id"])
+        ownership.erase(call, before["id"])
 
 
 CUSTOMERS = Customers()
+
+
+def _watched(call: Call, row: Row, before: Row | None) -> bool:
+    """Whether a value model looks at what changed; a new customer waits for nothing: it has not traded yet."""
+    from customer.value.models import looked_at_changed
+
+    return before is not None and looked_at_changed(call, row, before)
+
 
 _CONTACT_TEXTS = sql.prepare(
     select(contact.c.search_text).where(

@@ -15,6 +15,7 @@ schema.unique(customer, "credit_code")
 schema.tell_unique(customer, Customer.DESCRIPTOR)
 Index("ix_customer_last_contact_time", customer.c.last_contact_time, customer.c.id)
 Index("ix_customer_name", customer.c.name, customer.c.id)
+Index("ix_customer_deleted", customer.c.id, postgresql_where=customer.c.delete_time.is_not(None))
 Index("ix_customer_has_valid_demand", customer.c.id, postgresql_where=customer.c.has_valid_demand)
 Index(
     "ix_customer_review_mark",

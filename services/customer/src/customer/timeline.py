@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, and_, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from crm.customer.v1 import interactions_pb2 as pb
 from crm_kit import errors, field_access, organisation
-from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching
+from crm_records import listing, reaching, sql
 from customer.customer_events.tables import customer_event, customer_event_participant
 from customer.customers import CUSTOMERS
 from customer.interactions import INTERACTIONS
@@ -31,6 +45,13 @@ _TITLES = {
 }
 """The field that is the title of an entry, by its record type."""
 
+_COLUMNS = ("id", "time", "record_type", "record_id", "action", "title", "actor_name")
+_CUSTOMER = bindparam("customer_id", type_=interaction.c.customer_id.type)
+_READABLE = bindparam("readable", type_=ARRAY(Text))
+_TIME = bindparam("behind_time", type_=DateTime(timezone=True))
+_ID = bindparam("behind_id", type_=interaction.c.id.type)
+_ROWS = bindparam("rows", type_=Integer)
+
 Source = tuple[Select[Any], ColumnElement[Any], ColumnElement[Any]]
 """Entries, and by which time and id they are ordered."""
 
@@ -45,58 +66,63 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
     ):
         raise errors.NotFound()
     size = listing._page_size(request)
-    position = _position(request.page_token) if request.page_token else None
-    # Each source gives at most a page, so that the cost does not grow with the length of the history.
-    parts = [_page(source, position, size) for source in _sources(call, request.customer_id)]
-    both = union_all(*(part.subquery().select() for part in parts)).subquery()
-    rows = call.connection.execute(select(both).order_by(both.c.time.desc(), both.c.id.desc()).limit(size + 1)).all()
-    answer = pb.ListTimelineResponse(entries=[pb.TimelineEntry(**row._mapping) for row in rows[:size]])
+    readable = [record_type for record_type in _TITLES if call.access.may(f"{record_type}.read")]
+    bound: dict[str, Any] = {"customer_id": request.customer_id, "readable": readable, "rows": size + 1}
+    if request.page_token:
+        bound["behind_time"], bound["behind_id"] = _position(request.page_token)
+    own = tuple(kind for kind in ("visit", "customer_event") if kind in readable)
+    rows = _statement(own, bool(request.page_token)).run(call.connection, bound).fetchall()
+    answer = pb.ListTimelineResponse(
+        entries=[pb.TimelineEntry(**dict(zip(_COLUMNS, row, strict=True))) for row in rows[:size]]
+    )
     for entry in answer.entries:
         # The title is a field of the record that it is about.
         entry.title = field_access.shown(call.access.fields(entry.record_type), _TITLES[entry.record_type], entry.title)
     if len(rows) > size:
-        last_row = rows[size - 1]
-        plain = orjson.dumps([last_row.time.isoformat(), last_row.id])
+        last = answer.entries[-1]
+        plain = orjson.dumps([rows[size - 1][_COLUMNS.index("time")].isoformat(), last.id])
         answer.next_page_token = base64.urlsafe_b64encode(plain).decode()
     return answer
 
 
-def _sources(call: Call, customer_id: str) -> Iterator[Source]:
-    yield _interactions(customer_id)
-    if call.access.may("visit.read"):
-        yield _visits(customer_id)
-    if call.access.may("customer_event.read"):
-        yield _customer_events(customer_id)
-    yield _happenings(call, customer_id)
+@cache
+def _statement(own: Sequence[str], goes_on: bool) -> sql.Prepared:
+    """Each source gives at most a page, so that the cost does not grow with the length of the history."""
+    sources = [_interactions(), *(_OWN[kind]() for kind in own), _happenings()]
+    parts = [_page(source, goes_on) for source in sources]
+    both = union_all(*(part.subquery().select() for part in parts)).subquery()
+    return sql.prepare(select(both).order_by(both.c.time.desc(), both.c.id.desc()).limit(_ROWS))
 
 
-def _interactions(customer_id: str) -> Source:
+def _interactions() -> Source:
     i = interaction.c
     query = _entries(i.id, i.start_time, "interaction", i.id, literal("created"), i.subject, i.creator_id)
-    return query.where(i.customer_id == customer_id, i.delete_time.is_(None)), i.start_time, i.id
+    return query.where(i.customer_id == _CUSTOMER, i.delete_time.is_(None)), i.start_time, i.id
 
 
-def _visits(customer_id: str) -> Source:
+def _visits() -> Source:
     """Those that took place."""
     v = visit.c
     query = _entries(v.id, v.check_in_time, "visit", v.id, v.state, v.subject, v.owner_id)
-    query = query.where(v.customer_id == customer_id, v.check_in_time.is_not(None), v.delete_time.is_(None))
+    query = query.where(v.customer_id == _CUSTOMER, v.check_in_time.is_not(None), v.delete_time.is_(None))
     return query, v.check_in_time, v.id
 
 
-def _customer_events(customer_id: str) -> Source:
+def _customer_events() -> Source:
     e, p = customer_event.c, customer_event_participant.c
     query = _entries(p.id, e.start_time, "customer_event", e.id, p.status, e.title, e.owner_id)
     query = query.join(customer_event_participant, p.event_id == e.id)
     living = (e.delete_time.is_(None), p.delete_time.is_(None))
-    return query.where(p.customer_id == customer_id, *living), e.start_time, p.id
+    return query.where(p.customer_id == _CUSTOMER, *living), e.start_time, p.id
 
 
-def _happenings(call: Call, customer_id: str) -> Source:
+def _happenings() -> Source:
     h = happening.c
     query = select(h.id, h.time, h.record_type, h.record_id, h.action, h.title, h.actor_name)
-    readable = [record_type for record_type in _TITLES if call.access.may(f"{record_type}.read")]
-    return query.where(h.customer_id == customer_id, one_of(h.record_type, readable)), h.time, h.id
+    return query.where(h.customer_id == _CUSTOMER, h.record_type == any_(_READABLE)), h.time, h.id
+
+
+_OWN: dict[str, Callable[[], Source]] = {"visit": _visits, "customer_event": _customer_events}
 
 
 def _entries(
@@ -115,15 +141,11 @@ def _entries(
     ).outerjoin_from(record_id.table, user, user.c.id == actor_id)
 
 
-def _page(source: Source, position: tuple[datetime, str] | None, size: int) -> Select[Any]:
+def _page(source: Source, goes_on: bool) -> Select[Any]:
     query, time, id_column = source
-    if position:
-        query = query.where(_behind(time, id_column, *position))
-    return query.order_by(time.desc(), id_column.desc()).limit(size + 1)
-
-
-def _behind(time_column: Any, id_column: Any, time: datetime, last: str) -> Any:
-    return and_(time_column <= time, or_(time_column < time, id_column < last))
+    if goes_on:
+        query = query.where(time <= _TIME, or_(time < _TIME, id_column < _ID))
+    return query.order_by(time.desc(), id_column.desc()).limit(_ROWS)
 
 
 def _position(token: str) -> tuple[datetime, str]:

@@ -15,7 +15,7 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
-PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant")
+PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant", "occasion", "care_plan")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
@@ -23,13 +23,17 @@ SEEN = ("behaviour", "registered_company")
 """What is known of customers from outside: what they did, what the company register says."""
 TAGGING = ("behaviour_tag_rule",)
 TRADE, CHURN = "trade_entry", "churn_case"
-STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
+STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule", "value_model")
 """What is made of customers by rule."""
+PYRAMID, SEGMENT = "pyramid", "segment"
 EVENTS = ("customer_event", "customer_event_participant")
-ACTIVITIES = ("relationship", "visit", *EVENTS)
+PROMPTED = ("care_item", "alert")
+"""What the suite makes of customers by itself: to be done for somebody, to be seen to."""
+CARE_FRAME = ("care_day", "care_template")
+ACTIVITIES = ("relationship", "visit", *EVENTS, "occasion", "care_plan")
 BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
-OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event")
+OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event", "care_plan")
 """What belongs to somebody and can be given to another."""
 ACCOUNT = ("customer", "bank_account")
 PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
@@ -38,7 +42,17 @@ POSITIONS = tuple(("visit", f"check_{way}_{name}") for way in ("in", "out") for 
 """Where colleagues were: for them and their managers."""
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, *STANDING_RULES, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
+FRAME = (
+    *OFFER,
+    *STANDING_RULES,
+    "pipeline",
+    "department",
+    "relationship_kind",
+    "review_rule",
+    "visit_rule",
+    *CARE_FRAME,
+    "alert_rule",
+)
 """What everybody in business looks things up in."""
 
 
@@ -97,9 +111,13 @@ ROLES = (
         _may(("read", "create", "delete"), "duplicate_dismissal"),
         _may(RULE, TRADE),
         _may((*WORK, "export", "print"), CHURN),
+        _may((*WORK, "delete"), *CARE_FRAME, "alert_rule"),
+        _may(("read", "update", "export", "print"), *PROMPTED),
+        _may((*WORK, "delete"), PYRAMID, SEGMENT),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
+        _may(READ, "pool"),
         scope="all",
         group="administrator",
     ),
@@ -110,10 +128,14 @@ ROLES = (
         _may(LEAD, *BUSINESS),
         _may(("read", "create", "delete"), "duplicate_dismissal"),
         _may((*WORK, "print"), TRADE, CHURN),
+        _may(("read", "update"), *PROMPTED),
+        _may(READ, PYRAMID),
+        _may((*WORK, "delete"), SEGMENT),
         _may(("assign",), *OWNED),
         _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
+        _may(READ, "pool"),
         scope="subordinates",
     ),
     _role(
@@ -122,9 +144,11 @@ ROLES = (
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS),
         _may(WORK, TRADE, CHURN),
+        _may(("read", "update"), *PROMPTED),
         _may(("delete",), *PARTS),
+        _may((*WORK, "delete"), SEGMENT),
         _may(READ, *SEEN),
-        _may(READ, "report"),
+        _may(READ, "report", "pool"),
     ),
     _role(
         "marketing",
@@ -132,11 +156,17 @@ ROLES = (
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
         _may(READ, *CUSTOMERS, *ACTIVITIES, *SALES, *SEEN, "report"),
         _may(READ, TRADE, CHURN),
-        _may((*WORK, "delete"), *TAGGING),
+        _may((*WORK, "delete"), *TAGGING, SEGMENT),
+        _may(READ, PYRAMID),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
         _may(("create", "update", "assign"), "customer_event"),
-        _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
+        _may(("create", "update", "delete"), "relationship", "customer_event_participant", "occasion", "care_plan"),
+        _may((*WORK, "delete"), *CARE_FRAME),
+        _may(("read", "update"), "care_item"),
+        _may(READ, "alert"),
+        _may(("assign",), "care_plan"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
+        _may(READ, "pool"),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
@@ -146,8 +176,8 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS, *ACTIVITIES, "behaviour"),
-        _may(READ, TRADE, CHURN),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, *PROMPTED, "behaviour"),
+        _may(READ, TRADE, CHURN, SEGMENT),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
@@ -164,7 +194,7 @@ ROLES = (
         "回款、发票、费用与佣金",
         _may(READ, *CUSTOMERS, *EVENTS, *SALES),
         _may((*WORK, "import"), TRADE),
-        _may(READ, CHURN),
+        _may(READ, CHURN, PYRAMID),
         _may(("read", "export", "print"), "report"),
         scope="all",
         fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
@@ -199,8 +229,10 @@ ROLES = (
         "管理分销商及其商机",
         _may(WORK, *BUSINESS),
         _may(WORK, TRADE, CHURN),
+        _may(("read", "update"), *PROMPTED),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
+        _may(READ, "pool"),
         scope="subordinates",
     ),
     _role(

@@ -8,8 +8,9 @@ from crm_kit.service import Service
 from crm_records import acting, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
+from crm_records.overview import OverviewServicer
 from crm_records.record import Registry
-from sales import events, first_entries, tables
+from sales import events, first_entries, overview, tables
 from sales.categories import CATEGORIES
 from sales.opportunities import OPPORTUNITIES
 from sales.pipelines import PIPELINES
@@ -34,6 +35,7 @@ def servicers(service: Service) -> dict[str, object]:
         "PriceItemService": PriceItemServicer(),
         "PipelineService": PipelineServicer(),
         "OpportunityService": OpportunityServicer(),
+        "OverviewService": OverviewServicer("sales", overview.PARTS),
         **records.servicers(REGISTRY, service.jobs),
     }
 

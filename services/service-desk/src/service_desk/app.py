@@ -8,8 +8,9 @@ from crm_kit.service import Service
 from crm_records import acting, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
+from crm_records.overview import OverviewServicer
 from crm_records.record import Registry
-from service_desk import first_entries, tables
+from service_desk import first_entries, overview, tables
 from service_desk.requests import REQUESTS
 from service_desk.rpc.requests import ServiceRequestServicer
 from service_desk.tables import CUSTOMERS
@@ -21,6 +22,7 @@ def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
     return {
         "ServiceRequestService": ServiceRequestServicer(),
+        "OverviewService": OverviewServicer("service-desk", overview.PARTS),
         **records.servicers(REGISTRY, service.jobs),
     }
 

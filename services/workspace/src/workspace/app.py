@@ -9,8 +9,9 @@ from crm_kit.timers import Timer
 from crm_records import acting, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
+from crm_records.overview import OverviewServicer
 from crm_records.record import Registry
-from workspace import events, tables
+from workspace import care, customer_records, events, overview, tables
 from workspace.comments import COMMENTS
 from workspace.escalation import escalate
 from workspace.notifications import NOTIFICATIONS
@@ -28,6 +29,7 @@ def servicers(service: Service) -> dict[str, object]:
         "TaskService": TaskServicer(),
         "TaskCommentService": TaskCommentServicer(),
         "NotificationService": NotificationServicer(),
+        "OverviewService": OverviewServicer("workspace", overview.PARTS),
         **records.servicers(REGISTRY, service.jobs),
     }
 
@@ -36,7 +38,9 @@ SERVICE = Service(
     name="workspace",
     contract="crm.workspace.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("workspace", REGISTRY)),
+    handlers=acting.merged(
+        events.HANDLERS, customer_records.HANDLERS, care.HANDLERS, records.handlers("workspace", REGISTRY)
+    ),
     timers=[Timer(60, escalate)],
     swept=records.swept("workspace"),
     before_replay=replaying.before_replay(REGISTRY),

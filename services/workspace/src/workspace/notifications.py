@@ -48,6 +48,30 @@ errors.texts(
             "移交给您的记录已退回，仍有 {records} 条留在您名下（{title}）",
             "What was handed over to you went back; {records} records stay with you ({title})",
         ),
+        "alert_birthday_title": ("生日提醒", "Birthday"),
+        "alert_birthday_body": ("“{title}”在 {records} 天后有生日", "“{title}”: a birthday in {records} days"),
+        "alert_company_anniversary_title": ("成立纪念日提醒", "Company anniversary"),
+        "alert_company_anniversary_body": (
+            "“{title}”的成立纪念日在 {records} 天后",
+            "The anniversary of “{title}” is in {records} days",
+        ),
+        "alert_contact_overdue_title": ("超期未联系", "Contact overdue"),
+        "alert_contact_overdue_body": (
+            "已有 {records} 天没有联系“{title}”",
+            "Nobody was in contact with “{title}” for {records} days",
+        ),
+        "alert_no_business_title": ("长期无业务", "No business"),
+        "alert_no_business_body": (
+            "“{title}”已有 {records} 天没有业务",
+            "There was no business with “{title}” for {records} days",
+        ),
+        "alert_demand_ending_title": ("需求即将到期", "Demand running out"),
+        "alert_demand_ending_body": (
+            "“{title}”的需求在 {records} 天后到期",
+            "A demand of “{title}” runs out in {records} days",
+        ),
+        "alert_credit_exceeded_title": ("超信用额度", "Credit exceeded"),
+        "alert_credit_exceeded_body": ("“{title}”的应收余额超过信用额度", "“{title}” owes more than its credit limit"),
         "task_overdue_title": ("任务逾期", "Task overdue"),
         "task_overdue_body": ("{actor}负责的任务“{title}”已逾期", "The task “{title}” of {actor} is overdue"),
     }
@@ -57,6 +81,8 @@ ASSIGNED, TASK_OVERDUE, TEAM_ADDED = "assigned", "task_overdue", "team_added"
 HANDED_FROM, HANDED_TO = "handover_given", "handover_taken"
 BACK_FROM, BACK_TO = "handover_got_back", "handover_gave_back"
 """Kinds; each has a title and a body above."""
+ALERTS = ("birthday", "company_anniversary", "contact_overdue", "no_business", "demand_ending", "credit_exceeded")
+"""Kinds of alerts, each a kind here behind `alert_`. `records` holds how many days it is until then, or since."""
 NOBODY = ("系统", "The system")
 UNREAD = 1000
 """Unread entries are counted up to here."""

@@ -1,6 +1,6 @@
 """The service's tables. Columns come from the contract; what it cannot say stands here."""
 
-from sqlalchemy import Column, Index, MetaData, Uuid
+from sqlalchemy import Column, Index, MetaData, Table, Uuid
 
 from crm.workspace.v1.notifications_pb2 import Notification
 from crm.workspace.v1.tasks_pb2 import Task, TaskComment
@@ -23,3 +23,12 @@ notification = schema.table(metadata, Notification.DESCRIPTOR, "notification", C
 """Who it comes from is kept beside the name, so that the name can be taken out when that person is erased."""
 Index("ix_notification_user_id", notification.c.user_id, notification.c.id)
 Index("ix_notification_unread", notification.c.user_id, postgresql_where=notification.c.read_time.is_(None))
+
+customer_record = Table(
+    "customer_record",
+    metadata,
+    Column("record_id", Uuid(as_uuid=False), primary_key=True),
+    Column("customer_id", Uuid(as_uuid=False), nullable=False),
+)
+"""Whose records of other services are: a task about an opportunity is one about its customer."""
+Index("ix_customer_record_customer_id", customer_record.c.customer_id)

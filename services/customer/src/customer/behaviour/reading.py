@@ -47,6 +47,7 @@ errors.texts(
 def refuse_outside(call: Call, customer_id: str, right: str) -> None:
     """NOT_FOUND unless a right reaches the customer."""
     reach = call.access.reach(CUSTOMERS.type, right, CUSTOMERS.team_of)
+    reach = call.access.below(reach, CUSTOMERS.team_of, "behaviour")
     if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, reach):
         raise errors.NotFound()
 

@@ -23,6 +23,8 @@ from crm_kit.rpc import Call
 from crm_kit.timers import Timer
 from customer.behaviour import partitions, reading, rules, tags
 from customer.behaviour.tables import active, rule_progress, tag
+from customer.standing import marks
+from customer.value.models import count_behaviour
 
 BATCHES = 20
 """Batches that are taken at once, so often in one look …"""
@@ -80,6 +82,8 @@ def take(call: Call, now: datetime) -> int:
         for rule in rules.in_force(call):
             for start in range(0, len(every), CUSTOMERS):
                 tags.judge(call, rule, every[start : start + CUSTOMERS], now)
+        if count_behaviour(call):
+            marks.mark(call.connection, every)
     return taken
 
 

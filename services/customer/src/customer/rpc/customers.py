@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, bindparam, func, or_, select
@@ -48,6 +48,20 @@ class Briefs(CustomerRecord):
 BRIEFS = Briefs()
 
 
+def brief_message(m: Any, names: Mapping[str, str]) -> pb.CustomerBrief:
+    """A customer as the brief view tells it; `names` are those of owners by id."""
+    return pb.CustomerBrief(
+        id=m.id,
+        name=m.name,
+        region=m.region,
+        province=m.province,
+        city=m.city,
+        relation=m.relation,
+        owner_name=names.get(m.owner_id, ""),
+        last_contact_time=m.last_contact_time if m.HasField("last_contact_time") else None,
+    )
+
+
 class CustomerServicer(Servicer):
     record = CUSTOMERS
     service = pb.DESCRIPTOR.services_by_name["CustomerService"]
@@ -75,17 +89,7 @@ class CustomerServicer(Servicer):
         query = select(organisation.user.c.id, organisation.user.c.name)
         names = {r.id: r.name for r in call.connection.execute(query.where(one_of(organisation.user.c.id, owners)))}
         answer = pb.ListCustomerBriefsResponse(next_page_token=page.next_page_token)
-        for m in page.messages:
-            answer.customers.add(
-                id=m.id,
-                name=m.name,
-                region=m.region,
-                province=m.province,
-                city=m.city,
-                relation=m.relation,
-                owner_name=names.get(m.owner_id, ""),
-                last_contact_time=m.last_contact_time if m.HasField("last_contact_time") else None,
-            )
+        answer.customers.extend(brief_message(m, names) for m in page.messages)
         return answer
 
     def CountCustomers(self, call: Call, request: pb.CountCustomersRequest) -> pb.CountCustomersResponse:

@@ -17,19 +17,37 @@ from customer.grading.rules import GRADING_RULES
 from customer.lifecycle.rpc import LifecycleRuleServicer
 from customer.lifecycle.rules import LIFECYCLE_RULES
 from customer.lifecycle.stages import LIFECYCLE
+from customer.pyramid.record import PYRAMIDS
+from customer.pyramid.rpc import PyramidServicer
+from customer.pyramid.taking import TAKE
+from customer.segments.members import FREEZE
+from customer.segments.record import SEGMENTS
+from customer.segments.rpc import SegmentServicer
 from customer.standing import computing, sweep, tables
 from customer.standing.rpc import StandingServicer
 from customer.trade.entries import TRADE_ENTRIES
 from customer.trade.rpc import TradeEntryServicer
+from customer.value.models import VALUE_MODELS
+from customer.value.rpc import ValueModelServicer
+from customer.value.values import VALUE
 
-RECORDS: list[Record] = [TRADE_ENTRIES, GRADING_RULES, LIFECYCLE_RULES, CHURN_RULES, CHURN_CASES]
+RECORDS: list[Record] = [
+    TRADE_ENTRIES,
+    GRADING_RULES,
+    LIFECYCLE_RULES,
+    CHURN_RULES,
+    CHURN_CASES,
+    VALUE_MODELS,
+    PYRAMIDS,
+    SEGMENTS,
+]
 NAMES = [(table.c.user_id, table.c.user_name) for table in (tables.overruling, tables.history)]
-JOBS: list[Kind] = [sweep.SWEEP]
+JOBS: list[Kind] = [sweep.SWEEP, TAKE, FREEZE]
 TIMERS = [Timer(1.0, computing.by_the_clock)]
 HANDLERS: dict[str, Handler] = dict(churn_events.HANDLERS)
 
 # Each looks at what those before it did.
-computing.COMPUTATIONS[:] = [CHURN, LIFECYCLE, GRADING]
+computing.COMPUTATIONS[:] = [CHURN, LIFECYCLE, GRADING, VALUE]
 
 
 def servicers() -> dict[str, object]:
@@ -40,4 +58,7 @@ def servicers() -> dict[str, object]:
         "LifecycleRuleService": LifecycleRuleServicer(),
         "ChurnRuleService": ChurnRuleServicer(),
         "ChurnCaseService": ChurnCaseServicer(),
+        "ValueModelService": ValueModelServicer(),
+        "PyramidService": PyramidServicer(),
+        "SegmentService": SegmentServicer(),
     }

@@ -29,6 +29,8 @@ _COLUMNS = (
     "department_id",
 )
 
+_QUERY = select(*(customer.c[n] for n in _COLUMNS))
+
 
 @dataclass(frozen=True, slots=True)
 class Month:
@@ -69,10 +71,15 @@ class Bunch:
     @classmethod
     def locked(cls, call: Call, customer_ids: Sequence[str]) -> Bunch:
         """Lock first, read after: what others wrote before is seen, what they write after waits and marks anew."""
-        query = select(*(customer.c[n] for n in _COLUMNS)).where(
-            one_of(customer.c.id, list(customer_ids)), customer.c.delete_time.is_(None)
-        )
+        query = _QUERY.where(one_of(customer.c.id, list(customer_ids)), customer.c.delete_time.is_(None))
         rows = call.connection.execute(query.order_by(customer.c.id).with_for_update(key_share=True)).all()
+        return cls(call, [Customer(**row._mapping) for row in rows])
+
+    @classmethod
+    def read(cls, call: Call, after: str, size: int) -> Bunch:
+        """The next customers behind an id, not locked: for what only tells what would be."""
+        query = _QUERY.where(customer.c.delete_time.is_(None)).order_by(customer.c.id).limit(size)
+        rows = call.connection.execute(query.where(customer.c.id > after) if after else query).all()
         return cls(call, [Customer(**row._mapping) for row in rows])
 
     @property

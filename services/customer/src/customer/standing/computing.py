@@ -54,6 +54,16 @@ class Computation:
     """What follows when another value counts."""
     may_be: Callable[[Call, str], bool] | None = None
     """Which values a person may say instead; None where nobody may."""
+    part_may_be: Callable[[Call, str, str], bool] | None = None
+    """The same where there are several results: (call, part, value)."""
+    told: Callable[[Call, str, dict[str, Any]], dict[str, Any]] | None = None
+    """What of the reasons the caller may know: (call, part, reasons); all where there is none."""
+
+    def allows(self, call: Call, topic: str, value: str) -> bool:
+        """Whether a person may say this of a topic."""
+        if self.part_may_be is not None:
+            return self.part_may_be(call, topic.partition(".")[2], value)
+        return self.may_be is not None and self.may_be(call, value)
 
 
 COMPUTATIONS: list[Computation] = []
@@ -62,8 +72,14 @@ COMPUTATIONS: list[Computation] = []
 
 def of_topic(topic: str) -> Computation | None:
     """The computation that people may overrule under this name."""
+    found = named(topic)
+    return found if found is not None and (found.may_be or found.part_may_be) else None
+
+
+def named(topic: str) -> Computation | None:
+    """The computation whose result this is."""
     first = topic.partition(".")[0]
-    return next((c for c in COMPUTATIONS if c.topic == first and c.may_be is not None), None)
+    return next((c for c in COMPUTATIONS if c.topic == first), None)
 
 
 def recompute(call: Call, customer_ids: Sequence[str], today: date) -> None:

@@ -33,8 +33,7 @@ def overrule(call: Call, request: pb.OverruleStandingRequest) -> None:
     """Say something else; what was said before ends."""
     computation, row = _find(call, request)
     given = writing.given(request)
-    assert computation.may_be is not None
-    if not computation.may_be(call, given["value"]):
+    if not computation.allows(call, request.topic, given["value"]):
         raise errors.Invalid(Problem("value", "not_a_standing", {"value": given["value"]}))
     topic, computed = request.topic, _computed(call, request.topic, row["id"])
     was = _end(call, topic, row["id"]) or computed.value

@@ -13,7 +13,7 @@ from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, reaching, visibility
 from customer.customers import CUSTOMERS
-from customer.standing.computing import COMPUTATIONS
+from customer.standing.computing import COMPUTATIONS, named
 from customer.standing.tables import history, overruling
 from customer.standing.tables import result as results
 
@@ -28,7 +28,7 @@ def of_customer(call: Call, customer_id: str) -> pb.ListStandingsResponse:
     said = {row.topic: row for row in call.connection.execute(open_ones)}
     order = [c.topic for c in COMPUTATIONS]
     topics = sorted({*computed, *said} - _hidden(call), key=lambda t: (order.index(t) if t in order else len(order), t))
-    return pb.ListStandingsResponse(standings=[_standing(t, computed.get(t), said.get(t)) for t in topics])
+    return pb.ListStandingsResponse(standings=[_standing(call, t, computed.get(t), said.get(t)) for t in topics])
 
 
 def one(call: Call, customer_id: str, topic: str) -> pb.Standing:
@@ -49,7 +49,7 @@ def past(call: Call, request: pb.ListStandingHistoryRequest) -> pb.ListStandingH
     if request.page_token:
         query = query.where(history.c.id < _position(request.page_token))
     rows = call.connection.execute(query.order_by(history.c.id.desc()).limit(size + 1)).all()
-    answer = pb.ListStandingHistoryResponse(changes=[_change(row) for row in rows[:size]])
+    answer = pb.ListStandingHistoryResponse(changes=[_change(call, row) for row in rows[:size]])
     if len(rows) > size:
         answer.next_page_token = base64.urlsafe_b64encode(rows[size - 1].id.encode()).decode()
     return answer
@@ -65,13 +65,13 @@ def _hidden(call: Call) -> frozenset[str]:
     return visibility.blind(call, CUSTOMERS)
 
 
-def _standing(topic: str, computed: Any, said: Any) -> pb.Standing:
+def _standing(call: Call, topic: str, computed: Any, said: Any) -> pb.Standing:
     shown = pb.Standing(topic=topic)
     if computed is not None:
         shown.value = shown.computed_value = computed.value
         shown.since_date = computed.since_date.isoformat()
         shown.rule_id, shown.rule_version = computed.rule_id or "", computed.rule_version or 0
-        shown.reasons.update(computed.reasons)
+        shown.reasons.update(_reasons(call, topic, computed.reasons))
     if said is not None:
         shown.value = said.value
         shown.overruling.CopyFrom(
@@ -82,7 +82,7 @@ def _standing(topic: str, computed: Any, said: Any) -> pb.Standing:
     return shown
 
 
-def _change(row: Any) -> pb.StandingChange:
+def _change(call: Call, row: Any) -> pb.StandingChange:
     told = pb.StandingChange(
         id=row.id,
         topic=row.topic,
@@ -97,8 +97,15 @@ def _change(row: Any) -> pb.StandingChange:
         user_name=row.user_name or "",
     )
     setattr(told, "from", row.from_value or "")
-    told.reasons.update(row.reasons)
+    told.reasons.update(_reasons(call, row.topic, row.reasons))
     return told
+
+
+def _reasons(call: Call, topic: str, reasons: dict[str, Any]) -> dict[str, Any]:
+    computation = named(topic)
+    if computation is None or computation.told is None:
+        return reasons
+    return computation.told(call, topic.partition(".")[2], reasons)
 
 
 def _position(token: str) -> str:

@@ -1,0 +1,1 @@
+"""Alerts: what is due or overdue with customers, raised once and told to whoever looks after them."""

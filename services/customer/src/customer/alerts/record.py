@@ -1,0 +1,110 @@
+"""Alerts: their states, who sees what of them, and what people do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from crm.customer.v1 import alerts_pb2 as pb
+from crm_kit import errors, field_access, organisation
+from crm_kit.db import one_of
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from crm_records import listing, writing
+from crm_records.record import Record
+from crm_records.states import States, Transition
+from customer.alerts.rules import ALERT_RULES, BIRTHDAY
+from customer.alerts.tables import alert
+from customer.customers import CUSTOMERS
+
+OPEN, ACKNOWLEDGED, DONE = "open", "acknowledged", "done"
+
+STATES = States(
+    initial=OPEN,
+    labels={OPEN: ("待处理", "Open"), ACKNOWLEDGED: ("已确认", "Acknowledged"), DONE: ("已解除", "Done")},
+    transitions=[
+        Transition((OPEN,), "acknowledge", ACKNOWLEDGED, "alert.update", ("确认", "acknowledge it"), "acknowledged")
+    ],
+)
+KINDS = {
+    "birthday": ("生日", "Birthday"),
+    "company_anniversary": ("成立纪念日", "Company anniversary"),
+    "contact_overdue": ("超期未联系", "Contact overdue"),
+    "no_business": ("长期无业务", "No business"),
+    "demand_ending": ("需求即将到期", "Demand running out"),
+    "credit_exceeded": ("超信用额度", "Credit exceeded"),
+}
+
+_ABOUT = {"": ("contact", "customer"), "contact": ("contact",)}
+"""Whose name the title may be; of everything else it is the customer's."""
+
+
+class Alerts(Record):
+    """See the contract for the fields."""
+
+    message = pb.Alert
+    table = alert
+    plural = "alerts"
+    states = STATES
+    closed_states = (DONE,)
+    parent = ("customer_id", CUSTOMERS)
+    part_of_parent = True
+    copies = {  # noqa: RUF012
+        "title": [("contact", "name"), ("customer", "name")],
+        "customer_name": [("customer", "name")],
+        "date": [("contact", "birthday"), ("customer", "birthday")],
+        "amount": [("customer", "outstanding_amount")],
+    }
+
+    def decorate_wanted(self, call: Call, messages: Sequence[Any], wanted: Container[str]) -> None:
+        """Each copy is shown as its reader sees it of that record; as the stricter rules say where it is not told
+        which."""
+        for message in messages:
+            for kind in _ABOUT.get(message.record_type, ("customer",)):
+                rules = call.access.fields(kind)
+                if not rules:
+                    continue
+                message.title = field_access.shown(rules, "name", message.title)
+                if message.kind in ("", BIRTHDAY) and rules.strictest("birthday") < field_access.READ_ONLY:
+                    message.date = ""
+                    message.ClearField("days")
+
+
+ALERTS = Alerts()
+
+
+def acknowledge(call: Call, alert_id: str, etag: str | None, note: str | None) -> Any:
+    """Somebody saw it."""
+    said = {"acknowledger_id": call.caller.user_id or None, "acknowledge_time": datetime.now(UTC), "note": note}
+    return writing.act(call, ALERTS, alert_id, etag, "acknowledge", said)  # type: ignore[arg-type]
+
+
+def count(call: Call, request: pb.CountAlertsRequest) -> pb.CountAlertsResponse:
+    """How many there are within the caller's reach."""
+    name = request.group_by
+    if name not in ("kind", "state", "user_id", "rule_id"):
+        raise errors.Invalid(Problem("groupBy", "unknown_field", {"name": name[:60]}))
+    groups = listing.count_groups(call, ALERTS, name, request.filter, "")
+    labels = _labels(call, name, [str(key) for key, _ in groups if key])
+    answer = pb.CountAlertsResponse(total=sum(n for _, n in groups))
+    for key, n in groups:
+        answer.groups.add(key=str(key or ""), label=labels.get(str(key), str(key or "")), count=n)
+    return answer
+
+
+def _labels(call: Call, name: str, keys: Sequence[str]) -> dict[str, str]:
+    """What people call the groups, in the caller's language."""
+    which = 1 if call.language == errors.EN else 0
+    match name:
+        case "kind":
+            return {code: label[which] for code, label in KINDS.items()}
+        case "state":
+            return {code: label[which] for code, label in STATES.labels.items()}
+        case "user_id":
+            return organisation.names(call.connection, keys)
+    c = ALERT_RULES.table.c
+    rows = call.connection.execute(select(c.id, c.name).where(one_of(c.id, keys))).all()
+    return {row.id: row.name for row in rows}

@@ -1,0 +1,1 @@
+"""Customers in tiers by a figure, as they were on a day."""

@@ -1,0 +1,1 @@
+"""Scores of customers by models of criteria, weights and points."""

@@ -1,0 +1,112 @@
+"""What the customer service asks of people: tasks made of care that is due, alerts in the inbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crm.customer.v1.alerts_pb2 import Alert
+from crm.customer.v1.care_items_pb2 import CareItem
+from crm_kit import ids
+from crm_kit.testing import Client, Server, event
+from workspace.care import task_of
+
+
+def due(seller: Client, channel: str = "task", action: str = "due", **fields: Any) -> Any:
+    """An act of care that left."""
+    said = {"subject": "生日", "text": "问候王芳女士", "recipient_name": "王芳", "state": "sent", **fields}
+    item = CareItem(id=ids.uuid7(), channel=channel, performer_id=seller.user_id, **said)
+    item.send_time.FromJsonString("2027-06-09T02:00:00Z")
+    return event(item, action)
+
+
+@pytest.fixture
+def seller(server: Server) -> Client:
+    return server.person(["task.read", "task.update"], "self", name="小周")
+
+
+@pytest.mark.feature("CUS-21")
+@pytest.mark.parametrize("channel", ["task", "call"])
+def test_care_that_is_due_becomes_a_task_of_whoever_looks_after_the_customer(
+    server: Server, seller: Client, channel: str
+) -> None:
+    told = due(seller, channel)
+
+    server.deliver("customer", told, told)
+    server.sql("DELETE FROM inbox")
+    server.deliver("customer", told)
+
+    (task,) = seller.ListTasks(fields="*").tasks
+    assert (task.id, task.owner_id, task.record_type, task.record_id) == (
+        task_of(told.record_id), seller.user_id, "care_item", told.record_id
+    )  # fmt: skip
+    assert (task.title, task.description, task.record_title) == ("生日", "问候王芳女士", "王芳")
+    assert task.due_time.ToJsonString() == "2027-06-09T02:00:00Z"
+    assert [e.action for e in server.events("task")] == ["created"]
+
+
+@pytest.mark.feature("CUS-21")
+def test_mails_and_what_did_not_leave_are_nobodys_task(server: Server, seller: Client) -> None:
+    confirmed = due(seller, action="confirmed", state="confirmed")
+
+    server.deliver("customer", due(seller, "mail"), due(seller, "text"), confirmed, due(seller, state="done"))
+
+    assert seller.ListTasks().tasks == []
+
+
+@pytest.mark.feature("CUS-21")
+def test_a_task_that_was_done_stays_done_if_the_event_comes_again(server: Server, seller: Client) -> None:
+    told = due(seller)
+    server.deliver("customer", told)
+    (task,) = seller.ListTasks().tasks
+    seller.CompleteTask(id=task.id, etag=task.etag, result="已电话问候")
+    server.sql("DELETE FROM inbox")
+
+    server.deliver("customer", told)
+
+    assert [t.state for t in seller.ListTasks().tasks] == ["done"]
+
+
+def raised(seller: Client, kind: str, days: int | None = 3, action: str = "raised") -> Any:
+    return event(
+        Alert(id=ids.uuid7(), customer_id=ids.uuid7(), customer_name="长江轴承", title="王芳", kind=kind, days=days,
+              user_id=seller.user_id),
+        action,
+    )  # fmt: skip
+
+
+@pytest.mark.feature("CUS-22")
+@pytest.mark.parametrize(
+    ("kind", "zh", "en"),
+    [
+        ("birthday", "“长江轴承”在 3 天后有生日", "“长江轴承”: a birthday in 3 days"),
+        ("company_anniversary", "“长江轴承”的成立纪念日在 3 天后", "The anniversary of “长江轴承” is in 3 days"),
+        ("contact_overdue", "已有 3 天没有联系“长江轴承”", "Nobody was in contact with “长江轴承” for 3 days"),
+        ("no_business", "“长江轴承”已有 3 天没有业务", "There was no business with “长江轴承” for 3 days"),
+        ("demand_ending", "“长江轴承”的需求在 3 天后到期", "A demand of “长江轴承” runs out in 3 days"),
+        ("credit_exceeded", "“长江轴承”的应收余额超过信用额度", "“长江轴承” owes more than its credit limit"),
+    ],
+)
+def test_an_alert_is_in_the_inbox_once_in_the_readers_language(
+    server: Server, seller: Client, kind: str, zh: str, en: str
+) -> None:
+    told = raised(seller, kind)
+
+    server.deliver("customer", told, told, raised(seller, kind, action="done"))
+
+    (chinese,) = seller.ListNotifications().notifications
+    (english,) = seller.ListNotifications(metadata={"accept-language": "en"}).notifications
+    assert (chinese.kind, chinese.record_type) == (f"alert_{kind}", "customer")
+    assert (chinese.body, english.body) == (zh, en)
+    assert chinese.title != english.title
+
+
+@pytest.mark.feature("CUS-22")
+def test_who_does_not_see_customers_names_sees_none_in_an_alert(server: Server) -> None:
+    hidden = server.person(["customer.read"], fields=[{"resource": "customer", "field": "name", "rule": "hidden"}])
+
+    server.deliver("customer", raised(hidden, "birthday"))
+
+    (told,) = hidden.ListNotifications().notifications
+    assert "长江" not in f"{told.title}{told.body}{told.record_title}"
