@@ -8,7 +8,7 @@ them back. No rule of the noun runs: what was right then is right again, or the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
@@ -33,6 +33,10 @@ from crm_records.record import Record, Registry
 
 UNDO = "undo"
 BATCH = 200
+FOLLOWS = "follows"
+"""In what an act was asked for: it is this service's part of an act of another one, and is taken back with that."""
+Undone = Callable[[Call, str, str], None]
+"""Told in the last step of taking an act back: (call of the suite, record type, act)."""
 OUTCOMES = ("done", "failed", "undone", "kept")
 
 errors.texts(
@@ -42,6 +46,10 @@ errors.texts(
         "changed_since": (
             "{name}已在此后修改（版本 {version}），未撤销",
             "Not taken back: {name} changed it since (version {version})",
+        ),
+        "act_follows": (
+            "这是另一操作在此处的部分，请撤销该操作本身（编号 {id}）",
+            "This is a part of another act: take that one back (id {id})",
         ),
         "gone_since": ("记录已不存在，未撤销", "Not taken back: the record is gone"),
     }
@@ -92,6 +100,8 @@ class ActServicer:
         row = self._row(call, request)
         if not call.access.may(f"{row.record_type}.configure"):
             call.need(row.right)
+        if row.what.get(FOLLOWS):
+            raise errors.Conflict("act_follows", id=row.id)
         asked = update(act).where(act.c.id == row.id, act.c.state == "done")
         begun = asked.values(state="undoing", version=act.c.version + 1)
         if call.connection.scalar(begun.returning(act.c.id)) is None:
@@ -123,20 +133,23 @@ class ActServicer:
         return row
 
 
-def undoing(registry: Registry) -> Kind:
-    """The job that takes an act back."""
+def undoing(registry: Registry, undone: Mapping[str, Undone] | None = None) -> Kind:
+    """The job that takes an act back. `undone`: by kind of act, what is to be done besides what was stored."""
     label = ("撤销", "Taking back")
-    return Kind(UNDO, label, lambda call, job: _step(call, registry, job), ended=_given_up)
+    return Kind(UNDO, label, lambda call, job: take_back(call, registry, job, undone or {}), ended=_given_up)
 
 
-def _step(call: Call, registry: Registry, job: Job) -> Step:
+def take_back(call: Call, registry: Registry, job: Job, undone: Mapping[str, Undone]) -> Step:
+    """Take the next changes of an act back."""
     act_id = job.parameters["act"]
     # Only what the act changed, and of the rest only what this job has not looked at yet: done items come to an end.
     query = select(act_item).where(act_item.c.act_id == act_id, act_item.c.outcome == "done")
     items = call.connection.execute(query.order_by(act_item.c.seq.desc()).limit(BATCH)).all()
-    suite = _as_suite(call)
-    images.quietly(suite)
+    suite = as_suite(call)
     outcomes = each.one(suite, items, lambda item: _take_back(suite, registry.records[item.record_type], item))
+    last = len(items) < BATCH
+    if last and job.parameters["kind"] in undone:
+        undone[job.parameters["kind"]](suite, job.record_type, act_id)
     call.events[:] = suite.events
     for item, outcome in zip(items, outcomes, strict=True):
         reason = outcome.reason(call) if outcome.refusal else outcome.value
@@ -146,7 +159,7 @@ def _step(call: Call, registry: Registry, job: Job) -> Step:
     kept = sum(1 for o in outcomes if o.refusal or o.value)
     counts = {n: job.result.get(n, 0) for n in ("undone", "kept")}
     result = {"undone": counts["undone"] + len(items) - kept, "kept": counts["kept"] + kept}
-    if len(items) == BATCH:
+    if not last:
         return Step({"going": True}, done=len(items), result=result)
     _set_state(call, act_id, "undone")
     return Step(None, done=len(items), result=result)
@@ -172,19 +185,18 @@ def _take_back(call: Call, record: Record, item: Any) -> str:
         params = {"name": _last_actor(call, item.record_id), "version": row["version"]}
         return errors.text("changed_since", call.language, params)
     if item.change == "created":
-        after = writing.bin_one(call, record, row, "undone")
-    else:
-        after = {**row, **images.image(call.connection, record, item)}
-        if item.change == "deleted":
-            references.check_parent(call, record, after)
-        writing.store(call, record, row, after)
-        record.written(call, after, row)
-        changes.tell(call, record, "undone", [(row, after)], after["update_time"])
-    # What the act did to the same record before can be taken back from here.
-    earlier = (act_item.c.act_id == item.act_id, act_item.c.record_id == item.record_id, act_item.c.seq < item.seq)
-    newest = select(func.max(act_item.c.seq)).where(*earlier).scalar_subquery()
-    before = update(act_item).where(act_item.c.act_id == item.act_id, act_item.c.seq == newest)
-    call.connection.execute(before.values(version=after["version"]))
+        writing.bin_one(call, record, row, "undone")
+        return ""
+    was, version = images.image(call.connection, record, item)
+    after = {**row, **was}
+    if item.change == "deleted":
+        references.check_parent(call, record, after)
+    writing.store(call, record, row, after)
+    record.written(call, after, row)
+    changes.tell(call, record, "undone", [(row, after)], after["update_time"])
+    # What left the record as it is again, this act or another one before it, can be taken back from here.
+    earlier = (act_item.c.record_id == item.record_id, act_item.c.version == version, act_item.c.outcome == "done")
+    call.connection.execute(update(act_item).where(*earlier).values(version=after["version"]))
     return ""
 
 
@@ -194,11 +206,15 @@ def _last_actor(call: Call, record_id: str) -> str:
     return call.connection.scalar(query) or "?"
 
 
-def _as_suite(call: Call) -> Call:
-    """The same call with the suite's own rights, under the caller's name."""
+def as_suite(call: Call, user_id: str | None = None, name: str = "") -> Call:
+    """The same call with the suite's own rights, under the caller's name or that of somebody given. What it changes
+    is one of many."""
     system = Organisation(call.connection.engine).system()
-    access = replace(system, user_id=call.caller.user_id, name=call.caller.name)
-    return Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
+    who = (call.caller.user_id, call.caller.name) if user_id is None else (user_id, name)
+    access = replace(system, user_id=who[0], name=who[1])
+    suite = Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
+    images.quietly(suite)
+    return suite
 
 
 def _messages(call: Call, rows: Sequence[Any]) -> list[pb.Act]:
@@ -220,6 +236,7 @@ def _message(call: Call, row: Any, counts: Sequence[Any]) -> pb.Act:
         for name in {group.change, group.outcome} & {*_COUNTED}:
             setattr(made, name, getattr(made, name) + group.n)
     may = call.access.may(f"{row.record_type}.configure") or call.access.may(row.right)
+    may = may and not row.what.get(FOLLOWS)
     made.undoable = row.state == "done" and may and any(g.outcome == "done" for g in counts)
     return made
 

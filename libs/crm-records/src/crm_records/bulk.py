@@ -54,6 +54,11 @@ def import_rows(call: Call, record: Record, messages: Sequence[Any]) -> pb.BulkR
             _fail(call, results[i], errors.Invalid(problem))
             continue
         seen.add(key)
+        if key in stored and stored[key] in {record_id for _, _, record_id in old}:  # it and one that went into it
+            field = record.fields[record.key]
+            problem = Problem(field.json_name, "key_twice", {"label": field.label, "value": key[:60]})
+            _fail(call, results[i], errors.Invalid(problem))
+            continue
         if key in stored:
             old.append((i, message, stored[key]))
             continue
@@ -122,6 +127,8 @@ def _update(call: Call, record: Record, message: Any, row: Row | None, result: p
     problems: list[Problem] = []
     given = sorted({f.name for f, _ in message.ListFields()} & {*record.writable, *record.importable})
     values = validation.row_values(message, given, record.fields, problems)
+    if row[record.key] and values.get(record.key) != row[record.key]:  # found by that of one that went into it
+        values.pop(record.key, None)
     after = {**row, **values}
     touched = [f.name for f, _ in message.ListFields() if f.name in record.fields and f.name != "custom"]
     if "custom" in values:
@@ -173,7 +180,9 @@ def _ids_by_key(call: Call, record: Record, messages: Sequence[Any]) -> dict[str
     table = record.table
     column = table.c[record.key]
     query = select(column, table.c.id).where(one_of(column, wanted), table.c.delete_time.is_(None))
-    return {row[0]: row[1] for row in call.connection.execute(query)}
+    found = {row[0]: row[1] for row in call.connection.execute(query)}
+    missing = wanted - found.keys()
+    return {**record.find_merged(call, missing), **found} if missing else found
 
 
 def _locked(call: Call, record: Record, ids: Sequence[str]) -> dict[str, Row]:

@@ -155,6 +155,7 @@ def keep(call: Call, record: Record, pairs: Sequence[tuple[Row | None, Row]]) ->
         line = _line(call, record.type, after["id"], after.get("number") or "")
         if before is not None:
             differs = {str(n): rows.plain(v) for n, v in before.items() if n not in _DERIVED and after.get(n, v) != v}
+            differs["version"] = before["version"]
             place = _place(line["act_id"], line["seq"])
             line["before"] = sealing.of(call.connection).seal(call.connection, place, orjson.dumps(differs))
         line |= {"change": change_of(before, after), "version": after["version"], "outcome": "done"}
@@ -177,12 +178,13 @@ def change_of(before: Row | None, after: Row) -> str:
     return "updated" if gone == goes else "deleted" if goes else "restored"
 
 
-def image(connection: Connection, record: Record, item: Any) -> Row:
-    """The columns of an item as they were."""
+def image(connection: Connection, record: Record, item: Any) -> tuple[Row, int]:
+    """The columns of an item as they were, and the version that the record had."""
     if item.before is None:
-        return {}
+        return {}, item.version - 1
     plain = sealing.of(connection).open(connection, _place(item.act_id, item.seq), item.before)
-    return {n: _value(record, n, v) for n, v in orjson.loads(plain).items()}
+    was = {n: _value(record, n, v) for n, v in orjson.loads(plain).items()}
+    return was, was.pop("version", item.version - 1)
 
 
 def _line(call: Call, record_type: str, record_id: str, number: str) -> dict[str, Any]:

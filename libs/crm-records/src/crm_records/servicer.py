@@ -7,7 +7,7 @@ Import for its noun; the class itself holds only the verbs that are the noun's o
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from google.api.httpbody_pb2 import HttpBody
@@ -43,7 +43,7 @@ from crm_records import (
     writing,
 )
 from crm_records import fields as kinds
-from crm_records.acts import ActServicer, undoing
+from crm_records.acts import ActServicer, Undone, undoing
 from crm_records.belongings import BelongingServicer
 from crm_records.bulk_acts import BulkServicer, kinds_of_jobs
 from crm_records.explain import AccessServicer
@@ -280,9 +280,9 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
     }
 
 
-def jobs(registry: Registry) -> list[Kind]:
-    """The long work that a service does for any of its records."""
-    return [*kinds_of_jobs(registry), undoing(registry)]
+def jobs(registry: Registry, undone: Mapping[str, Undone] | None = None) -> list[Kind]:
+    """The long work that a service does for any of its records. `undone`: see `acts.undoing`."""
+    return [*kinds_of_jobs(registry), undoing(registry, undone)]
 
 
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:

@@ -59,7 +59,7 @@ class TeamServicer:
         said = writing.given(request)
         version = _locked(call, record, request.id)
         _check(call, said)
-        before = _one(call, record, request.id, said["user_id"])
+        before = member(call, record, request.id, said["user_id"])
         there = before is not None and not before.deleted
         if there:
             if (before.access, before.end_time) == (said["access"], said["end_time"]):
@@ -68,20 +68,20 @@ class TeamServicer:
                 raise errors.Conflict("etag_required")
         if request.etag and (not there or request.etag != str(before.version)):
             raise errors.Stale()
-        return _store(call, record, (request.id, version), before, "changed" if there else "added", said)
+        return store(call, record, (request.id, version), before, "changed" if there else "added", said)
 
     def RemoveTeamMember(self, call: Call, request: pb.RemoveTeamMemberRequest) -> pb.TeamMember:
         record = _with_team(self._registry, request.record_type)
         version = _locked(call, record, request.id)
         if not request.etag:
             raise errors.Conflict("etag_required")
-        before = _one(call, record, request.id, request.user_id) if kinds.is_id(request.user_id) else None
+        before = member(call, record, request.id, request.user_id) if kinds.is_id(request.user_id) else None
         if before is None or before.deleted:
             raise errors.NotFound()
         if request.etag != str(before.version):
             raise errors.Stale()
         said = {"user_id": before.user_id, "access": before.access, "end_time": before.end_time}
-        return _store(call, record, (request.id, version), before, "removed", said)
+        return store(call, record, (request.id, version), before, "removed", said)
 
 
 def _with_team(registry: Registry, record_type: str) -> Record:
@@ -102,7 +102,7 @@ def _members(record: Record, record_id: str, *more: ColumnElement[bool]) -> Any:
     return select(team_member, _user.c.name).select_from(joined).where(of_record, *more)
 
 
-def _one(call: Call, record: Record, record_id: str, user_id: str) -> Any:
+def member(call: Call, record: Record, record_id: str, user_id: str) -> Any:
     """Somebody's place in a team, past ones too."""
     return call.connection.execute(_members(record, record_id, team_member.c.user_id == user_id)).one_or_none()
 
@@ -136,7 +136,7 @@ def _check(call: Call, said: dict[str, Any]) -> None:
     writing.refuse(problems)
 
 
-def _store(
+def store(
     call: Call, record: Record, place: tuple[str, int], before: Any, action: str, said: dict[str, Any]
 ) -> pb.TeamMember:
     """Keep somebody's place in the team of a record (id, version), note it in the record's change log, announce it."""
@@ -152,7 +152,7 @@ def _store(
     keys = ("record_type", "record_id", "user_id")
     new = {n: statement.excluded[n] for n in row if n not in keys}
     call.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new))
-    after = _one(call, record, record_id, said["user_id"])
+    after = member(call, record, record_id, said["user_id"])
     now = datetime.now(UTC)
     was_there, is_there = before._mapping if before else None, after._mapping
     note(call, record, place, was_there, is_there, now)

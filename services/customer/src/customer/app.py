@@ -15,13 +15,16 @@ from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
 from customer.interactions import INTERACTIONS
+from customer.merging import jobs as merging
+from customer.merging import tables as _merging_tables  # noqa: F401
+from customer.merging.rpc import MergeServicer
 from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
 REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS], names=[_ACTOR])
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY)]
+JOBS: list[Kind] = [*records.jobs(REGISTRY, merging.undone(REGISTRY)), merging.kind_of_job(REGISTRY)]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -31,6 +34,7 @@ def servicers(service: Service) -> dict[str, object]:
         "ContactService": ContactServicer(),
         "DemandService": DemandServicer(),
         "InteractionService": InteractionServicer(),
+        "MergeService": MergeServicer(),
         **records.servicers(REGISTRY, service.jobs),
     }
 

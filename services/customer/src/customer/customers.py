@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, ClassVar
 
 from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, func, or_, select, update
@@ -26,7 +26,7 @@ errors.texts(
     }
 )
 
-_USED_BY = {
+USED_BY = {
     "opportunity": ("商机", "Opportunities"),
     "service_request": ("服务请求", "Service requests"),
 }
@@ -106,11 +106,16 @@ class Customers(Record):
             row["review_mark"] = "pending"
         _check_employees(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
-            _check_parent(call, row)
+            check_parent(call, row)
+
+    def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
+        from customer.merging import redirects
+
+        return redirects.by_key(call, self, keys)
 
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
-        used = [(_USED_BY[t], n) for t, n in call.connection.execute(query.group_by(usage.c.record_type))]
+        used = [(USED_BY[t], n) for t, n in call.connection.execute(query.group_by(usage.c.record_type))]
         if used:
             what = tuple(", ".join(f"{label[i]} {n}" for label, n in used) for i in (0, 1))
             raise errors.Conflict("depended_on", what=what)
@@ -154,7 +159,7 @@ def _check_employees(row: Row) -> None:
         raise errors.Invalid(Problem("employees", "parts_exceed_total"))
 
 
-def _check_parent(call: Call, row: Row) -> None:
+def check_parent(call: Call, row: Row) -> None:
     """Walk up from the parent: the customer itself must not be on the way. One at a time, or two make a ring."""
     call.connection.execute(select(func.pg_advisory_xact_lock(_PARENTS)))
     above = select(customer.c.id, customer.c.parent_id).where(customer.c.id == row["parent_id"]).cte(recursive=True)

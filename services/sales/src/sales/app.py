@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
-from crm_records import acting
+from crm_records import acting, following_merges, jobs
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -23,6 +23,10 @@ REGISTRY = Registry(
     [CATEGORIES, PRODUCTS, PRICE_LISTS, PRICE_ITEMS, PIPELINES, OPPORTUNITIES],
     foreign={"customer": tables.CUSTOMER.existing},
 )
+
+MERGES = {"customer.customer": "customer", "customer.contact": "contact"}
+"""Others' records that are merged, by the source of their events."""
+JOBS = [*following_merges.kinds_of_jobs(REGISTRY)]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -42,7 +46,11 @@ SERVICE = Service(
     name="sales",
     contract="crm.sales.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("sales", REGISTRY)),
+    handlers=acting.merged(
+        events.HANDLERS, following_merges.handlers("sales", REGISTRY, MERGES), records.handlers("sales", REGISTRY)
+    ),
+    jobs=JOBS,
+    job_ended=jobs.ended,
     seed=first_entries.seed_first_entries,
     swept=records.swept("sales"),
     metadata=[*records_tables.METADATA, tables.metadata],

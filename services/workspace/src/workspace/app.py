@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crm_kit.service import Service
 from crm_kit.timers import Timer
-from crm_records import acting
+from crm_records import acting, following_merges, jobs
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -20,6 +20,10 @@ from workspace.tasks import TASKS
 
 _SENDER = (tables.notification.c.actor_id, tables.notification.c.actor_name)
 REGISTRY = Registry([TASKS, COMMENTS, NOTIFICATIONS], names=[_SENDER])
+
+MERGES = {"customer.customer": "customer", "customer.contact": "contact"}
+"""Others' records that are merged, by the source of their events."""
+JOBS = [*following_merges.kinds_of_jobs(REGISTRY)]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -36,7 +40,13 @@ SERVICE = Service(
     name="workspace",
     contract="crm.workspace.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("workspace", REGISTRY)),
+    handlers=acting.merged(
+        events.HANDLERS,
+        following_merges.handlers("workspace", REGISTRY, MERGES),
+        records.handlers("workspace", REGISTRY),
+    ),
+    jobs=JOBS,
+    job_ended=jobs.ended,
     timers=[Timer(60, escalate)],
     swept=records.swept("workspace"),
     metadata=[*records_tables.METADATA, tables.metadata],

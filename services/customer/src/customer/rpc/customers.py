@@ -17,6 +17,7 @@ from crm_records.record import Record, Row, Unseen
 from crm_records.servicer import Servicer
 from customer.customers import CUSTOMERS, group_field
 from customer.customers import Customers as CustomerRecord
+from customer.merging import redirects
 from customer.tables import customer
 
 
@@ -50,6 +51,10 @@ BRIEFS = Briefs()
 class CustomerServicer(Servicer):
     record = CUSTOMERS
     service = pb.DESCRIPTOR.services_by_name["CustomerService"]
+
+    def GetCustomer(self, call: Call, request: records_pb.GetRequest) -> pb.Customer:
+        found: pb.Customer = redirects.get(call, CUSTOMERS, request)
+        return found
 
     def AssignCustomer(self, call: Call, request: pb.AssignCustomerRequest) -> pb.Customer:
         def give(_before: Row) -> dict[str, Any]:
