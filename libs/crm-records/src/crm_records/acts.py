@@ -18,6 +18,7 @@ from sqlalchemy import Select, func, select, update
 
 from crm.records.v1 import acts_pb2 as pb
 from crm.records.v1 import jobs_pb2
+from crm.records.v1.event_pb2 import Event
 from crm_kit import errors, jobs
 from crm_kit.access import Organisation
 from crm_kit.caller import Caller
@@ -32,6 +33,7 @@ from crm_records.jobs import message_of
 from crm_records.record import Record, Registry
 
 UNDO = "undo"
+TYPE = "act"
 BATCH = 200
 FOLLOWS = "follows"
 """In what an act was asked for: it is this service's part of an act of another one, and is taken back with that."""
@@ -206,15 +208,29 @@ def _last_actor(call: Call, record_id: str) -> str:
     return call.connection.scalar(query) or "?"
 
 
-def as_suite(call: Call, user_id: str | None = None, name: str = "") -> Call:
+def as_suite(call: Call, user_id: str | None = None, name: str = "", *, quiet: bool = True) -> Call:
     """The same call with the suite's own rights, under the caller's name or that of somebody given. What it changes
-    is one of many."""
+    is one of many, unless it is not `quiet`."""
     system = Organisation(call.connection.engine).system()
     who = (call.caller.user_id, call.caller.name) if user_id is None else (user_id, name)
     access = replace(system, user_id=who[0], name=who[1])
     suite = Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
-    images.quietly(suite)
+    images.share(call, suite)
+    if quiet:
+        images.quietly(suite)
     return suite
+
+
+def tell_given(call: Call, act_id: str, record_type: str, kind: str, given: Mapping[str, int]) -> None:
+    """Announce once whom an act gave how many records: each of them is told that, and not of each record."""
+    if not given:
+        return
+    made = pb.Act(id=act_id, record_type=record_type, kind=kind, state="done")
+    for user_id, n in sorted(given.items()):
+        made.given.add(user_id=user_id, count=n)
+    told = Event(record_type=TYPE, action="given", record_id=act_id, version=1)
+    told.record.Pack(made)
+    call.announce(told)
 
 
 def _messages(call: Call, rows: Sequence[Any]) -> list[pb.Act]:

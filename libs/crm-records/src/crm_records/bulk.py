@@ -103,6 +103,7 @@ def _create(call: Call, record: Record, new: list[Row]) -> None:
     for row in new:
         record.written(call, row, None)
     changes.tell(call, record, "created", [(None, row) for row in new], new[0]["update_time"], bulk=True)
+    record.created(call, new, many=True)
 
 
 def _change(call: Call, record: Record, old: list[tuple[int, Any, str]], results: list[pb.RowResult]) -> None:

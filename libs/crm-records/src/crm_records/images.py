@@ -119,6 +119,12 @@ def go_on(call: Call, act_id: str) -> None:
     quietly(call)
 
 
+def share(call: Call, other: Call) -> None:
+    """What another call in the same transaction stores belongs to the act under way, too."""
+    if _MEMO in call.memo:
+        other.memo[_MEMO] = call.memo[_MEMO]
+
+
 def finish(call: Call, act_id: str) -> None:
     """The act is done; from here on it can be undone, for `KEPT_DAYS`."""
     values = {"state": "done", "finish_time": datetime.now(UTC), "version": act.c.version + 1}

@@ -225,6 +225,9 @@ class Record:
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """Something to do in the same transaction after the row is stored."""
 
+    def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
+        """Something to do in the same transaction after new rows are stored and told; `many`: by an import."""
+
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A merge makes the row point at another record: settle in `after` what then cannot stay."""
 

@@ -11,6 +11,9 @@ from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
 from customer import events, first_entries, tables
+from customer.allocation import bulk as allocating
+from customer.allocation.rpc import AllocationRuleServicer, AllocationServicer
+from customer.allocation.rules import RULES
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
@@ -22,9 +25,13 @@ from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
-REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS], names=[_ACTOR])
+REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, RULES], names=[_ACTOR])
 
-JOBS: list[Kind] = [*records.jobs(REGISTRY, merging.undone(REGISTRY)), merging.kind_of_job(REGISTRY)]
+JOBS: list[Kind] = [
+    *records.jobs(REGISTRY, merging.undone(REGISTRY)),
+    merging.kind_of_job(REGISTRY),
+    allocating.kind_of_job(),
+]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -34,6 +41,8 @@ def servicers(service: Service) -> dict[str, object]:
         "ContactService": ContactServicer(),
         "DemandService": DemandServicer(),
         "InteractionService": InteractionServicer(),
+        "AllocationRuleService": AllocationRuleServicer(),
+        "AllocationService": AllocationServicer(),
         "MergeService": MergeServicer(),
         **records.servicers(REGISTRY, service.jobs),
     }

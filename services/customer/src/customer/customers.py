@@ -108,6 +108,12 @@ class Customers(Record):
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             check_parent(call, row)
 
+    def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
+        """Whoever asked for it, or where nobody owns them and a rule is for that: they are given away by the rules."""
+        from customer.allocation import giving
+
+        giving.new_ones(call, rows, many=many)
+
     def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
         from customer.merging import redirects
 
