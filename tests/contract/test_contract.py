@@ -37,7 +37,15 @@ NOT_RECORDS = {
     "report",  # numbers over everything in scope
     "{record_type}",  # any of them
 }
-ANNOUNCED_PARTS = {"custom_field", "dictionary_entry", "number_format", "team_member", "job"}  # of every record type
+ANNOUNCED_PARTS = {
+    "custom_field",
+    "dictionary_entry",
+    "number_format",
+    "team_member",
+    "job",
+    "act",
+    "follower",
+}  # of every record type
 OWN_ROUTES = {
     "/",
     "/docs",

@@ -140,11 +140,15 @@ def test_an_undone_merge_leaves_everything_as_it_was(server: Server, boss: Clien
     hers = boss.CreateContact(contact={"customer_id": goes.id, "name": "韩梅", "primary": True})
     sold = Opportunity(id=ids.uuid7(), title="许可", customer_id=goes.id)
     server.deliver("sales", event(sold, "created"))
-    boss.PutTeamMember(record_type="customer", id=goes.id, user_id=colleague.user_id, access="read")
+    boss.PutTeamMember(record_type="customer", id=goes.id, user_id=colleague.user_id, access="read", label="共同负责人")
+    boss.Follow(record_type="customer", id=goes.id)
     answer = merge(boss, stays, goes, choices=choose(city=goes.id, creditCode=goes.id))
     assert answer.customer.credit_code == "91310000631696382C"
     assert not boss.GetContact(id=hers.id).primary
     assert colleague.GetCustomer(id=stays.id).id == stays.id
+    team = boss.ListTeam(record_type="customer", id=stays.id).team_members
+    assert [(m.user_id, m.label) for m in team] == [(colleague.user_id, "共同负责人")]
+    assert [f.user_id for f in boss.ListFollowers(record_type="customer", id=stays.id).followers] == [boss.user_id]
     assert undo(server, boss, answer.act_id)["kept"] == 0
     server.service.organisation.forget()
     back, other = boss.GetCustomer(id=goes.id), boss.GetCustomer(id=stays.id)
@@ -156,6 +160,7 @@ def test_an_undone_merge_leaves_everything_as_it_was(server: Server, boss: Clien
     assert {e.record_id for e in boss.ListTimeline(customer_id=goes.id).entries} == {sold.id}
     assert not boss.ListTimeline(customer_id=stays.id).entries
     assert not boss.ListTeam(record_type="customer", id=stays.id).team_members
+    assert not boss.ListFollowers(record_type="customer", id=stays.id).followers
     with refused("NOT_FOUND"):
         colleague.GetCustomer(id=stays.id)
     assert server.sql("SELECT count(*) FROM merge_trace")[0][0] == 0

@@ -134,7 +134,7 @@ def put(call: Call, after: Row, before: Row | None, action: str) -> int:
     """Store somebody's place and announce it; its version."""
     after["version"] = before["version"] + 1 if before is not None else 1
     new = insert(team_member).values(after)
-    values = {n: new.excluded[n] for n in ("access", "end_time", "deleted", "version")}
+    values = {n: new.excluded[n] for n in ("access", "end_time", "label", "deleted", "version")}
     keys = ["record_type", "record_id", "user_id"]
     call.connection.execute(new.on_conflict_do_update(index_elements=keys, set_=values))
     member = TeamMember(
@@ -145,6 +145,7 @@ def put(call: Call, after: Row, before: Row | None, action: str) -> int:
         user_id=after["user_id"],
         access=after["access"],
         end_time=after["end_time"],
+        label=after["label"] or "",
     )
     told = Event(record_type="team_member", action=action, record_id=member.id, version=after["version"], bulk=True)
     told.record.Pack(member)

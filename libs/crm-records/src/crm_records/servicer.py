@@ -48,6 +48,7 @@ from crm_records.belongings import BelongingServicer
 from crm_records.bulk_acts import BulkServicer, kinds_of_jobs
 from crm_records.explain import AccessServicer
 from crm_records.exporting import PrivacyServicer
+from crm_records.following import FollowServicer
 from crm_records.jobs import JobServicer
 from crm_records.record import Record, Registry
 from crm_records.teams import TeamServicer
@@ -271,6 +272,7 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
         "FieldService": FieldServicer(registry),
         "ExportService": ExportServicer(registry),
         "TeamService": TeamServicer(registry),
+        "FollowService": FollowServicer(registry),
         "AccessService": AccessServicer(registry),
         "BelongingService": BelongingServicer(registry),
         "JobService": JobServicer(registry, jobs),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crm_records import changes, custom_fields, dictionaries, handover_tables, images, numbers, selecting
+from crm_records import changes, custom_fields, dictionaries, following, handover_tables, images, numbers, selecting
 
 METADATA = (
     changes.metadata,
@@ -12,5 +12,6 @@ METADATA = (
     handover_tables.metadata,
     images.metadata,
     selecting.metadata,
+    following.metadata,
 )
 VERSIONS = Path(__file__).parent / "migrations" / "versions"

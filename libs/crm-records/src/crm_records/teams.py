@@ -41,7 +41,7 @@ class TeamServicer:
         self._registry = registry
 
     def ListTeam(self, call: Call, request: pb.ListTeamRequest) -> pb.ListTeamResponse:
-        record = _with_team(self._registry, request.record_type)
+        record = with_team(self._registry, request.record_type)
         if not kinds.is_id(request.id) or not reaching.holds(call, record, request.id, record.reach(call)):
             raise errors.NotFound()
         size = listing._page_size(request)
@@ -55,14 +55,14 @@ class TeamServicer:
         return answer
 
     def PutTeamMember(self, call: Call, request: pb.PutTeamMemberRequest) -> pb.TeamMember:
-        record = _with_team(self._registry, request.record_type)
+        record = with_team(self._registry, request.record_type)
         said = writing.given(request)
         version = _locked(call, record, request.id)
         _check(call, said)
         before = member(call, record, request.id, said["user_id"])
         there = before is not None and not before.deleted
         if there:
-            if (before.access, before.end_time) == (said["access"], said["end_time"]):
+            if (before.access, before.end_time, before.label) == (said["access"], said["end_time"], said["label"]):
                 return _message(before)
             if not request.etag:
                 raise errors.Conflict("etag_required")
@@ -71,7 +71,7 @@ class TeamServicer:
         return store(call, record, (request.id, version), before, "changed" if there else "added", said)
 
     def RemoveTeamMember(self, call: Call, request: pb.RemoveTeamMemberRequest) -> pb.TeamMember:
-        record = _with_team(self._registry, request.record_type)
+        record = with_team(self._registry, request.record_type)
         version = _locked(call, record, request.id)
         if not request.etag:
             raise errors.Conflict("etag_required")
@@ -80,11 +80,11 @@ class TeamServicer:
             raise errors.NotFound()
         if request.etag != str(before.version):
             raise errors.Stale()
-        said = {"user_id": before.user_id, "access": before.access, "end_time": before.end_time}
+        said = {n: getattr(before, n) for n in ("user_id", "access", "end_time", "label")}
         return store(call, record, (request.id, version), before, "removed", said)
 
 
-def _with_team(registry: Registry, record_type: str) -> Record:
+def with_team(registry: Registry, record_type: str) -> Record:
     record = registry.records.get(record_type)
     if record is None:
         raise errors.NotFound()
@@ -163,7 +163,7 @@ def store(
     told.ClearField("user_name")  # whoever hears of it knows people by their ids, and events stay
     announced = Event(record_type="team_member", action=action, record_id=message.id, version=after.version, time=now)
     announced.record.Pack(told)
-    for name in ("userId", "access", "endTime"):
+    for name in ("userId", "access", "endTime", "label"):
         was, becomes = ((side or {}).get(name) for side in (there, left))
         if was != becomes or name == "userId":
             change = announced.changes.add(field=name)
@@ -191,7 +191,7 @@ def _plain(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if row is None or row["deleted"]:
         return None
     who = {"userId": row["user_id"], "name": row["name"]}
-    return {**who, "access": row["access"], "endTime": rows.plain(row["end_time"])}
+    return {**who, "access": row["access"], "endTime": rows.plain(row["end_time"]), "label": row["label"]}
 
 
 def _message(row: Any) -> pb.TeamMember:
@@ -204,6 +204,7 @@ def _message(row: Any) -> pb.TeamMember:
         access=row.access,
         end_time=row.end_time,
         user_name=row.name or "",
+        label=row.label or "",
     )
 
 

@@ -42,6 +42,7 @@ SERVICE = Service(
     servicers=servicers,
     handlers=acting.merged(
         events.HANDLERS,
+        events.FOLLOWED,
         following_merges.handlers("workspace", REGISTRY, MERGES),
         records.handlers("workspace", REGISTRY),
     ),

@@ -19,6 +19,8 @@ from crm.identity.v1.handovers_pb2 import Handover
 from crm.records.v1.acts_pb2 import Act
 from crm.records.v1.event_pb2 import Event
 from crm_kit.inbox import Handler
+from crm_records import following
+from workspace import followers
 from workspace.notifications import (
     ASSIGNED,
     BACK_FROM,
@@ -94,4 +96,6 @@ def given_many(connection: Connection, events: Sequence[Event]) -> None:
 
 HANDLERS: dict[str, Handler] = {source: _given(kind, title) for source, (kind, title) in RECORDS.items()}
 HANDLERS["identity.handover"] = handed_over
+FOLLOWED: dict[str, Handler] = {source: followers.told(kind, title) for source, (kind, title) in RECORDS.items()}
+FOLLOWED |= {f"{source.partition('.')[0]}.follower": following.apply for source in RECORDS}
 HANDLERS |= {f"{source.partition('.')[0]}.act": given_many for source in RECORDS}

@@ -52,7 +52,7 @@ def _step(call: Call, job: Job) -> Step:
     targets = selecting.next_ones(call.connection, job.id, at["done"], BATCH)
     suite = acts.as_suite(call)
     images.go_on(suite, job.id)
-    rows = {i: row for i, row in zip(targets, each.one(call, targets, lambda i: _locked(call, i)), strict=True)}
+    rows = dict(zip(targets, each.one(call, targets, lambda i: _locked(call, i)), strict=True))
     owners = {i: row.value["owner_id"] for i, row in rows.items() if row.refusal is None}
     decisions = Chooser(suite).decide(list(owners), owners)
     result = {"changed": 0, "unchanged": 0, "failed": 0, "_given": {}, **job.result}

@@ -128,7 +128,8 @@ class Chooser:
             if kind == "used":
                 query = query.where(customer.c.id.in_(select(usage.c.customer_id)))
             loads.update(dict.fromkeys(wanted, 0))
-            loads.update({o: n for o, n in self._call.connection.execute(query.group_by(customer.c.owner_id))})
+            counted = self._call.connection.execute(query.group_by(customer.c.owner_id)).all()
+            loads.update({row[0]: row[1] for row in counted})
         return loads[user_id]
 
     def _moved(self, from_id: str | None, to_id: str) -> None:

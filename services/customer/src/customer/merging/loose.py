@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.team import READ, WRITE, team_member
-from crm_records import rows, teams
+from crm_records import following, rows, teams
 from crm_records.record import Record
 from customer.merging.tables import trace
 from customer.tables import metadata
@@ -66,16 +66,19 @@ def join_teams(call: Call, record: Record, act_id: str, ids: Sequence[str], plac
     for member in theirs:
         before = teams.member(call, record, place[0], member.user_id)
         there = before is not None and not before.deleted
-        said = {"user_id": member.user_id, "access": member.access, "end_time": member.end_time}
+        said = {n: getattr(member, n) for n in ("user_id", "access", "end_time", "label")}
         if there:
             said["access"] = WRITE if WRITE in (before.access, member.access) else READ
             ends = (before.end_time, member.end_time)
             said["end_time"] = None if None in ends else max(ends)
-            if (said["access"], said["end_time"]) == (before.access, before.end_time):
+            said["label"] = before.label or member.label
+            if all(said[n] == getattr(before, n) for n in ("access", "end_time", "label")):
                 continue
         after = teams.store(call, record, place, before, "changed" if there else "added", said)
-        was = {"access": before.access, "end_time": rows.plain(before.end_time)} if there else None
-        _keep(call, act_id, member.user_id, was, int(after.etag))
+        was = None
+        if there:
+            was = {"access": before.access, "end_time": rows.plain(before.end_time), "label": before.label}
+        _keep(call, act_id, team_member, member.user_id, was, int(after.etag))
 
 
 def part_teams(call: Call, record: Record, act_id: str, place: tuple[str, int]) -> None:
@@ -86,16 +89,38 @@ def part_teams(call: Call, record: Record, act_id: str, place: tuple[str, int]) 
         now = teams.member(call, record, place[0], kept.key)
         if now is None or now.deleted or now.version != kept.version:
             continue
-        said = {"user_id": kept.key, "access": now.access, "end_time": now.end_time}
+        said = {"user_id": kept.key, "access": now.access, "end_time": now.end_time, "label": now.label}
         if kept.before is not None:
             ends = kept.before["end_time"]
-            said |= {"access": kept.before["access"], "end_time": datetime.fromisoformat(ends) if ends else None}
+            said |= {"access": kept.before["access"], "label": kept.before["label"]}
+            said |= {"end_time": datetime.fromisoformat(ends) if ends else None}
         teams.store(call, record, place, now, "removed" if kept.before is None else "changed", said)
 
 
-def _keep(call: Call, act_id: str, user_id: str, was: dict[str, Any] | None, version: int) -> None:
+def join_followers(call: Call, record: Record, act_id: str, ids: Sequence[str], to_id: str) -> None:
+    """Whoever follows one that goes follows the one that stays."""
+    for users in following.of(call.connection, record.team_of, ids).values():
+        for user_id in users:
+            before = following.one(call.connection, record.team_of, to_id, user_id)
+            if before is None or before.deleted:
+                following.put(call, record.team_of, to_id, user_id, before, follows=True)
+                now = following.one(call.connection, record.team_of, to_id, user_id)
+                _keep(call, act_id, following.follower, user_id, None, now.version)
+
+
+def part_followers(call: Call, record: Record, act_id: str, to_id: str) -> None:
+    """Whoever follows since the act because of it does no longer."""
+    t = trace.c
+    query = select(trace).where(t.act_id == act_id, t.table_name == following.follower.name).order_by(t.key)
+    for kept in call.connection.execute(query).all():
+        now = following.one(call.connection, record.team_of, to_id, kept.key)
+        if now is not None and not now.deleted and now.version == kept.version:
+            following.put(call, record.team_of, to_id, kept.key, now, follows=False)
+
+
+def _keep(call: Call, act_id: str, table: Table, user_id: str, was: dict[str, Any] | None, version: int) -> None:
     """The last of several changes of one place is what is compared with; what was before the first comes back."""
-    row = {"act_id": act_id, "table_name": team_member.name, "key": user_id, "before": was, "version": version}
+    row = {"act_id": act_id, "table_name": table.name, "key": user_id, "before": was, "version": version}
     keys = list(trace.primary_key)
     call.connection.execute(
         pg_insert(trace).values(row).on_conflict_do_update(index_elements=keys, set_={"version": version})

@@ -112,6 +112,7 @@ def undone(call: Call, record: Record, act_id: str) -> None:
     before = writing.as_row(call, record, found)
     if record is CUSTOMERS:
         loose.part_teams(call, record, act_id, (to_id, before["version"]))
+        loose.part_followers(call, record, act_id, to_id)
         loose.move_back(call, list(record.registry.records.values()), act_id, to_id)
         for customer_id in (to_id, *merged):
             _last_contact(call, customer_id)
@@ -200,6 +201,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
     redirects.lead(call, record, act_id, merged, asked.to_id)
     if record is CUSTOMERS:
         loose.join_teams(call, record, act_id, merged, (asked.to_id, after["version"]))
+        loose.join_followers(call, record, act_id, merged, asked.to_id)
         find_again(call, asked.to_id)
     images.finish(call, act_id)
     return after
