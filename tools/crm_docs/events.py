@@ -6,10 +6,12 @@ from crm_docs.contract import personal, record_types, rpcs, service_of, table
 from crm_kit import audit
 
 PARTS = {
+    "act": "Act",
     "custom_field": "CustomField",
     "dictionary_entry": "DictionaryEntry",
     "job": "Job",
     "number_format": "NumberFormat",
+    "follower": "Follower",
     "team_member": "TeamMember",
 }
 """Parts of every record type: announced by the service that owns the record type."""

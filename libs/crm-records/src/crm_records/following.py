@@ -113,9 +113,7 @@ def put(call: Call, record_type: str, record_id: str, user_id: str, before: Any,
     }
     _store(call.connection, [row])
     message = _message(one(call.connection, record_type, record_id, user_id), "")
-    told = Event(
-        record_type=TYPE, action="added" if follows else "removed", record_id=message.id, version=row["version"]
-    )
+    told = Event(record_type=TYPE, action="added" if follows else "removed", record_id=message.id, version=version)
     told.record.Pack(message)
     call.announce(told)
     return message
