@@ -14,6 +14,7 @@ from customer import events, first_entries, tables
 from customer.allocation import bulk as allocating
 from customer.allocation.rpc import AllocationRuleServicer, AllocationServicer
 from customer.allocation.rules import RULES
+from customer.allocation.tables import allocation
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
@@ -25,7 +26,8 @@ from customer.rpc.customers import CustomerServicer
 from customer.rpc.parts import ContactServicer, DemandServicer, InteractionServicer
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
-REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, RULES], names=[_ACTOR])
+_GIVER = (allocation.c.actor_id, allocation.c.actor_name)
+REGISTRY = Registry([CUSTOMERS, CONTACTS, DEMANDS, INTERACTIONS, RULES], names=[_ACTOR, _GIVER])
 
 JOBS: list[Kind] = [
     *records.jobs(REGISTRY, merging.undone(REGISTRY)),
