@@ -37,7 +37,7 @@ dev: setup .make/dev ## install what tests and checks need, too
 
 .PHONY: test
 test: dev ## the tests for every change
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long and not bench" $(ARGS) $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not bench" $(ARGS) $(TESTS)
 
 .PHONY: test-long
 test-long: dev ## the tests too slow for every change

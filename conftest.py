@@ -1,6 +1,7 @@
 """Selection by what a test shows: `--figure R40`, `--feature CUS-07`; a figure's number goes on the last line."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -20,12 +21,26 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[MEASURED] = []
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for marker in ("figure", "feature"):
         if wanted := config.getoption(marker):
             shown = [item for item in items if any(wanted in mark.args for mark in item.iter_markers(marker))]
             config.hook.pytest_deselected(items=[item for item in items if item not in shown])
             items[:] = shown
+    if hasattr(config, "workerinput"):
+        _longest_files_first(items)
+
+
+def _longest_files_first(items: list[pytest.Item]) -> None:
+    """Two workers end together if what takes longest begins first: files marked `slow`, then those with most tests.
+
+    Works with `--no-loadscope-reorder` only: xdist itself goes by the number of tests, and a file with one test that
+    takes minutes would begin last.
+    """
+    tests = Counter(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, -tests[item.path], str(item.path)))
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 
 from suites import Suite
 
+pytestmark = pytest.mark.slow
+
 
 def finding(table: str, what: str) -> str:
     return next(line for line in table.splitlines() if what in line)

@@ -13,6 +13,8 @@ import pytest
 from crm_cli.settings import SERVICES
 from suites import Suite, eventually, is_alive
 
+pytestmark = pytest.mark.slow
+
 ALL = {"postgres", "nats", "gateway", *(service.name for service in SERVICES)}
 
 
@@ -35,6 +37,7 @@ def test_status_and_doctor_find_nothing_wrong(suite: Suite) -> None:
 
     assert status.returncode == 0, status.stdout
     assert doctor.returncode == 0, doctor.stdout
+    assert "what was found" in doctor.stdout
     assert "PostgreSQL 18" in doctor.stdout
     assert "with JetStream" in doctor.stdout
 
@@ -45,6 +48,12 @@ def test_the_password_of_the_administrator_is_shown_once_and_is_in_no_file(suite
     files = [file for file in suite.data.rglob("*") if file.is_file()]
     assert files
     assert not [file for file in files if password.encode() in file.read_bytes()]
+
+
+def test_the_first_start_says_that_a_copy_of_the_master_keys_is_to_be_kept(suite: Suite) -> None:
+    (line,) = [line for line in suite.said.splitlines() if line.startswith("Keep a copy of ")]
+
+    assert f"{suite.data / 'keys' / 'master.keys'} elsewhere" in line
 
 
 def test_no_password_is_in_a_log(suite: Suite) -> None:

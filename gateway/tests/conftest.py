@@ -40,7 +40,9 @@ class Services:
         self.start()
 
     def start(self) -> None:
-        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+        self.server = grpc.server(
+            futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)]
+        )
         for operation in operations():
             self.server.add_generic_rpc_handlers([self._handler(operation)])
         healthy = health.HealthServicer()

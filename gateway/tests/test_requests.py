@@ -4,7 +4,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 
 from crm.customer.v1 import customers_pb2
-from crm.records.v1 import fields_pb2
+from crm.records.v1 import fields_pb2, imports_pb2
 
 ID = "01900000-0000-7000-8000-000000000001"
 CUSTOMER = f"/v1/customers/{ID}"
@@ -183,3 +183,32 @@ def test_a_custom_field_has_an_address_of_its_own(http, services):
     assert (answer.status_code, answer.json) == (200, {"field": "custom.size", "value": 7})
     asked = services.asked("RevealField")[0]
     assert (asked.record_type, asked.id, asked.field) == ("customer", ID, "custom.size")
+
+
+IMPORTS = "/v1/records/customer/imports"
+TABLE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def test_a_file_is_sent_as_it_is(http, services):
+    services.answers["CreateImport"] = lambda *_: imports_pb2.Import(id=ID, state="reading")
+    content = bytes(range(256)) * 40
+
+    answer = http("POST", f"{IMPORTS}?fileName=%E5%AE%A2%E6%88%B7.xlsx", data=content, content_type=TABLE)
+
+    asked = services.asked("CreateImport")[0]
+    assert (answer.status_code, answer.json["state"]) == (200, "reading")
+    assert (asked.record_type, asked.file_name) == ("customer", "客户.xlsx")
+    assert (asked.file.content_type, asked.file.data) == (TABLE, content)
+
+
+def test_a_file_may_be_larger_than_other_bodies_but_not_than_its_limit(http, services):
+    services.answers["CreateImport"] = lambda *_: imports_pb2.Import(id=ID)
+
+    assert http("POST", IMPORTS, data=b"x" * 9 * 1024 * 1024, content_type="text/csv").status_code == 200
+    assert http("POST", IMPORTS, data=b"x" * (30 * 1024 * 1024 + 1), content_type="text/csv").status_code == 413
+    assert len(services.asked("CreateImport")) == 1
+
+
+@pytest.mark.parametrize("headers", [{"Content-Type": "multipart/form-data; boundary=x"}, {"Content-Encoding": "gzip"}])
+def test_a_file_in_a_wrapping_is_refused(http, headers):
+    assert http("POST", IMPORTS, data=b"x", headers=headers).status_code == 415

@@ -21,7 +21,7 @@ from processes import Process, below
 
 SERVICES = ("identity", "customer", "sales", "service-desk", "workspace", "reporting")
 PASSWORD = f"Bench-{secrets.token_urlsafe(9)}-1"
-RESOURCES = ("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline")
+RESOURCES = ("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline", "behaviour")
 
 
 class Suite:
@@ -111,6 +111,7 @@ class Suite:
             "group": "operator",
             "rights": [f"{resource}.*" for resource in RESOURCES],
             "scopes": [{"resource": "*", "scope": "all"}],
+            "policy": {"exportRows": 1_000_000},
         }
         role_id = self.call("POST", "/v1/roles", role, admin)["id"]
         department_id = self.call("GET", "/v1/departments", token=admin)["departments"][0]["id"]

@@ -41,11 +41,12 @@ ANNOUNCED_PARTS = {
     "custom_field",
     "dictionary_entry",
     "number_format",
+    "pool_share",
     "team_member",
     "job",
     "act",
     "follower",
-}  # of every record type
+}  # of records
 OWN_ROUTES = {
     "/",
     "/docs",

@@ -26,7 +26,7 @@ from crm_kit.testing import refused
 from crm_kit.testing.certificates import Authority, Certificate
 from crm_kit.testing.suite import Suite, eventually, free_ports
 
-pytestmark = pytest.mark.feature("IDN-08")
+pytestmark = [pytest.mark.slow, pytest.mark.feature("IDN-08")]
 
 RIGHTS = ["customer.read", "customer.create"]
 ALL = [{"resource": "*", "scope": "all"}]

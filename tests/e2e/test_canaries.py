@@ -18,6 +18,8 @@ from stdnum.cn import ric
 from crm_kit.settings import SERVICES
 from crm_kit.testing.suite import Suite, eventually
 
+pytestmark = pytest.mark.slow
+
 
 class Canaries:
     """Values that stand nowhere else: each holds the mark, or is an identity number of its own."""

@@ -17,6 +17,8 @@ from crm_kit import db
 from crm_kit.testing.suite import Suite, eventually
 from crm_records.testing import everywhere_in
 
+pytestmark = pytest.mark.slow
+
 FIRST, OWN = "first-password-1", "own-password-2"
 PATIENCE = 90
 BY_LAW = ("audit",)

@@ -22,6 +22,8 @@ from crm.service_desk.v1 import requests_pb2
 from crm.workspace.v1 import tasks_pb2
 from crm_kit.testing.suite import ADMIN_PASSWORD, Suite, eventually
 
+pytestmark = pytest.mark.slow
+
 FIRST, OWN = "first-password-1", "own-password-2"
 
 

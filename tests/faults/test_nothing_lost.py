@@ -17,6 +17,8 @@ from crm.records.v1.event_pb2 import Event
 from crm_kit.testing.recorder import disorder
 from crm_kit.testing.suite import eventually
 
+pytestmark = pytest.mark.slow
+
 SEED = 20260101
 PEOPLE = 8
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from security import world as worlds
-from security.facts import Member, Person, Record, Role
+from security.facts import Member, Person, Pool, Record, Role
 from security.kinds import KINDS, Kind
 from security.services import Services
 from security.world import SIZES, World
@@ -35,6 +36,7 @@ def move_in(services: Services, world: World, share: float = 1.0, *, teams: bool
     _comment(services, world)
     if teams:
         _team_up(services, world)
+        _pool(services, world)
     services.tell()
 
 
@@ -147,6 +149,8 @@ def refresh(services: Services, record: Record) -> None:
     record.creator, record.version, record.deleted = now["creator_id"], now["version"], now["delete_time"] is not None
     record.owner, record.department = now.get("owner_id"), now.get("department_id")
     record.state = now.get("state")
+    if record.owner or record.department:
+        record.pool = None  # whoever has a customer took it out
     record.values |= {n: "" if v is None else v for n, v in now.items() if n not in ("version", "delete_time")}
 
 
@@ -168,6 +172,35 @@ def _team_up(services: Services, world: World) -> None:
             events += [event(_member(record, m), "added") for m in record.team]
         if events:
             services.deliver(kind.service, events, to_all=True)
+
+
+def _pool(services: Services, world: World) -> None:
+    """Two public pools, one of which hides the interactions, and an eighth of the customers in them."""
+    drafts = [worlds.pool(world, hidden) for hidden in (frozenset({"interaction"}), frozenset[str]())]
+    pools = [_found(services, world, draft) for draft in drafts]
+    for record in world.records["customer"]:
+        if not record.deleted and world.chance.random() < 0.125:
+            record.pool = world.chance.choice(pools)
+            said = {"id": record.id, "etag": str(record.version), "reason": "other", "pool_id": record.pool.id}
+            outcome = services.ask(world.boss, "GiveBackCustomer", **said)
+            assert outcome.code == "OK", outcome
+            refresh(services, record)
+
+
+def _found(services: Services, world: World, pool: Pool) -> Pool:
+    """Set a pool up and put it into use."""
+    said = {
+        "name": "公海",
+        "member_user_ids": sorted(pool.people),
+        "member_department_ids": sorted(pool.departments),
+        "member_role_codes": sorted(pool.roles),
+        "hidden_fields": sorted(pool.hidden),
+    }
+    made = services.ask(world.boss, "CreatePool", pool=said)
+    assert made.code == "OK", made
+    outcome = services.ask(world.boss, "ActivatePool", id=made.answer.id, etag=made.answer.etag)
+    assert outcome.code == "OK", outcome
+    return replace(pool, id=made.answer.id)
 
 
 def _member(record: Record, member: Member) -> TeamMember:

@@ -62,6 +62,17 @@ class Member:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A public pool: its members are people, departments with those below, roles; it may hide parts of the records."""
+
+    id: str
+    people: frozenset[str] = frozenset()
+    departments: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True, eq=False)
 class Record:
     """A record as far as rights are concerned, and values that questions are asked about."""
@@ -76,6 +87,7 @@ class Record:
     deleted: bool = False
     version: int = 1
     team: tuple[Member, ...] = ()
+    pool: Pool | None = None
     values: dict[str, object] = field(default_factory=dict)
 
     @property

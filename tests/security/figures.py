@@ -99,7 +99,7 @@ def _report(run: Run, who: Person, rpc: str, resource: str, by: str) -> Any:
 
 
 def inbox(run: Run) -> None:
-    """Everybody finds what was given to them, and nothing of others; nobody marks another's as read."""
+    """Everybody finds what was given to them and whose teams they are in; nobody marks another's as read."""
     run.services.tell()
     who = run.world.chance.choice([p for p in run.world.people if run.given[p.id]] or run.world.people)
     outcome = run.ask(who, "ListNotifications", page_size=200)
@@ -107,7 +107,8 @@ def inbox(run: Run) -> None:
         run.find("wrong refusal", "event", who, None, f"happened  {outcome.code} {outcome.said}")
         return
     found = Counter(n.record_id for n in outcome.answer.notifications)
-    run.equal("event", who, dict(run.given[who.id]), dict(found), "ListNotifications")
+    teams = [r.id for of_type in run.world.records.values() for r in of_type for m in r.team if m.person == who.id]
+    run.equal("event", who, dict(run.given[who.id] + Counter(teams)), dict(found), "ListNotifications")
     other = run.world.somebody()
     ids = [n.id for n in outcome.answer.notifications]
     if other is not who and ids:

@@ -28,6 +28,9 @@ TEAM_READS = frozenset({"read", "export", "print"})
 SCOPE_ALONE = frozenset({"delete", "assign"})
 """What no team gives: that is for those in whose scope the record lies. A member who may write may do the rest."""
 
+POOL_GIVES = frozenset({"read", "export", "print"})
+"""What membership in a public pool gives, if a role gives the right: to look."""
+
 ALLOWED, NO_RIGHT, NOT_THERE = "OK", "PERMISSION_DENIED", "NOT_FOUND"
 
 
@@ -165,10 +168,23 @@ class Oracle:
                 return Answer(ALLOWED, f"{person.name} is in the team of the {record.top.type} ({member.access})")
         return None
 
+    def _in_pool(self, person: Person, action: str, record: Record) -> Answer | None:
+        """Whether a person looks at a record as a member of the pool in which it lies. A part may be hidden there."""
+        pool = record.top.pool
+        if pool is None or action not in POOL_GIVES or (record.parent is not None and record.type in pool.hidden):
+            return None
+        line = self._line(person.department) if person.department in self.departments else []
+        codes = {role.code for role in person.roles}
+        if person.id in pool.people or pool.departments & {*line} or pool.roles & codes:
+            return Answer(ALLOWED, f"{person.name} is a member of the pool in which the {record.top.type} lies")
+        return None
+
     def reaches(self, person: Person, right: str, record: Record) -> Answer:
-        """Whether a right that a person has holds on a record: by a scope, or by the record's team."""
-        answer = self.in_scope(person, right, record)
-        return answer if answer.yes else self._in_team(person, right.partition(".")[2], record) or answer
+        """Whether a right that a person has holds on a record: by a scope, the record's team or its pool."""
+        answer, action = self.in_scope(person, right, record), right.partition(".")[2]
+        if answer.yes:
+            return answer
+        return self._in_team(person, action, record) or self._in_pool(person, action, record) or answer
 
     def may_read(self, person: Person, right: str, record: Record) -> Answer:
         """Whether a person may read by a right: right, then scope, then team. What is out of reach is not there."""
@@ -184,8 +200,12 @@ class Oracle:
 
     def _beyond_team(self, person: Person, right: str, record: Record) -> Answer | None:
         action = right.partition(".")[2]
-        if self.may(person, f"{record.type}.read").yes and self._in_team(person, "read", record):
+        if not self.may(person, f"{record.type}.read").yes:
+            return None
+        if self._in_team(person, "read", record):
             return Answer(NO_RIGHT, f"{person.name} sees it through the team of the {record.top.type}: no {action}")
+        if self._in_pool(person, "read", record):
+            return Answer(NO_RIGHT, f"{person.name} sees the {record.top.type} as a member of its pool: no {action}")
         return None
 
     def part_below(self, person: Person, right: str, record: Record) -> Answer:
@@ -207,7 +227,17 @@ class Oracle:
         if not answer.yes:
             return answer
         answer = self.in_scope(person, right, customer, "customer_brief")
-        return answer if answer.yes else self._in_team(person, "read", customer) or answer
+        known = self._in_team(person, "read", customer) or self._in_pool(person, "read", customer)
+        return answer if answer.yes else known or answer
+
+    def points_at(self, person: Person, customer: Record) -> Answer:
+        """Whether another service's record may point at a customer that a person reads: not if only a pool shows it."""
+        answer = self.sees(person, customer)
+        if not answer.yes:
+            return answer
+        right = "customer.read"
+        alone = self.in_scope(person, right, customer)
+        return alone if alone.yes else self._in_team(person, "read", customer) or alone
 
     def may_give(self, person: Person, right: str, record_type: str, to: str | None, department: str | None) -> Answer:
         """Whether a person with the right to assign may give a record of this type to somebody, or a department."""

@@ -151,6 +151,7 @@ def _record(run: Run, record: Record) -> str:
     whose = f"of {_name(run, top.owner)}, {_place(run, top.department)}, made by {_name(run, top.creator)}"
     members = ", ".join(f"{_name(run, m.person)} {m.access} until {m.until or 'ever'}" for m in top.team)
     team = f", team: {members}" if members else ""
+    team += f", in pool {top.pool.id}" if top.pool else ""
     part = f" (part of {top.type} {top.id})" if top is not record else ""
     return f"record    {record.type} {record.id}{part}, {whose}{state}{gone}{team}"
 

@@ -21,7 +21,7 @@ from security.kinds import SERVICES
 from werkzeug.test import Client as Http
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import ids, team
+from crm_kit import ids, pool, team
 from crm_kit.field_names import camel
 from crm_kit.kept import Kept
 from crm_kit.service import Service
@@ -66,7 +66,7 @@ class Services:
         self._tokens: dict[str, str] = {}
         self._told = dict.fromkeys(servers, 0)
         self._untold = False
-        self._heard = {n: {*s.service.handlers, *team.HANDLERS} for n, s in servers.items()}
+        self._heard = {n: {*s.service.handlers, *team.HANDLERS, *pool.HANDLERS} for n, s in servers.items()}
 
     def reset(self) -> None:
         """Empty every database."""

@@ -11,6 +11,8 @@ import pytest
 
 from crm_kit.testing.suite import Answer, Suite
 
+pytestmark = pytest.mark.slow
+
 FIRST, OWN = "first-password-1", "own-password-2"
 PATIENCE = 20.0
 """Seconds that a change is waited for, so that a busy machine fails no test; how long it took is what is measured."""

@@ -16,6 +16,8 @@ from security.world import World
 
 from crm_kit.access import Access, Reach
 
+pytestmark = pytest.mark.slow
+
 CASES = 10_000
 AREAS: list[tuple[ModuleType, int]] = [(reading, 10), (figures, 4), (writing, 8), (fields, 6), (leaving, 1)]
 """What is asked about, and how often beside the others."""
@@ -100,6 +102,13 @@ class ForgetsTeams(Oracle):
         return None
 
 
+class ForgetsPools(Oracle):
+    """Forgets that pools exist."""
+
+    def _in_pool(self, person: Person, action: str, record: Record) -> None:
+        return None
+
+
 class EveryField(Oracle):
     """Forgets the rules of fields."""
 
@@ -108,7 +117,7 @@ class EveryField(Oracle):
 
 
 @pytest.mark.figure("R40")
-@pytest.mark.parametrize("wrong", [NoDenials, NobodyBelow, ForgetsTeams, EveryField])
+@pytest.mark.parametrize("wrong", [NoDenials, NobodyBelow, ForgetsTeams, ForgetsPools, EveryField])
 def test_an_oracle_that_forgets_a_rule_is_contradicted(services: Services, wrong: type[Oracle]) -> None:
     made = world.make(7)
     company.move_in(services, made, 0.2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from security.facts import FieldRule, Grant, Member, Person, Record, Role, Scope
+from security.facts import FieldRule, Grant, Member, Person, Pool, Record, Role, Scope
 from security.kinds import ACTIONS, KINDS, RESOURCES
 from security.oracle import OPENNESS, Oracle
 
@@ -17,7 +17,15 @@ PROVINCES = ("江苏", "浙江", "广东", "四川")
 CITIES = ("苏州", "杭州", "深圳", "成都", "无锡")
 WORDS = ("机械", "纺织", "电子", "化工", "物流", "建材", "仪表", "食品")
 GIVEN = ("王芳", "李娜", "张伟", "刘洋", "陈静", "杨磊", "赵敏", "黄强")
-SIZES = {"customer": 300, "contact": 300, "interaction": 100, "opportunity": 200, "service_request": 100, "task": 100}
+SIZES = {
+    "customer": 300,
+    "contact": 300,
+    "interaction": 100,
+    "trade_entry": 100,
+    "opportunity": 200,
+    "service_request": 100,
+    "task": 100,
+}
 FAR = timedelta(days=400)
 
 
@@ -134,6 +142,14 @@ def team(world: World) -> tuple[Member, ...]:
     )
 
 
+def pool(world: World, hidden: frozenset[str]) -> Pool:
+    """A public pool without an id yet: a few people, a department, a role."""
+    chance = world.chance
+    people = frozenset(p.id for p in chance.sample(world.people, 5))
+    codes = frozenset({chance.choice(world.roles).code})
+    return Pool("", people, frozenset({chance.choice(list(world.departments))}), codes, hidden)
+
+
 def place(world: World) -> tuple[str | None, str | None]:
     """Whose a record is: somebody's, or a department's."""
     if world.chance.random() < 0.8:
@@ -186,6 +202,16 @@ def _interaction(world: World, chance: random.Random, number: int) -> dict[str, 
     }
 
 
+def _trade_entry(world: World, chance: random.Random, number: int) -> dict[str, Any]:
+    return {
+        "customer_id": chance.choice(world.records["customer"]).id,
+        "kind": chance.choice(["order", "receipt"]),
+        "date": f"2026-0{chance.randrange(1, 10)}-01",
+        "amount": f"{chance.randrange(1, 10**6)}.25",
+        "document_number": f"DD{number:04}",
+    }
+
+
 def _opportunity(world: World, chance: random.Random, number: int) -> dict[str, Any]:
     made = {
         "title": f"{chance.choice(WORDS)}商机{number:04}",
@@ -229,6 +255,7 @@ _DRAFTS = {
     "customer": _customer,
     "contact": _contact,
     "interaction": _interaction,
+    "trade_entry": _trade_entry,
     "opportunity": _opportunity,
     "service_request": _service_request,
     "task": _task,

@@ -156,7 +156,7 @@ def _settle(run: Run, who: Person, record: Record, outcome: Outcome, *, assigned
 def pick(run: Run) -> None:
     """A new record points at what its maker sees; anything else is as unknown as what does not exist."""
     chance, oracle = run.world.chance, run.world.oracle
-    kind = KINDS[chance.choice(["contact", "interaction", "opportunity", "service_request", "task_comment"])]
+    kind = KINDS[chance.choice(list(NEW))]
     column = kind.parent_field or "customer_id"
     target = chance.choice(run.world.records[column.removesuffix("_id")])
     right = f"{kind.type}.create"
@@ -164,7 +164,7 @@ def pick(run: Run) -> None:
     who = chance.choice(makers) if makers and chance.random() < 0.8 else run.world.somebody()
     answer = oracle.may(who, right)
     if answer.yes:
-        answer = oracle.part_below(who, right, target) if kind.parent else oracle.sees(who, target)
+        answer = oracle.part_below(who, right, target) if kind.parent else oracle.points_at(who, target)
         if target.deleted or (not answer.yes and not kind.parent):
             answer = Answer(REFUSED, answer.why)
         if answer.yes:
@@ -178,6 +178,7 @@ def pick(run: Run) -> None:
 NEW: dict[str, dict[str, Any]] = {
     "contact": {"name": "新联系人"},
     "interaction": {"kind": "call", "subject": "新交往"},
+    "trade_entry": {"kind": "order", "date": "2026-03-01", "amount": "1"},
     "opportunity": {"title": "新商机"},
     "service_request": {"kind": "fault", "summary": "新请求"},
     "task_comment": {"text": "新评论"},

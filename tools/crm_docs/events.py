@@ -12,9 +12,10 @@ PARTS = {
     "job": "Job",
     "number_format": "NumberFormat",
     "follower": "Follower",
+    "pool_share": "PoolShare",
     "team_member": "TeamMember",
 }
-"""Parts of every record type: announced by the service that owns the record type."""
+"""Parts of record types: announced by the service that owns the record type."""
 
 HEAD = """# Events
 

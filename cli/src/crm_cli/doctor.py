@@ -43,7 +43,7 @@ def status(settings: Settings) -> list[Finding]:
 
 def show(findings: list[Finding]) -> int:
     """The table; the exit code."""
-    table = Table("", "check", "what is wrong", "what to do", box=None, pad_edge=False)
+    table = Table("", "check", "what was found", "what to do", box=None, pad_edge=False)
     for finding in findings:
         mark = "[green]OK[/]" if finding.is_right else "[red]--[/]"
         table.add_row(mark, finding.what, finding.wrong or f"[dim]{finding.note}[/]", finding.remedy)

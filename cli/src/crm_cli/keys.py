@@ -42,6 +42,15 @@ def rotate(settings: Settings, say: Callable[[str], None], *, master: bool) -> N
         say(f"Save {settings.key_file} now. The old master key stays in it: backups made before need it.")
 
 
+def ask(settings: Settings, name: str, *words: str) -> str:
+    """What the command of one service says, that the databases must be there for."""
+    topology = _reachable(settings)
+    service = next((service for service in topology.installed if service.name == name), None)
+    if service is None:
+        raise Wrong(f"The service {name} is not installed here.")
+    return _run(topology, service, *words)
+
+
 def _reachable(settings: Settings) -> Topology:
     folder = Folder(settings.data)
     folder.must_exist()

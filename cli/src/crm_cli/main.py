@@ -92,6 +92,14 @@ def keys_rotate(master: bool) -> None:
     rotate(Settings.read(os.environ), click.echo, master=master)
 
 
+@main.command("import-register")
+def import_register() -> None:
+    """Read the company register file (COMPANY_REGISTER_FILE) into the customer service, while the suite runs."""
+    from crm_cli.keys import ask
+
+    click.echo(ask(Settings.read(os.environ), "customer", "import-register").rstrip())
+
+
 main.add_command(import_)
 main.add_command(demo)
 main.add_command(audit)

@@ -54,6 +54,8 @@ HELP = {
     "<SERVICE>_TLS_ADDRESS": "host:port on which a service also answers gRPC over TLS; needs the two files below",
     "TLS_CERT_FILE, TLS_KEY_FILE": "certificate chain and key of the TLS ports; <SERVICE>_TLS_CERT_FILE … for one",
     "TLS_CLIENT_CA_FILE": "callers of the TLS ports must show a certificate of these authorities",
+    "COMPANY_REGISTER_FILE": "register of companies (CSV or JSON lines) that `crm import-register` reads",
+    "COMPANY_REGISTER": "another register of companies, as module:Class",
     "LOG_LEVEL": "how much the services say: debug, info, warning, error (info)",
 }
 TLS = ("TLS_ADDRESS", "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE")

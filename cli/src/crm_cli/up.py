@@ -100,6 +100,8 @@ def _start(topology: Topology, supervisor: Supervisor, say: Callable[[str], None
     say(f"Started in {time.monotonic() - began:.1f} s. Open {topology.settings.address} and sign in as admin.")
     if made and not topology.settings.admin_password:
         say(f"Password of admin (shown only this once): {password}")
+    if made:
+        say(f"Keep a copy of {topology.settings.key_file} elsewhere: without it nobody reads what it encrypts.")
 
 
 def _administrator(topology: Topology, supervisor: Supervisor, identity: Service, password: str) -> Task:

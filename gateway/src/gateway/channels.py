@@ -18,7 +18,7 @@ Metadata = Sequence[tuple[str, str]]
 
 OPTIONS = (
     ("grpc.max_receive_message_length", 32 * MIB),
-    ("grpc.max_send_message_length", 16 * MIB),
+    ("grpc.max_send_message_length", 32 * MIB),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 500),

@@ -68,6 +68,12 @@ class Operation:
         return self.response is HttpBody
 
     @property
+    def takes_file(self) -> bool:
+        """The body is a file as it is, instead of JSON."""
+        field = self.request.DESCRIPTOR.fields_by_name.get(self.body)
+        return field is not None and field.message_type is HttpBody.DESCRIPTOR
+
+    @property
     def everywhere(self) -> bool:
         """Asked of every service with records; what they answer is put together."""
         return bool(self.rule.everywhere)
@@ -76,7 +82,7 @@ class Operation:
     def bulk(self) -> bool:
         """Takes many rows, so it may be larger and take longer."""
         verb = self.path.rpartition("/")[2].partition(":")[2]
-        return verb == "import" or verb.lower().startswith("bulk")
+        return self.takes_file or verb == "import" or verb.lower().startswith("bulk")
 
 
 def files(package: str) -> Iterator[FileDescriptor]:

@@ -120,7 +120,10 @@ def _operation(operation: Operation, schemas: Schemas) -> Schema:
         "x-announces": list(operation.rule.announces),
         "x-service": _who_answers(operation),
     }
-    if operation.body:
+    if operation.takes_file:
+        whole = {"schema": {"type": "string", "format": "binary"}}
+        said["requestBody"] = {"required": True, "content": {"*/*": whole}, "description": "The file as it is."}
+    elif operation.body:
         schema = _body(operation, schemas)
         required = "required" in schemas.components.get(schema.get("$ref", "").rpartition("/")[2], {})
         said["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}

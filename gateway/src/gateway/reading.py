@@ -41,6 +41,8 @@ def reader(operation: Operation, settings: Settings) -> Read:
     limit = settings.bulk_body_limit if operation.bulk else settings.body_limit
     has_etag = "etag" in kind.fields_by_name
     masked = operation.verb == "PATCH" and "update_mask" in kind.fields_by_name
+    if operation.takes_file:
+        limit = settings.upload_limit
     part = kind.fields_by_name[body] if body not in ("", "*") else None
     fill_part = filler(part.message_type) if part else fill
 
@@ -49,7 +51,9 @@ def reader(operation: Operation, settings: Settings) -> Read:
         problems: list[Problem] = []
         if text := environ["QUERY_STRING"]:
             fill(request, _query(text, names, problems), "", 1, problems)
-        if body:
+        if operation.takes_file:
+            _file(environ, limit, getattr(request, body))
+        elif body:
             document = _document(environ, limit)
             target = getattr(request, body) if part else request
             if part:
@@ -126,6 +130,16 @@ def _document(environ: dict[str, Any], limit: int) -> dict[str, Any]:
     if type(document) is not dict:
         raise errors.Invalid(key="not_an_object")
     return document
+
+
+def _file(environ: dict[str, Any], limit: int, target: Any) -> None:
+    """The body as the file that it is, under the type that the client gives it."""
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise Refused("unsupported_media_type")
+    kind = environ.get("CONTENT_TYPE", "")
+    if len(kind) > 200 or kind.lower().startswith("multipart/"):
+        raise Refused("unsupported_media_type")
+    target.content_type, target.data = kind, read_body(environ, limit)
 
 
 def _mask(

@@ -21,6 +21,8 @@ class Settings:
     services: Mapping[str, str] = field(default_factory=lambda: dict(SERVICES))
     body_limit: int = MIB
     bulk_body_limit: int = 8 * MIB
+    upload_limit: int = 30 * MIB
+    """Bytes of a file that is sent as it is; a service takes 32 MiB in one message."""
     timeout: float = 10.0
     bulk_timeout: float = 60.0
     patience: float = 5.0
@@ -49,6 +51,7 @@ class Settings:
             },
             body_limit=int(_number("BODY_LIMIT", default.body_limit)),
             bulk_body_limit=int(_number("BULK_BODY_LIMIT", default.bulk_body_limit)),
+            upload_limit=int(_number("UPLOAD_LIMIT", default.upload_limit)),
             timeout=_number("RPC_TIMEOUT", default.timeout),
             bulk_timeout=_number("BULK_RPC_TIMEOUT", default.bulk_timeout),
             patience=_number("PATIENCE", default.patience),

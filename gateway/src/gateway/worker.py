@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 TICK = 0.25
 LINGER = 1.0  # a stopping worker still answers what a client may be sending on a kept connection
 MOST_CONNECTIONS = 4000
-MOST_HELD = 64 * 1024 * 1024  # bytes of bodies that are still arriving, over all connections
+MOST_HELD = 96 * 1024 * 1024  # bytes of bodies that are still arriving, over all connections
 READ = select.EPOLLIN | select.EPOLLONESHOT | select.EPOLLRDHUP
 WRITE = select.EPOLLOUT | select.EPOLLONESHOT
 
@@ -45,7 +45,8 @@ class EdgeWorker(Worker):
             "SERVER_NAME": "gateway",
             "SERVER_PORT": "80",
         }
-        self.body_limit = self.wsgi.settings.bulk_body_limit
+        settings = self.wsgi.settings
+        self.body_limit = max(settings.bulk_body_limit, settings.upload_limit)
         threads = [threading.Thread(target=self._answer, daemon=True) for _ in range(self.cfg.threads)]
         for thread in threads:
             thread.start()

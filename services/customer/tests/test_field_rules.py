@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -318,3 +319,19 @@ def test_no_answer_holds_what_is_closed(server: Server, boss: Client) -> None:
         assert [type(a).__name__ for a in answers if secret.encode() in a.SerializeToString()] == []
         assert list(clerk.ListCustomers(search=secret).customers) == []
     assert secret.encode() in boss.GetCustomer(id=made.id).SerializeToString()
+
+
+def test_an_answer_given_again_shows_no_field_that_was_hidden_since(server: Server, boss: Client) -> None:
+    clerk, key = server.person(["customer.*"], fields=[rule("email", "masked")]), {"idempotency-key": "make-it-once"}
+    made = {"name": "宝山钢铁", "phone": "13812345678", "mobile": "13900001111", "annual_revenue": "1000.00"}
+    first = clerk.CreateCustomer(customer=made, metadata=key)
+
+    now = [rule("phone", "hidden"), rule("mobile", "masked"), rule("annual_revenue", "masked")]
+    server.sql("UPDATE org_role SET field_rules = CAST(:rules AS jsonb)", rules=json.dumps(now))
+    server.service.organisation.forget()
+    again = clerk.CreateCustomer(customer=made, metadata=key)
+
+    assert (first.phone, first.mobile, first.annual_revenue) == ("13812345678", "13900001111", "1000.00")
+    assert (again.phone, again.mobile, again.annual_revenue) == ("", "139****1111", "")
+    assert (again.id, again.number, again.name, again.etag) == (first.id, first.number, first.name, first.etag)
+    assert len(boss.ListCustomers().customers) == 1

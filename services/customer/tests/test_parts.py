@@ -231,6 +231,55 @@ def test_a_customer_is_found_by_its_contact(boss: Client, customer: Any) -> None
 
 
 @pytest.mark.feature("CUS-06")
+def test_who_may_not_read_contacts_finds_no_customer_by_them(server: Server, boss: Client, customer: Any) -> None:
+    boss.CreateContact(
+        contact={"customer_id": customer.id, "name": "欧阳修远", "mobile": "13700001111", "email": "ou@example.com"}
+    )
+    clerk = server.person(["customer.*"])
+
+    for words in ("欧阳", "欧阳修远", "ouyang", "oyxy", "13700001111", "ou@example.com"):
+        assert [c.id for c in boss.ListCustomers(search=words).customers] == [customer.id]
+        assert list(clerk.ListCustomers(search=words, count="exact").customers) == []
+        assert clerk.CountCustomers(group_by="city", search=words).total == 0
+
+
+@pytest.mark.feature("CUS-06")
+@pytest.mark.parametrize(
+    "words", ["长江", "长江轴承", "江轴", "changjiang", "cqcj", "CQCJ", "cjzc", "13912345678", "139-1234-5678", "轴"]
+)
+def test_who_may_not_read_contacts_finds_customers_by_what_is_their_own(
+    server: Server, boss: Client, customer: Any, words: str
+) -> None:
+    boss.CreateCustomer(customer={"name": "大连渔业合作社"})
+    boss.CreateContact(contact={"customer_id": customer.id, "name": "王芳", "mobile": "13700001111"})
+    clerk = server.person(["customer.read"])
+
+    assert [c.id for c in clerk.ListCustomers(search=words).customers] == [customer.id]
+
+
+@pytest.mark.feature("CUS-06")
+def test_a_customer_called_like_its_contact_is_found_without_the_right_to_read_contacts(
+    server: Server, boss: Client
+) -> None:
+    made = boss.CreateCustomer(customer={"name": "欧阳修远", "kind": "individual"})
+    boss.CreateContact(contact={"customer_id": made.id, "name": "欧阳修远"})
+
+    assert [c.id for c in server.person(["customer.read"]).ListCustomers(search="欧阳").customers] == [made.id]
+
+
+@pytest.mark.feature("CUS-06")
+def test_who_reads_contacts_of_their_own_customers_only_does_not_find_others_by_contacts(
+    server: Server, boss: Client, customer: Any
+) -> None:
+    boss.CreateContact(contact={"customer_id": customer.id, "name": "欧阳修远", "mobile": "13700001111"})
+    clerk = server.person(["customer.read"], also=[server.role(["contact.read"], "self")])
+
+    for words in ("欧阳", "13700001111"):
+        assert list(clerk.ListCustomers(search=words).customers) == []
+    assert [c.id for c in clerk.ListCustomers(search="长江").customers] == [customer.id]
+
+
+@pytest.mark.feature("CUS-06")
 def test_a_result_is_counted_by_any_dictionary(boss: Client) -> None:
     for i, industry in enumerate(["software", "software", "media", ""]):
         boss.CreateCustomer(customer={"name": f"客户{i}", "industry": industry})

@@ -13,6 +13,7 @@ from crm.records.v1.privacy_pb2 import PrivacyPart
 from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm_kit import ids
 from crm_kit.testing import Client, Server, event, refused
+from crm_records.imports.testing import Importer, as_csv
 from crm_records.testing import Handing, everywhere_in
 from customer.contacts import CONTACTS
 from customer.demands import DEMANDS
@@ -116,6 +117,26 @@ def test_nothing_of_an_erased_contact_is_left_in_the_database(
     assert boss.ListCustomers(search="13912345678").customers == []
     assert boss.ListCustomers(search="欧阳若兰").customers == []
     measured(f"{len(words)} erased values in 0 places; {part.log_entries} log entries, {part.messages} messages")
+
+
+def test_what_a_file_said_of_the_person_is_forgotten_too(server: Server, boss: Client, decide: Any) -> None:
+    boss.CreateCustomer(customer={"name": "苏州丝绸有限公司"})
+    importer = Importer(server, boss, "contact")
+    head = ["公司", "姓名", "手机", "家庭住址"]
+    made = importer.put(
+        as_csv(
+            [head, ["苏州丝绸有限公司", "慕容雪", "13912345678", "平江路十二号"], ["苏州丝绸有限公司", "王", "", ""]]
+        )
+    )
+    assert everywhere_in(server.sql, "平江路") == []
+    (person,) = boss.ListContacts(filter='name = "慕容雪"').contacts
+    server.sql("UPDATE outbox SET sent_time = now()")
+
+    decide(request_of("erasure", "contact", person.id), "started")
+
+    first, second = importer.rows(made)
+    assert (list(first.cells), second.cells[1]) == ([], "王")
+    assert everywhere_in(server.sql, "慕容") == []
 
 
 def test_the_report_of_a_handover_forgets_the_name_as_well(server: Server, boss: Client, decide: Any) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
 
+from vendor_fixtures import enter, li, nothing_made, set_up, vendor  # noqa: F401 - fixtures
+
 from crm_kit.testing import Client, Server, running
 from crm_kit.testing.certificates import Authority
 from identity import outgoing
 from identity.app import SERVICE
 from identity.bootstrap import bootstrap
-
-sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
 
 PASSWORD = "Right-Horse-7"
 

@@ -187,6 +187,22 @@ def test_a_provider_that_is_off_or_deleted_signs_nobody_in(server, admin, real_p
     assert not server.nobody.ListLoginProviders().providers
 
 
+def test_a_provider_of_before_there_were_kinds_speaks_openid_connect(
+    server, admin, real_provider, configure, hire, enter
+) -> None:
+    li = hire("li", "trainer", external_id="emp-7")
+    made = configure(real_provider)
+    assert made.kind == "openid"
+    server.sql("UPDATE identity_provider SET kind = NULL")
+
+    assert [p.kind for p in server.nobody.ListLoginProviders().providers] == ["openid"]
+    assert enter(real_provider, made, "emp-7").user_id == li.id
+    admin.UpdateIdentityProvider(
+        identity_provider={"id": made.id, "name": "新名称"}, update_mask={"paths": ["name"]}, etag=made.etag
+    )
+    assert admin.GetIdentityProvider(id=made.id).kind == "openid"
+
+
 def test_the_client_secret_is_kept_encrypted_and_never_told(server, admin, real_provider, configure) -> None:
     made = configure(real_provider)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from crm.customer.v1.customers_pb2 import Customer
+from crm.records.v1.pool_pb2 import PoolShare
 from crm.records.v1.team_pb2 import TeamMember
 from crm.service_desk.v1.requests_pb2 import ServiceRequest
 from crm_kit import ids
@@ -79,3 +80,20 @@ def test_figures_of_an_ended_place_are_gone(company: Any) -> None:
     assert who.GetCustomerSummary(group_by="type").total.count == 1
 
     assert eventually(lambda: who.GetCustomerSummary(group_by="type").total.count == 0)
+
+
+@pytest.mark.feature("CUS-10")
+def test_customers_of_a_public_pool_are_counted_for_its_members(company: Any) -> None:
+    member, other = company.sellers[0], company.sellers[1]
+    pool_id = ids.uuid7()
+    share = PoolShare(id=pool_id, record_type="customer", name="公海", user_ids=[member.user_id], active=True)
+    there = Customer(id=ids.uuid7(), name="甲公司", pool_id=pool_id)
+    before = [who.GetCustomerSummary(group_by="type").total.count for who in (member, other)]
+    company.server.deliver("customer", event(share, "changed"), event(there, "returned"))
+    company.server.service.organisation.forget()
+    after = [who.GetCustomerSummary(group_by="type").total.count for who in (member, other)]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 0]
+    share.active = False
+    company.server.deliver("customer", event(share, "changed", 2))
+    company.server.service.organisation.forget()
+    assert member.GetCustomerSummary(group_by="type").total.count == before[0]

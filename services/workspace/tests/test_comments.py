@@ -72,3 +72,25 @@ def test_comments_do_not_keep_a_task_from_being_deleted(boss: Client, task_of: M
     say(boss, task)
 
     assert boss.DeleteTask(id=task.id, etag=task.etag).HasField("delete_time")
+
+
+def test_what_was_said_of_a_deleted_task_is_out_of_reach_until_it_is_back(server: Server, task_of: Make) -> None:
+    someone, boss = server.person(scope="self"), server.person()
+    task, other = task_of(someone), task_of(someone)
+    said, elsewhere = say(someone, task), say(someone, other)
+
+    someone.DeleteTask(id=task.id, etag=task.etag)
+
+    for client in (someone, boss):
+        found = client.ListTaskComments(count="exact")
+        assert ([c.id for c in found.task_comments], found.total) == ([elsewhere.id], 1)
+        assert not client.ListTaskComments(filter=f'task_id = "{task.id}"').task_comments
+        with refused("NOT_FOUND"):
+            client.GetTaskComment(id=said.id)
+        with refused("NOT_FOUND"):
+            client.ListChanges(record_type="task_comment", id=said.id)
+    with refused("NOT_FOUND"):
+        rewrite(someone, said, "改到周五")
+
+    someone.RestoreTask(id=task.id)
+    assert {c.id for c in boss.ListTaskComments().task_comments} == {said.id, elsewhere.id}

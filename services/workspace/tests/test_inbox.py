@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crm.customer.v1.customers_pb2 import Customer
+from crm.records.v1.team_pb2 import TeamMember
 from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm.service_desk.v1.requests_pb2 import ServiceRequest
 from crm.workspace.v1.tasks_pb2 import Task
@@ -158,3 +159,62 @@ def test_an_inbox_needs_somebody_signed_in(server: Server) -> None:
 def test_ids_must_be_ids(seller: Client) -> None:
     with refused("INVALID_ARGUMENT", "INVALID", "ids"):
         seller.ReadNotifications(ids=["1"])
+
+
+def place(seller: Client, action: str = "added", actor: str = "", record_type: str = "customer", **more: Any) -> Any:
+    """The event of somebody's place in the team of a record."""
+    member = TeamMember(record_type=record_type, record_id=ids.uuid7(), user_id=seller.user_id, access="read")
+    member.id, member.record_title = f"{record_type}:{member.record_id}:{member.user_id}", "上海宝钢"
+    made = event(member, action)
+    made.actor_id, made.actor_name, made.bulk = actor or ids.uuid7(), "王总", more.get("bulk", False)
+    return made
+
+
+def test_whoever_is_put_into_the_team_of_a_record_is_told_once(server: Server, seller: Client) -> None:
+    added = place(seller)
+
+    server.deliver("customer", added)
+    server.deliver("customer", added)
+
+    (chinese,) = inbox(seller)
+    (english,) = seller.ListNotifications(metadata={"accept-language": "en"}).notifications
+    assert (chinese.kind, chinese.record_type) == ("team_added", "customer")
+    assert f"customer:{chinese.record_id}:{seller.user_id}" == added.record_id
+    assert (chinese.title, chinese.body) == ("客户的相关团队", "王总将您加入“上海宝钢”的相关团队")
+    assert english.body == "王总 added you to the team of “上海宝钢”"
+    assert server.sql("SELECT user_id::text FROM team_member") == [(seller.user_id,)]
+
+
+def test_of_a_team_nobody_is_told_what_they_did_or_what_was_no_entry(server: Server, seller: Client) -> None:
+    server.deliver(
+        "customer",
+        place(seller, actor=seller.user_id),
+        place(seller, "changed"),
+        place(seller, "removed"),
+        place(seller, bulk=True),
+    )
+
+    assert inbox(seller) == []
+    assert server.sql("SELECT count(*) FROM team_member") == [(4,)]
+
+
+def test_who_is_put_into_the_team_of_a_task_is_told_what_the_task_is_called(server: Server) -> None:
+    owner, helper = server.person(name="陈总"), server.person(name="小周")
+    task = owner.CreateTask(task={"title": "准备投标文件"})
+
+    answered = owner.PutTeamMember(record_type="task", id=task.id, user_id=helper.user_id, access="read")
+    (said,) = server.events("team_member")
+    server.deliver("workspace", said)
+
+    assert answered.record_title == ""
+    (told,) = inbox(helper)
+    assert (told.record_id, told.body) == (task.id, "陈总将您加入“准备投标文件”的相关团队")
+
+
+def test_the_inbox_shows_the_name_of_a_teams_record_as_its_reader_sees_it(server: Server) -> None:
+    hidden = server.person(["customer.read"], fields=[{"resource": "customer", "field": "name", "rule": "hidden"}])
+
+    server.deliver("customer", place(hidden))
+
+    (told,) = inbox(hidden)
+    assert "宝钢" not in f"{told.title}{told.body}{told.record_title}"

@@ -91,10 +91,16 @@ function form(verb, path, operation) {
     ...(body ? [body] : []), button, output);
 }
 
+// An address that, where it is too long for one line, goes on in the next with a whole part.
+function address(path) {
+  return element('code', { className: 'address' },
+    ...path.split(/(?=[/:])/).map((part) => element('span', { textContent: part })));
+}
+
 function entry(verb, path, operation) {
   const made = element('details', {}, element('summary', {},
     element('span', { className: 'verb', textContent: verb.toUpperCase() }), ' ',
-    element('code', { textContent: path }), ' ',
+    address(path), ' ',
     element('span', { className: 'note' }, ...worded(operation.summary))));
   made.addEventListener('toggle', () => {
     if (made.open && made.children.length === 1) made.append(form(verb, path, operation));

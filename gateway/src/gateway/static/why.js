@@ -8,13 +8,13 @@ const WORDS = {
         record: '标识或编号', right: '权限', ask: '说明原因', failed: '没有收到答复：', nobody: '没有找到人员',
         yes: '允许', no: '不允许', held: '成立', not_held: '不成立', disabled: '（停用）',
         account: '账号', role: '角色', grant: '个人权限', denial: '个人禁止', owner: '负责人', scope: '数据范围',
-        reporting_line: '汇报线', department: '部门', creator: '创建人', team: '相关团队' },
+        reporting_line: '汇报线', department: '部门', creator: '创建人', named: '相关人员', team: '相关团队' },
   en: { title: 'Why somebody sees a record', username: 'User', password: 'Password', enter: 'Log in', language: '中文',
         entered: 'Logged in: ', code: 'Code of the second factor', start: 'Log in with an account that may read roles.', person: 'Find a person', found: 'Person',
         type: 'Record type', record: 'Id or number', right: 'Right', ask: 'Explain', failed: 'No answer: ',
         nobody: 'Nobody found', yes: 'Allowed', no: 'Not allowed', held: 'holds', not_held: 'does not hold',
         disabled: ' (disabled)', account: 'Account', role: 'Role', grant: 'Personal right', denial: 'Personal denial',
-        owner: 'Owner', scope: 'Scope', reporting_line: 'Line of reporting', department: 'Department', creator: 'Creator',
+        owner: 'Owner', scope: 'Scope', reporting_line: 'Line of reporting', department: 'Department', creator: 'Creator', named: 'Named',
         team: 'Team' },
 };
 const CODES = { zh: 'zh-CN', en: 'en' };

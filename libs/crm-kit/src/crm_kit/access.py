@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.utils import base64url_decode
 from sqlalchemy import Connection, Engine, select, text
 
-from crm_kit import errors, field_access, team
+from crm_kit import errors, field_access, pool, team
 from crm_kit import policy as policies
 from crm_kit.clients import Limits, limits
 from crm_kit.db import one_of
@@ -46,10 +46,25 @@ class Reach:
     """Whose reach it is: some records name people who see them besides their owner."""
     record_ids: frozenset[str] = frozenset()
     """Records of whose teams the person is, where the right goes with that."""
+    pool_ids: frozenset[str] = frozenset()
+    """Pools in which the person is a member, where the right goes with that."""
+    view_pool_ids: frozenset[str] = frozenset()
+    opened_ids: frozenset[str] = frozenset()
+    """Of the parts of records: pools of which only those are seen that lie below one of these, opened today."""
+
+    def holds(self, other: Reach) -> bool:
+        """Whether everything that the other reaches lies within this one."""
+        if self.all or self == other:
+            return True
+        within = self.owner_ids >= other.owner_ids and self.department_ids >= other.department_ids
+        pools = self.pool_ids >= other.pool_ids and self.view_pool_ids >= other.view_pool_ids
+        named = self.record_ids >= other.record_ids and pools and self.opened_ids >= other.opened_ids
+        return not other.all and within and named and self.user_id == other.user_id
 
     def alone(self) -> Reach:
-        """What the scope gives by itself, without the teams."""
-        return replace(self, record_ids=frozenset())
+        """What the scope gives by itself, without teams and pools."""
+        none: frozenset[str] = frozenset()
+        return replace(self, record_ids=none, pool_ids=none, view_pool_ids=none, opened_ids=none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,7 @@ class Access:
     _fields: dict[str, FieldRules] = field(default_factory=dict)
     _covered: dict[tuple[str, ...], Reach] = field(default_factory=dict)
     _teams: dict[str, dict[str, str]] | None = None
+    _pools: dict[str, pool.Pools] | None = None
     _narrowed: dict[tuple[str, ...], Access] = field(default_factory=dict)
 
     @property
@@ -129,6 +145,7 @@ class Access:
                 _reaches={},
                 _fields={},
                 _narrowed={},
+                _pools=None,
             )
         return found
 
@@ -187,6 +204,34 @@ class Access:
         action = right.rpartition(".")[2]
         return frozenset(i for i, a in self._teams.get(record_type, {}).items() if team.suffices(a, action))
 
+    def pools(self, record_type: str) -> pool.Pools:
+        """The pools of records of this type in which the person is a member, by roles in use here and now."""
+        if self._pools is None:
+            if not self.user_id:
+                return pool.NONE
+            with self._engine.connect() as connection:
+                self._pools = pool.of(connection, self.user_id, self.department_id, self.role_codes)
+        return self._pools.get(record_type, pool.NONE)
+
+    def closed(self, record_type: str) -> tuple[pool.Seen, ...]:
+        """The pools that hide something from the person, who does not see all records of the type anyway."""
+        if self.reach(record_type, f"{record_type}.read").all:
+            return ()
+        return tuple(s for s in self.pools(record_type).seen if s.hidden or s.viewed)
+
+    def opens(self, record_type: str, record_id: str, pool_id: str) -> None:
+        """The person opened a record of a pool; acts at once here, within a second in other processes."""
+        pools = self.pools(record_type)
+        opened = replace(pools, opened={**pools.opened, record_id: pool_id})
+        self._pools = {**(self._pools or {}), record_type: opened}
+
+    def below(self, reach: Reach, record_type: str, part: str) -> Reach:
+        """What a reach comes to for a part of the records: some pools hide it, some show it of what was opened."""
+        if not reach.pool_ids:
+            return reach
+        whole, viewed, opened = self.pools(record_type).showing(part)
+        return replace(reach, pool_ids=reach.pool_ids & whole, view_pool_ids=viewed, opened_ids=opened)
+
     def another(self, user_id: str) -> Access | None:
         """The same of another person as they stand now, in use or not; None if nobody is known by that id."""
         with self._engine.connect() as connection:
@@ -203,7 +248,12 @@ class Access:
             department_ids=frozenset[str]().union(*(p.department_ids for p in parts)),
             user_id=self.user_id,
             record_ids=self.member_of(team_of, right),
+            pool_ids=self.pools(team_of).ids if self._looks(right) else frozenset(),
         )
+
+    def _looks(self, right: str) -> bool:
+        """Whether a right that is held is one that goes with membership in a pool."""
+        return right.rpartition(".")[2] in pool.READING and self.may(right)
 
     def _cover(self, scope: dict[str, Any]) -> Reach:
         owners, departments = {self.user_id}, set[str]()

@@ -10,12 +10,14 @@ A person's job acts in that person's name, with the rights they have at each ste
 
 from __future__ import annotations
 
+import io
+import itertools
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -44,7 +46,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 
-from crm_kit import caller, errors, ids, logs, rpc
+from crm_kit import caller, errors, ids, logs, rpc, sealing
 from crm_kit.access import Organisation
 from crm_kit.caller import Caller
 from crm_kit.db import one_of
@@ -64,8 +66,8 @@ PAUSE = 0.5
 """Seconds between looks for work that nobody woke us for."""
 TRIES = 3
 """How often a step may fail, one time after the other, before its job has."""
-PART = 1024 * 1024
-"""Bytes of a file in one row."""
+PART = 128 * 1024
+"""Bytes of a file in one row: a change of keys takes two hundred of them at once."""
 FILES_KEPT, JOBS_KEPT = 7, 180
 """Days after its end that a job's files, and the job itself, are kept."""
 
@@ -122,9 +124,10 @@ job_file = Table(
     Column("name", Text, primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("content_type", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False, info=sealing.SEALED),
 )
-"""What a job was given or has made, in parts, so that no statement carries a whole file."""
+"""What a job was given or has made, in parts, so that no statement carries a whole file. Sealed: it may hold personal
+data of thousands."""
 
 
 @dataclass(slots=True)
@@ -216,20 +219,52 @@ def cancel(connection: Connection, job_id: str) -> None:
         raise errors.Conflict("job_over")
 
 
-def save_file(connection: Connection, job_id: str, name: str, content_type: str, content: bytes) -> None:
-    """Keep a file of a job, in place of one of the same name."""
+def save_file(connection: Connection, job_id: str, name: str, content_type: str, content: bytes | IO[bytes]) -> None:
+    """Keep a file of a job, in place of one of the same name; its bytes, or an open file that is read to its end."""
     connection.execute(delete(job_file).where(job_file.c.job_id == job_id, job_file.c.name == name))
-    parts = [content[i : i + PART] for i in range(0, len(content), PART)] or [b""]
-    for part, piece in enumerate(parts):
-        row = {"job_id": job_id, "name": name, "part": part, "content_type": content_type, "content": piece}
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    keys = sealing.of(connection)
+    for part in itertools.count():
+        piece = file.read(PART)
+        if part and not piece:
+            return
+        sealed = keys.seal(connection, _place(job_id, name, part), piece)
+        row = {"job_id": job_id, "name": name, "part": part, "content_type": content_type, "content": sealed}
         connection.execute(insert(job_file).values(row))
+
+
+def drop_files(connection: Connection, job_id: str, begin: str) -> None:
+    """Drop the files of a job whose names begin like this."""
+    these = job_file.c.name.startswith(begin, autoescape=True)
+    connection.execute(delete(job_file).where(job_file.c.job_id == job_id, these))
+
+
+def parts(connection: Connection, job_id: str, name: str, begin: int = 0, many: int = 100_000) -> Iterator[bytes]:
+    """The content of a job's file, `PART` by `PART`, from one of them on."""
+    keys = sealing.of(connection)
+    query = select(job_file.c.content).where(job_file.c.job_id == job_id, job_file.c.name == name)
+    for part in range(begin, begin + many):
+        sealed = connection.scalar(query.where(job_file.c.part == part))
+        if sealed is None:
+            return
+        yield keys.open(connection, _place(job_id, name, part), bytes(sealed))
+
+
+def find_file(connection: Connection, job_id: str, name: str) -> tuple[str, int] | None:
+    """(content type, parts) of a job's file; None if there is none, or no longer."""
+    query = select(job_file.c.content_type, func.count()).where(job_file.c.job_id == job_id, job_file.c.name == name)
+    row = connection.execute(query.group_by(job_file.c.content_type)).one_or_none()
+    return (row[0], row[1]) if row else None
 
 
 def read_file(connection: Connection, job_id: str, name: str) -> tuple[str, bytes] | None:
     """(content type, content) of a job's file; None if there is none, or no longer."""
-    query = select(job_file.c.content_type, job_file.c.content).where(job_file.c.job_id == job_id)
-    rows = connection.execute(query.where(job_file.c.name == name).order_by(job_file.c.part)).all()
-    return (rows[0].content_type, b"".join(bytes(r.content) for r in rows)) if rows else None
+    found = find_file(connection, job_id, name)
+    return (found[0], b"".join(parts(connection, job_id, name))) if found else None
+
+
+def _place(job_id: str, name: str, part: int) -> str:
+    return sealing.place(job_file.name, "content", job_id, name, part)
 
 
 class Jobs:

@@ -54,6 +54,9 @@ _ONE_WORKS = 0x43524D05
 
 Tokens = Callable[[Keyring, Connection, dict[str, bytes]], list[str]]
 """Makes the blind index of a row from its values; `Table.info["tokens"]`. The column is called `blind_index`."""
+Resealed = Callable[..., None]
+"""Told (connection, key of the row, values) after a row was sealed again: `Table.info["resealed"]`, where something
+beside the row is made of the index keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,8 @@ def _again(keys: Keyring, connection: Connection, table: Table, row: Any, data_k
         return None
     if "tokens" in table.info:
         new["new_blind_index"] = table.info["tokens"](keys, connection, plain)
+    if "resealed" in table.info:
+        table.info["resealed"](connection, *row_key.values(), plain)
     return new | {f"at_{n}": value for n, value in row_key.items()}
 
 

@@ -124,9 +124,11 @@ class Rpcs:
         wake: Callable[[], None] = lambda: None,
         before_commit: Callable[[Call], None] = lambda call: None,
         peers: Peers | None = None,
+        before_replay: Callable[[Call, Message], None] | None = None,
     ) -> None:
         self._service, self._writer, self._reader = service, writer, reader
         self._organisation, self._wake, self._before_commit = organisation, wake, before_commit
+        self._before_replay = before_replay
         self._verifier = Verifier(organisation.key)
         self.refusals = audit.Refusals(self._tell)
         self._peers, self._pace = peers or Peers(), clients.Pace()
@@ -144,6 +146,10 @@ class Rpcs:
         if not rule.WhichOneof("who"):
             raise TypeError(f"{method.full_name} has no (crm.rule)")
         reads = contract.only_reads(method)
+        answer = method.output_type
+        tells_record = contract.record(answer).type or contract.holds_record(answer)
+        if tells_record and not reads and self._before_replay is None:
+            raise TypeError(f"{method.full_name} answers a record, and its service has no before_replay")
         run = self._reading(method, body) if reads else self._writing(method, body)
         name = method.full_name
         seconds = metrics.SECONDS.labels(name)
@@ -280,7 +286,10 @@ class Rpcs:
                         if audited:  # it leaves the house once more
                             call.announce(audit.done(method, rule, request, None))
                             call.send_events()
-                        return answers[0].FromString(answer)
+                        kept_answer = answers[0].FromString(answer)
+                        if self._before_replay is not None:
+                            self._before_replay(call, kept_answer)
+                        return kept_answer
                 response = body(call, request)
                 if audited:
                     call.announce(audit.done(method, rule, request, call.noted))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, false, or_
+from sqlalchemy.dialects.postgresql import array
 
 from crm_kit.access import Reach
 
@@ -25,11 +26,20 @@ class Shape:
     owners: bool
     departments: bool
     records: bool = False
+    pools: bool = False
+    opened: bool = False
 
 
 def shape(reach: Reach) -> Shape:
     """The shape of a reach: equal for most callers of a role."""
-    return Shape(reach.all, bool(reach.owner_ids), bool(reach.department_ids), bool(reach.record_ids))
+    return Shape(
+        reach.all,
+        bool(reach.owner_ids),
+        bool(reach.department_ids),
+        bool(reach.record_ids),
+        bool(reach.pool_ids),
+        bool(reach.opened_ids),
+    )
 
 
 def parameters(reach: Reach) -> dict[str, Any]:
@@ -42,6 +52,11 @@ def parameters(reach: Reach) -> dict[str, Any]:
             bound["scope_department_ids"] = list(reach.department_ids)
         if reach.record_ids:
             bound["scope_record_ids"] = list(reach.record_ids)
+        if reach.pool_ids:
+            bound["scope_pool_ids"] = list(reach.pool_ids)
+        if reach.opened_ids:
+            bound["scope_view_pool_ids"] = list(reach.view_pool_ids)
+            bound["scope_opened_ids"] = list(reach.opened_ids)
     return bound
 
 
@@ -52,12 +67,13 @@ def condition(
     also: Sequence[ColumnElement[Any]] = (),
     stand_in: ColumnElement[Any] | None = None,
     record: ColumnElement[Any] | None = None,
+    pool: ColumnElement[Any] | None = None,
 ) -> ColumnElement[bool] | None:
     """The condition on a table with these columns, or None where nothing is out of reach.
 
     A record belongs to where its owner is now; a record without an owner to its department, and to where its
     `stand_in` is, if there is one. `also` are columns that name people who reach it besides; `record` is the column
-    of the ids by which a record is found where the person belongs to its team.
+    of the ids by which a record is found where the person belongs to its team; `pool` names the pool it lies in.
     """
     if of.all:
         return None
@@ -71,8 +87,18 @@ def condition(
         ways.append(and_(owner.is_(None), department == any_(bindparam("scope_department_ids", type_=_IDS))))
     if of.records and record is not None:
         ways.append(record == any_(bindparam("scope_record_ids", type_=_IDS)))
+    if of.pools and pool is not None:
+        ways.append(pool == any_(bindparam("scope_pool_ids", type_=_IDS)))
+    if of.opened and pool is not None and record is not None:
+        opened = record == any_(bindparam("scope_opened_ids", type_=_IDS))
+        ways.append(and_(pool == any_(bindparam("scope_view_pool_ids", type_=_IDS)), opened))
     ways += [is_caller(column) for column in also]
     return or_(*ways) if ways else false()
+
+
+def among(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that a list of ids holds the caller; an index (gin) on the column serves it."""
+    return column.contains(array([bindparam("scope_caller_id", type_=Uuid(as_uuid=False))]))
 
 
 def is_caller(column: ColumnElement[Any]) -> ColumnElement[bool]:

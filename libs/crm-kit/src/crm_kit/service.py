@@ -19,6 +19,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from sqlalchemy import Connection, Engine, MetaData, Table
 
@@ -30,6 +31,7 @@ from crm_kit import (
     logs,
     organisation,
     outbox,
+    pool,
     rotation,
     rpc,
     sealing,
@@ -37,6 +39,7 @@ from crm_kit import (
     team,
 )
 from crm_kit.access import Organisation
+from crm_kit.handlers import merged
 from crm_kit.inbox import Every, Handler, Inbox
 from crm_kit.jobs import Jobs, Kind
 from crm_kit.jobs import metadata as jobs_metadata
@@ -53,6 +56,7 @@ KIT_METADATA = (
     organisation.metadata,
     idempotency.metadata,
     team.metadata,
+    pool.metadata,
     sealing.metadata,
     rotation.metadata,
     jobs_metadata,
@@ -60,7 +64,7 @@ KIT_METADATA = (
 )
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
-MAX_MESSAGE = 16 * 1024 * 1024
+MAX_MESSAGE = 32 * 1024 * 1024
 ROTATING = 5.0
 """Seconds between looks whether keys were changed and values wait to be sealed again."""
 GRACE = 10.0
@@ -86,6 +90,9 @@ class Service:
     tells_freshness: bool = False
     before_commit: Callable[[rpc.Call], None] = lambda call: None
     """What an RPC that writes does last in its transaction, when its events are known."""
+    before_replay: Callable[[rpc.Call, Message], None] | None = None
+    """What an answer that was kept for a repeated key goes through before it is given again: it must show no more than
+    its reader sees by now. A service whose RPCs that write answer records does not start without."""
     seed: Callable[[rpc.Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
     swept: Callable[[Connection, sweeping.Sweep], None] = lambda connection, sweep: None
@@ -113,12 +120,13 @@ class Service:
 
     def inbox(self) -> Inbox | None:
         """The reader of the other services' events; None if there is nothing to listen to."""
-        copied = {**(organisation.HANDLERS if self.copies_organisation else {}), **team.HANDLERS}
-        handlers = {**{name: self._forgetting(h) for name, h in copied.items()}, **self.handlers}
+        copied = {**(organisation.HANDLERS if self.copies_organisation else {}), **team.HANDLERS, **pool.HANDLERS}
+        kept = {name: self._forgetting(h) for name, h in copied.items()}
+        handlers = merged(kept, self.handlers)
         return Inbox(self.writer, STREAM, handlers, self.every) if handlers or self.every else None
 
     def _forgetting(self, handler: Handler) -> Handler:
-        """An event of the organisation or of a team ends what this process kept of it."""
+        """An event of the organisation, of a team or of a pool ends what this process kept of it."""
 
         def apply(connection: Any, events: Any) -> None:
             handler(connection, events)
@@ -140,7 +148,8 @@ class Service:
         )
         tls = self.settings.tls
         peers = Peers(self.settings.trusted_peers, tls=tls is not None)
-        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, self.before_commit, peers)
+        hooks = self.before_commit, peers, self.before_replay
+        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, *hooks)
         self.rpcs = rpcs
         own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
         servicers = self.servicers(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import psycopg
@@ -13,8 +12,9 @@ from crm.records.v1.event_pb2 import Event
 from crm_kit import caller, rpc
 from crm_kit.access import Organisation
 from crm_kit.caller import Caller
-from crm_kit.inbox import Handler
+from crm_kit.handlers import merged as merged
 from crm_kit.rpc import Call
+from crm_records import images
 
 
 def call_of(connection: Connection, service: str, event: Event) -> Call:
@@ -27,24 +27,22 @@ def call_of(connection: Connection, service: str, event: Event) -> Call:
     return call
 
 
+def as_suite(call: Call, user_id: str | None = None, name: str = "", *, quiet: bool = False) -> Call:
+    """A call in the same transaction with the suite's own rights, under the caller's name or that of somebody given.
+
+    Its events are its own; what it stores belongs to the act under way. `quiet`: what it changes is one of many.
+    """
+    system = Organisation(call.connection.engine).system()
+    who = (call.caller.user_id, call.caller.name) if user_id is None else (user_id, name)
+    access = replace(system, user_id=who[0], name=who[1])
+    suite = Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
+    images.share(call, suite)
+    if quiet:
+        images.quietly(suite)
+    return suite
+
+
 def is_elsewhere(error: Exception) -> bool:
     """Whether nothing is wrong with what was to be done: the database is away, or somebody else holds a row."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError))
-
-
-def merged(*several: Mapping[str, Handler]) -> dict[str, Handler]:
-    """Handlers of several parts of a service as one; those of one source run in this order."""
-    found: dict[str, list[Handler]] = {}
-    for handlers in several:
-        for source, handler in handlers.items():
-            found.setdefault(source, []).append(handler)
-    return {source: one[0] if len(one) == 1 else _in_turn(one) for source, one in found.items()}
-
-
-def _in_turn(handlers: Sequence[Handler]) -> Callable[[Connection, Sequence[Event]], None]:
-    def apply(connection: Connection, events: Sequence[Event]) -> None:
-        for handler in handlers:
-            handler(connection, events)
-
-    return apply

@@ -9,24 +9,21 @@ them back. No rule of the noun runs: what was right then is right again, or the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import ARRAY, Select, any_, bindparam, func, select, update
 
 from crm.records.v1 import acts_pb2 as pb
 from crm.records.v1 import jobs_pb2
 from crm.records.v1.event_pb2 import Event
 from crm_kit import errors, jobs
-from crm_kit.access import Organisation
-from crm_kit.caller import Caller
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import changes, each, images, listing, references, sql, writing
+from crm_records import acting, changes, each, images, listing, recycling, references, sql, writing
 from crm_records import fields as kinds
 from crm_records.images import act, act_item
 from crm_records.jobs import message_of
@@ -40,6 +37,14 @@ FOLLOWS = "follows"
 Undone = Callable[[Call, str, str], None]
 """Told in the last step of taking an act back: (call of the suite, record type, act)."""
 OUTCOMES = ("done", "failed", "undone", "kept")
+
+_statements: dict[Any, sql.Prepared] = {}
+_HAND_ON = sql.Prepared(
+    "UPDATE act_item SET version = %(now)s WHERE record_id = %(id)s AND version = %(was)s AND outcome = 'done'", {}
+)
+_TELL = sql.Prepared(
+    "UPDATE act_item SET outcome = %(outcome)s, reason = %(reason)s WHERE act_id = %(of)s AND seq = %(at)s", {}
+)
 
 errors.texts(
     {
@@ -147,24 +152,41 @@ def take_back(call: Call, registry: Registry, job: Job, undone: Mapping[str, Und
     # Only what the act changed, and of the rest only what this job has not looked at yet: done items come to an end.
     query = select(act_item).where(act_item.c.act_id == act_id, act_item.c.outcome == "done")
     items = call.connection.execute(query.order_by(act_item.c.seq.desc()).limit(BATCH)).all()
-    suite = as_suite(call)
-    outcomes = each.one(suite, items, lambda item: _take_back(suite, registry.records[item.record_type], item))
+    suite = acting.as_suite(call)
+    images.take_back(suite)
+    reasons: dict[int, str] = {}
+    for run in _runs(items):
+        _take_back(suite, registry.records[run[0].record_type], run, reasons)
     last = len(items) < BATCH
     if last and job.parameters["kind"] in undone:
         undone[job.parameters["kind"]](suite, job.record_type, act_id)
     call.events[:] = suite.events
-    for item, outcome in zip(items, outcomes, strict=True):
-        reason = outcome.reason(call) if outcome.refusal else outcome.value
-        values = {"outcome": "kept" if reason else "undone", "reason": reason or None}
-        this = (act_item.c.act_id == act_id, act_item.c.seq == item.seq)
-        call.connection.execute(update(act_item).where(*this).values(values))
-    kept = sum(1 for o in outcomes if o.refusal or o.value)
+    told = [
+        {"of": act_id, "at": seq, "outcome": "kept" if why else "undone", "reason": why or None}
+        for seq, why in reasons.items()
+    ]
+    if told:
+        _TELL.run_many(call.connection, told)
+    kept = sum(1 for reason in reasons.values() if reason)
     counts = {n: job.result.get(n, 0) for n in ("undone", "kept")}
     result = {"undone": counts["undone"] + len(items) - kept, "kept": counts["kept"] + kept}
     if not last:
         return Step({"going": True}, done=len(items), result=result)
     _set_state(call, act_id, "undone")
     return Step(None, done=len(items), result=result)
+
+
+def _runs(items: Sequence[Any]) -> list[list[Any]]:
+    """Neighbours of one record type, none of which is about the same record as another."""
+    runs: list[list[Any]] = []
+    seen: set[str] = set()
+    for item in items:
+        if not runs or runs[-1][0].record_type != item.record_type or item.record_id in seen:
+            runs.append([])
+            seen = set()
+        runs[-1].append(item)
+        seen.add(item.record_id)
+    return runs
 
 
 def _given_up(call: Call, job: Job, _how: str) -> None:
@@ -176,29 +198,63 @@ def _set_state(call: Call, act_id: str, state: str) -> None:
     call.connection.execute(update(act).where(act.c.id == act_id).values(state=state, version=act.c.version + 1))
 
 
-def _take_back(call: Call, record: Record, item: Any) -> str:
-    """Make a record what it was before one change; or why it stays as it is."""
-    query = select(record.table).where(record.table.c.id == item.record_id)
-    found = sql.prepare(query.with_for_update(of=record.table)).run(call.connection).fetchone()
-    if found is None:
+def _take_back(call: Call, record: Record, items: Sequence[Any], reasons: dict[int, str]) -> None:
+    """Make records what they were before one change each, together; if one refuses, in halves until it is found."""
+    (outcome,) = each.one(call, [items], lambda run: _undo(call, record, run))
+    if outcome.refusal is None:
+        reasons.update(outcome.value)
+    elif len(items) == 1:
+        reasons[items[0].seq] = outcome.reason(call)
+    else:
+        half = len(items) // 2
+        _take_back(call, record, items[:half], reasons)
+        _take_back(call, record, items[half:], reasons)
+
+
+def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
+    """For each item why it stays as it is; empty where it does not."""
+    table = record.table
+    key = (record, "undo")
+    if key not in _statements:
+        these = table.c.id == any_(bindparam("ids", type_=ARRAY(table.c.id.type)))
+        query = select(table).where(these).order_by(table.c.id)
+        _statements[key] = sql.prepare(query.with_for_update(of=table))
+    found = _statements[key].run(call.connection, {"ids": [i.record_id for i in items]}).fetchall()
+    by_id = {row["id"]: row for row in (writing.as_row(call, record, values) for values in found)}
+    reasons, binned, changed = dict[int, str](), list[dict[str, Any]](), list[tuple[Any, Any]]()
+    as_before: list[dict[str, Any]] = []
+    for item in items:
+        row = by_id.get(item.record_id)
+        reasons[item.seq] = _why_not(call, item, row)
+        if reasons[item.seq] or row is None:
+            continue
+        if item.change == "created":
+            binned.append(row)
+            continue
+        was, version = images.image(call.connection, record, item)
+        after = {**row, **was}
+        if item.change == "deleted":
+            references.check_parent(call, record, after)
+        changed.append((row, after))
+        as_before.append({"id": item.record_id, "was": version, "now": row["version"] + 1})
+    if binned:
+        recycling.bin_many(call, record, binned, "undone")
+    if changed:
+        writing.store_many(call, record, changed)
+        for row, after in changed:
+            record.written(call, after, row)
+        changes.tell(call, record, "undone", changed, changed[0][1]["update_time"])
+        # What left the records as they are again, this act or another before it, can be taken back from here.
+        _HAND_ON.run_many(call.connection, as_before)
+    return reasons
+
+
+def _why_not(call: Call, item: Any, row: Any) -> str:
+    if row is None:
         return errors.text("gone_since", call.language, {})
-    row = writing.as_row(call, record, found)
     if row["version"] != item.version:
         params = {"name": _last_actor(call, item.record_id), "version": row["version"]}
         return errors.text("changed_since", call.language, params)
-    if item.change == "created":
-        writing.bin_one(call, record, row, "undone")
-        return ""
-    was, version = images.image(call.connection, record, item)
-    after = {**row, **was}
-    if item.change == "deleted":
-        references.check_parent(call, record, after)
-    writing.store(call, record, row, after)
-    record.written(call, after, row)
-    changes.tell(call, record, "undone", [(row, after)], after["update_time"])
-    # What left the record as it is again, this act or another one before it, can be taken back from here.
-    earlier = (act_item.c.record_id == item.record_id, act_item.c.version == version, act_item.c.outcome == "done")
-    call.connection.execute(update(act_item).where(*earlier).values(version=after["version"]))
     return ""
 
 
@@ -206,19 +262,6 @@ def _last_actor(call: Call, record_id: str) -> str:
     log = changes.change_log.c
     query = select(log.actor_name).where(log.record_id == record_id).order_by(log.id.desc()).limit(1)
     return call.connection.scalar(query) or "?"
-
-
-def as_suite(call: Call, user_id: str | None = None, name: str = "", *, quiet: bool = True) -> Call:
-    """The same call with the suite's own rights, under the caller's name or that of somebody given. What it changes
-    is one of many, unless it is not `quiet`."""
-    system = Organisation(call.connection.engine).system()
-    who = (call.caller.user_id, call.caller.name) if user_id is None else (user_id, name)
-    access = replace(system, user_id=who[0], name=who[1])
-    suite = Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
-    images.share(call, suite)
-    if quiet:
-        images.quietly(suite)
-    return suite
 
 
 def tell_given(call: Call, act_id: str, record_type: str, kind: str, given: Mapping[str, int]) -> None:

@@ -37,15 +37,22 @@ class Index:
     def __init__(self, table: str, fields: Iterable[Field]) -> None:
         self._table = table
         self._fields = {f.name: f for f in fields if f.encrypted and f.kind == kinds.TEXT}
+        self._addresses = [n for n, f in self._fields.items() if f.format == rule_pb2.FORMAT_EMAIL]
 
     def tokens(self, keys: Keyring, connection: Connection, row: Mapping[str, Any]) -> list[str]:
         """What a row is found by, from its plain values."""
         values = [self._value(f, row[n]) for n, f in self._fields.items() if row.get(n)]
+        for name in self._addresses:
+            values += self.domains(name, [domain] if (domain := domain_of(row.get(name) or "")) else [])
         return keys.tokens(connection, values) if values else []
 
     def values(self, name: str, texts: Iterable[str]) -> list[tuple[str, str]]:
         """What to look for where a field is to equal one of the texts."""
         return [self._value(self._fields[name], text) for text in texts]
+
+    def domains(self, name: str, domains: Iterable[str]) -> list[tuple[str, str]]:
+        """What to look for where a field with an address is to be under one of the domains."""
+        return [(f"{self._table}.{name}@", domain) for domain in domains]
 
     def searched(self, names: Iterable[str], words: str) -> list[tuple[str, str]]:
         """What to look for where words may be the whole value of one of these fields."""
@@ -77,6 +84,11 @@ def sought(connection: Connection, values: Iterable[tuple[str, str]]) -> list[st
     """What `blind_index` holds where one of the values stands."""
     wanted = list(values)
     return sealing.of(connection).sought(connection, wanted) if wanted else []
+
+
+def domain_of(address: str) -> str:
+    """What stands behind the @ of an address; empty where there is none."""
+    return search.normal(address).rpartition("@")[2] if "@" in address else ""
 
 
 def normal(form: int, text: str) -> str:

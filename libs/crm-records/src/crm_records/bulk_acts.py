@@ -14,7 +14,7 @@ from crm_kit.errors import Problem
 from crm_kit.field_names import snake
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import acts, each, images, selecting, validation, writing
+from crm_records import acts, each, images, recycling, selecting, validation, writing
 from crm_records import fields as kinds
 from crm_records.jobs import message_of
 from crm_records.record import Record, Registry
@@ -130,7 +130,7 @@ def _assign(call: Call, record: Record, job: Job, record_id: str) -> bool:
 
 
 def _delete(call: Call, record: Record, _job: Job, record_id: str) -> bool:
-    writing.bin_one(call, record, writing.locked(call, record, record_id, None, alone=True))
+    recycling.bin_one(call, record, writing.locked(call, record, record_id, None, alone=True))
     return True
 
 

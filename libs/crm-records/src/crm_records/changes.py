@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -17,6 +18,7 @@ from crm.records.v1.event_pb2 import Event
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import images, rows, sql
+from crm_records.fields import Field
 from crm_records.record import Record, Row
 
 metadata = MetaData()
@@ -51,13 +53,17 @@ HIDDEN = "***"
 
 def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, Any, Any]]:
     """(field, before, after) for every field that differs, as JSON shows them; sensitive values masked."""
-    found = []
-    for name, field in record.stored.items():
-        if name in _UNTOLD:
-            continue
-        old, new = (before or {}).get(name), after.get(name)
-        if old == new or (before is None and new in (None, [], {}, False, "")):
-            continue
+    found: list[tuple[str, Any, Any]] = []
+    for name, field in _told(record):
+        new = after.get(name)
+        if before is None:
+            old = None
+            if not new:
+                continue
+        else:
+            old = before.get(name)
+            if old == new:
+                continue
         if field.sensitive:
             found.append((field.json_name, HIDDEN if old else None, HIDDEN if new else None))
         elif field.kind == kinds.CUSTOM:
@@ -70,6 +76,21 @@ def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, A
         else:
             found.append((field.json_name, rows.plain(old), rows.plain(new)))
     return found
+
+
+@cache
+def _told(record: Record) -> list[tuple[str, Field]]:
+    return [(n, f) for n, f in record.stored.items() if n not in _UNTOLD]
+
+
+def _columns(record: Record) -> list[str]:
+    return [c.name for c in record.table.columns]
+
+
+@cache
+def _announced(record: Record) -> frozenset[str]:
+    """The columns of a record that its events show."""
+    return frozenset(n for n in _columns(record) if not _sensitive(record, n))
 
 
 def tell(
@@ -130,7 +151,8 @@ def _line(
 def event(record: Record, action: str, after: Row, differences: list[tuple[str, Any, Any]], now: datetime) -> Event:
     """The event of a change: the whole record as it stands, without its sensitive fields."""
     told = Event(record_type=record.type, action=action, record_id=after["id"], version=after["version"], time=now)
-    told.record.Pack(rows.to_message(record, {n: v for n, v in after.items() if not _sensitive(record, n)}))
+    shown = _announced(record)
+    told.record.Pack(rows.to_message(record, {n: v for n, v in after.items() if n in shown}))
     for name, old, new in differences:
         change = told.changes.add(field=name)
         set_value(change.before, old)

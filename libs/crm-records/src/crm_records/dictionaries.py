@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, Table, Text, select
 
 from crm_kit.kept import Kept
 from crm_kit.rpc import Call
+from crm_records.fields import Field
 from crm_records.record import Record, Row
 
 metadata = MetaData()
@@ -36,11 +38,16 @@ KEPT = Kept(_load)
 """Every dictionary of the service: name → code → entry, in order."""
 
 
+@cache
+def _with_entries(record: Record) -> list[Field]:
+    return [f for f in record.stored.values() if f.dictionary]
+
+
 def check(call: Call, record: Record, row: Row, before: Row | None, problems: list[Any]) -> None:
     """Codes must be entries; a retired one may stay on a record but not be newly given."""
     from crm_kit.errors import Problem
 
-    used = [f for f in record.stored.values() if f.dictionary and row.get(f.name)]
+    used = [f for f in _with_entries(record) if row.get(f.name)]
     if not used:
         return
     known = KEPT.read(call.connection)

@@ -21,12 +21,16 @@ def of_field(view: View, name: str, described: pb.FieldDescription) -> pb.FieldD
     return described
 
 
-def cut(view: View, state: str | None, change: pb.Change) -> None:
-    """Leave out what the caller does not see of a record in this state; what is masked says only that it changed."""
+def cut(view: View, state: str | None, change: pb.Change, closed: frozenset[str] = frozenset()) -> None:
+    """Leave out what the caller does not see of a record in this state; what is masked says only that it changed.
+
+    `closed` are fields that the pool closes in which the record lies.
+    """
     seen = []
     for one in change.changes:
-        level = view.level(name_of(view.record, one.field), state)
-        if level == field_access.HIDDEN:
+        name = name_of(view.record, one.field)
+        level = view.level(name, state)
+        if level == field_access.HIDDEN or name.partition(".")[0] in closed:
             continue
         for value in (one.before, one.after):
             if level == field_access.MASKED and value.WhichOneof("kind") != "null_value":

@@ -22,10 +22,11 @@ from crm_kit.db import one_of
 from crm_kit.inbox import Handler
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
-from crm_records import acting, changes, erasing_events, exporting, handover_teams, images, personal, writing
+from crm_records import acting, changes, erasing_events, exporting, images, personal, team_places, writing
 from crm_records import fields as kinds
 from crm_records.changes import HIDDEN, change_log
 from crm_records.handover_tables import item
+from crm_records.imports import forgetting
 from crm_records.personal import ERASED, OWN, Found
 from crm_records.record import Record, Registry, Row
 
@@ -121,6 +122,7 @@ def _erase(
         part.log_entries += entries
         if acts:
             images.forget(call, [row["id"] for row in one.rows])
+            forgetting.forget(call, [row["id"] for row in one.rows])
         if acts and one.record.title_field in one.record.personal:
             _empty_reports(call, one)
         if acts and one.relation == OWN:
@@ -258,7 +260,7 @@ def _teams(call: Call, registry: Registry, user_id: str, *, acts: bool) -> list[
     places = [dict(row) for row in call.connection.execute(query.with_for_update() if acts else query).mappings()]
     if acts:
         for place in places:
-            handover_teams.put(call, {**place, "deleted": True}, place, "removed")
+            team_places.put(call, place, place, "removed", bulk=True)
     n = len(places)
     return [pb.PrivacyFound(record_type="team_member", relation=OWN, records=n, erased=n)] if n else []
 

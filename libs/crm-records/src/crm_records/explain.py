@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from crm.records.v1 import access_pb2 as pb
-from crm_kit import errors, team
+from crm_kit import errors, pool, team
 from crm_kit.access import Access, Reach, holds
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
@@ -26,6 +26,10 @@ from crm_records.record import Record, Registry, Row
 
 ACTIONS = ("read", "update", "delete", "approve", "assign", "export", "print", "reveal")
 """What is done with one record."""
+
+
+REACHING = ("owner", "scope", "creator", "named", "team", "pool")
+"""Kinds of links of which one is enough to reach a record."""
 
 
 class AccessServicer:
@@ -103,10 +107,16 @@ class Chain:
         record = self.record.top
         if record.belongs_to in record.table.c:
             top = self._top()
-            yield from self._of_scopes(top)
-            yield from self._of_others(top)
+            links = [*self._of_scopes(top), *self._of_others(top), *self._of_named()]
             if "owner_id" in record.fields:
-                yield self._of_team(top["id"])
+                links.append(self._of_team(top["id"]))
+                pooled = record.pooled
+                if pooled and top[pooled]:
+                    links.append(self._of_pool(top[pooled]))
+            yield from links
+            if not any(s.held for s in links if s.kind in REACHING) and self._reaches(self._reach()):
+                # Where a record has two ends, one link may reach the one and another the other.
+                yield self._step("scope", True, "why_together")
         else:
             key = (
                 "why_unscoped"
@@ -142,7 +152,8 @@ class Chain:
         if owner_id:
             owner = where.person(owner_id)
             home_id = owner.department_id
-            own = owner_id == self.person.user_id
+            mine = Reach(owner_ids=frozenset({self.person.user_id}))
+            own = owner_id == self.person.user_id and self._reaches(mine)
             names = {"owner": owner.name, "department": where.path(home_id)}
             yield self._step("owner", own, "why_own" if own else "why_owner", id=owner_id, name=owner.name, **names)
         else:
@@ -185,24 +196,49 @@ class Chain:
             held = top[column] == self.person.user_id
             yield self._step("creator", held, "why_creator" if held else "why_no_creator", id=top[column] or "")
 
+    def _of_named(self) -> Iterator[pb.AccessStep]:
+        """Lists of people on the record itself, or on those that it is a part of."""
+        for record, record_id in self._line():
+            for name in record.also_named:
+                query = select(record.table.c[name]).where(record.table.c.id == record_id)
+                held = self.person.user_id in (self.call.connection.scalar(query) or ())
+                label = record.fields[name].label
+                yield self._step("named", held, "why_named" if held else "why_not_named", label=label)
+
     def _of_team(self, top_id: str) -> pb.AccessStep:
         place = team.place(self.call.connection, self.record.top.team_of, top_id, self.person.user_id)
         if place is None:
             return self._step("team", False, "why_no_team")
         access, end = place
-        if top_id in self.person.member_of(self.record.top.team_of, self.right):
+        records = self.person.member_of(self.record.top.team_of, self.right)
+        if top_id in records and self._reaches(Reach(record_ids=records)):
             return self._step("team", True, f"why_team_{access}", end=self._moment(end))
         return self._step("team", False, "why_team_short", access=MEMBERS[access])
 
+    def _of_pool(self, pool_id: str) -> pb.AccessStep:
+        """How the pool in which the record lies leads to it: to its members, to look, as far as it hides nothing."""
+        c = pool.pool_share.c
+        name = self.call.connection.scalar(select(c.name).where(c.id == pool_id)) or "?"
+        held = reaching.in_pool(self.call, self.record, self.record_id, self._reach())
+        member = pool_id in self.person.pools(self.record.top.team_of).ids
+        key = "why_pool" if held else "why_pool_short" if member else "why_no_pool"
+        return self._step("pool", held, key, id=pool_id, name=name, pool=name)
+
     def _top(self) -> Row:
         """The row whose owner decides: the record's own, or that of the record it is a part of."""
+        record, record_id = [*self._line()][-1]
+        query = select(record.table).where(record.table.c.id == record_id)
+        return dict(self.call.connection.execute(query).mappings().one())
+
+    def _line(self) -> Iterator[tuple[Record, str]]:
+        """The record, the one that it is a part of, and so on."""
         record, record_id = self.record, self.record_id
+        yield record, record_id
         while record.parent is not None:
             column = record.table.c[record.parent[0]]
             record_id = str(self.call.connection.scalar(select(column).where(record.table.c.id == record_id)))
             record = record.parent[1]
-        query = select(record.table).where(record.table.c.id == record_id)
-        return dict(self.call.connection.execute(query).mappings().one())
+            yield record, record_id
 
     def _moment(self, time: datetime | None) -> str:
         return moment(time, self.call.access.time_zone)

@@ -62,6 +62,12 @@ errors.texts(
         ),
         "why_creator": ("记录由本人创建", "The person made the record"),
         "why_no_creator": ("记录不是本人创建的", "Somebody else made the record"),
+        "why_together": (
+            "以上各项合起来到达记录的两端",
+            "Together these reach both ends of the record",
+        ),
+        "why_named": ("列在记录的“{label}”中", "The record names the person ({label})"),
+        "why_not_named": ("未列在记录的“{label}”中", "The record does not name the person ({label})"),
         "why_team_read": ("在相关团队中（只读）", "The person belongs to its team, to read"),
         "why_team_write": ("在相关团队中（读写）", "The person belongs to its team, to read and write"),
         "why_team_read_until": (
@@ -77,6 +83,15 @@ errors.texts(
             "The person belongs to its team ({access}), which does not give {right}",
         ),
         "why_no_team": ("不在相关团队中", "The person does not belong to its team"),
+        "why_pool": ("在公海“{pool}”中，此人是其成员", "It lies in the public pool {pool}, whose member the person is"),
+        "why_pool_short": (
+            "在公海“{pool}”中，此人是其成员，但成员身份不给予 {right}",
+            "It lies in the public pool {pool}, whose member the person is; that does not give {right}",
+        ),
+        "why_no_pool": (
+            "在公海“{pool}”中，此人不是其成员",
+            "It lies in the public pool {pool}; the person is no member",
+        ),
         "why_unscoped": (
             "这类记录不分数据范围：有权限者均可",
             "Records of this type have no scope: they are open to whoever holds the right",

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import IO
 from urllib.parse import quote
 
 from crm_records import cells
@@ -29,20 +30,32 @@ class Table:
 
 def to_csv(table: Table) -> bytes:
     """UTF-8 with its mark, by which Excel knows it."""
+    return b"\xef\xbb\xbf" + csv_lines(table, head=True)
+
+
+def csv_lines(table: Table, *, head: bool) -> bytes:
+    """The rows of a CSV file, with or without the labels before them."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(cells.safe(label) for label in table.labels)
+    if head:
+        writer.writerow(cells.safe(label) for label in table.labels)
     for row in table.rows:
         writer.writerow(cells.safe(cell) if isinstance(cell, str) else f"{cell:f}" for cell in row)
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+    return out.getvalue().encode()
 
 
 def to_xlsx(table: Table, about: str, facts: Sequence[tuple[str, str]]) -> bytes:
     """One sheet with the rows, each printed page marked; a second one, called `about`, says where they are from."""
+    out = io.BytesIO()
+    write_xlsx(out, table, about, facts)
+    return out.getvalue()
+
+
+def write_xlsx(file: IO[bytes], table: Table, about: str, facts: Sequence[tuple[str, str]]) -> None:
+    """The same into an open file, row by row: it takes no more memory for more rows."""
     import xlsxwriter
 
-    out = io.BytesIO()
-    with xlsxwriter.Workbook(out, {"constant_memory": True, "strings_to_formulas": False}) as book:
+    with xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_formulas": False}) as book:
         book.set_properties({"author": table.mark, "title": table.title})
         bold = book.add_format({"bold": True})
         sheet = book.add_worksheet(table.title[:31])
@@ -57,7 +70,8 @@ def to_xlsx(table: Table, about: str, facts: Sequence[tuple[str, str]]) -> bytes
         for line, row in enumerate(table.rows, 1):
             for column, cell in enumerate(row):
                 if isinstance(cell, str):
-                    sheet.write_string(line, column, cell)
+                    if cell:
+                        sheet.write_string(line, column, cell)
                 elif len(f"{cell:f}".replace("-", "").replace(".", "")) > 15:  # more than a spreadsheet can count
                     sheet.write_string(line, column, f"{cell:f}")
                 else:
@@ -66,7 +80,6 @@ def to_xlsx(table: Table, about: str, facts: Sequence[tuple[str, str]]) -> bytes
         for line, (word, value) in enumerate(facts):
             second.write_string(line, 0, word, bold)
             second.write_string(line, 1, value)
-    return out.getvalue()
 
 
 def _header(text: str) -> str:

@@ -59,17 +59,22 @@ _WORDS = {
 
 def export(call: Call, record: Record, request: Any) -> HttpBody:
     """The records that a request names, as CSV or XLSX. INVALID_ARGUMENT for another format."""
-    _refuse_format(request)
+    refuse_format(request)
     rows = _collect(call, record, request, "exportRows")
-    table = _table(call, record, request, rows)
+    made = table(call, record, request, rows)
     if request.format == "csv":
-        return _body(to_csv(table), "text/csv; charset=utf-8")
-    facts = {"by": table.mark, "rows": str(len(rows)), "filter": request.filter, "search": request.search}
-    said = [(_said(call, _WORDS[word]), value) for word, value in facts.items()]
-    return _body(to_xlsx(table, _said(call, _WORDS["about"]), said), XLSX)
+        return _body(to_csv(made), "text/csv; charset=utf-8")
+    return _body(to_xlsx(made, *facts(call, request, made.mark, len(rows))), XLSX)
 
 
-def _refuse_format(request: Any) -> None:
+def facts(call: Call, request: Any, mark: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
+    """(heading, lines) that say where the rows of a file are from."""
+    told = {"by": mark, "rows": str(rows), "filter": request.filter, "search": request.search}
+    return _said(call, _WORDS["about"]), [(_said(call, _WORDS[word]), value) for word, value in told.items()]
+
+
+def refuse_format(request: Any) -> None:
+    """INVALID_ARGUMENT for a format that there is not."""
     asked = kinds.of(request.DESCRIPTOR)["format"]
     if request.format and request.format not in asked.values:
         params = {"label": asked.label, "value": request.format[:60], "choices": ", ".join(asked.values)}
@@ -78,8 +83,8 @@ def _refuse_format(request: Any) -> None:
 
 def to_print(call: Call, record: Record, request: Any) -> HttpBody:
     """The records that a request names, as a page of HTML whose every sheet says who printed it and when."""
-    table = _table(call, record, request, _collect(call, record, request, "printRows"))
-    return _body(to_html(table, call.language), "text/html; charset=utf-8")
+    made = table(call, record, request, _collect(call, record, request, "printRows"))
+    return _body(to_html(made, call.language), "text/html; charset=utf-8")
 
 
 def _collect(call: Call, record: Record, request: Any, limit_name: str) -> list[Any]:
@@ -95,10 +100,27 @@ def _collect(call: Call, record: Record, request: Any, limit_name: str) -> list[
 
 
 def _pages(call: Call, record: Record, request: Any) -> Iterator[Sequence[Any]]:
-    """What the caller sees, by the right to read, as far as the right to take it along reaches, too."""
+    token = ""
+    while True:
+        messages, token = one_page(call, record, request, token)
+        yield messages
+        if not token:
+            return
+
+
+def first_page(call: Call, record: Record, request: Any, size: int) -> None:
+    """Refuse what the list refuses."""
+    one_page(call, record, request, "", size)
+
+
+def one_page(
+    call: Call, record: Record, request: Any, token: str, size: int = listing.LARGEST_PAGE
+) -> tuple[Sequence[Any], str]:
+    """What the caller sees, by the right to read, as far as the right to take it along reaches, too; what goes on."""
     call.need(f"{record.type}.read")
     asked = pb.ListRequest(
-        page_size=listing.LARGEST_PAGE,
+        page_size=size,
+        page_token=token,
         filter=request.filter,
         order_by=request.order_by,
         search=request.search,
@@ -107,22 +129,17 @@ def _pages(call: Call, record: Record, request: Any) -> Iterator[Sequence[Any]]:
     right, leaving = call.caller.right, record.reach(call)
     call.caller.right = f"{record.type}.read"
     try:
-        everything = leaving.all or leaving == record.reach(call)
-        while True:
-            page = listing.page(call, record, asked)
-            if everything:
-                yield page.messages
-            else:
-                among = reaching.those(call, record, [m.id for m in page.messages], leaving)
-                yield [m for m in page.messages if m.id in among]
-            if not page.next_page_token:
-                return
-            asked.page_token = page.next_page_token
+        page = listing.page(call, record, asked)
+        if leaving.all or leaving == record.reach(call):
+            return page.messages, page.next_page_token
+        among = reaching.those(call, record, [m.id for m in page.messages], leaving)
+        return [m for m in page.messages if m.id in among], page.next_page_token
     finally:
         call.caller.right = right
 
 
-def _table(call: Call, record: Record, request: Any, messages: Sequence[Any]) -> Table:
+def table(call: Call, record: Record, request: Any, messages: Sequence[Any]) -> Table:
+    """The messages as rows under labels, in words."""
     chosen, view = listing.chosen_fields(record, request.fields, record.list_fields), visibility.of(call, record)
     chosen = chosen if view is None else view.chosen(chosen, request.fields)
     wanted = [record.fields[n] for n in chosen if n != "etag"]

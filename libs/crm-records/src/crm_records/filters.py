@@ -177,6 +177,11 @@ def _tests(tree: Any) -> Any:
             yield from _tests(part)
 
 
+def names(tree: Any) -> list[str]:
+    """The fields that a tree compares, as written."""
+    return [test.field for test in _tests(tree)]
+
+
 def refuse(tree: Any, unseen: Callable[[str], bool]) -> None:
     """Refuse a tree that compares a field that its author does not see, as if there were none of that name."""
     for test in _tests(tree):

@@ -21,7 +21,7 @@ from crm_kit.db import one_of
 from crm_kit.inbox import Handler
 from crm_kit.jobs import Job, Kind, Step, job
 from crm_kit.rpc import Call
-from crm_records import acts, images, relinking
+from crm_records import acting, acts, images, relinking
 from crm_records.images import act
 from crm_records.record import Registry
 
@@ -75,7 +75,7 @@ def _follow(call: Call, registry: Registry, job: Job) -> Step:
     p = job.parameters
     if _waits(call, job):
         return Step({"waits": True})
-    suite = acts.as_suite(call, *p["actor"])
+    suite = acting.as_suite(call, *p["actor"], quiet=True)
     if job.position is None or "waits" in job.position:
         what = {acts.FOLLOWS: p["type"], "into": p["to"], "merged": p["ids"]}
         images.begin(suite, p["act"], MERGE, job.record_type, what)
@@ -97,7 +97,7 @@ def _over(call: Call, job: Job, _how: str) -> None:
 def _back(call: Call, registry: Registry, job: Job) -> Step:
     if _waits(call, job):
         return Step({"waits": True})
-    suite = acts.as_suite(call, *job.parameters["actor"])
+    suite = acting.as_suite(call, *job.parameters["actor"], quiet=True)
     step = acts.take_back(suite, registry, job, {})
     call.events[:] = suite.events
     return step

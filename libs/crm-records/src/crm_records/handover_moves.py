@@ -82,18 +82,21 @@ def _key(record: Record, row: Row) -> str:
 
 def _hand(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: str) -> bool:
     """Store, log and announce the new owners, all or none. False where the database or the stream refuses one."""
-    announced = len(call.events)
+    announced, now = len(call.events), datetime.now(UTC)
     try:
         with call.connection.begin_nested():
             for before, after in pairs:
                 after["version"], after["updater_id"] = before["version"] + 1, call.caller.user_id or None
+                if record.owned_since:
+                    after[record.owned_since] = now
             if pairs:
                 rows = [
                     {"b_id": a["id"], "b_owner": a["owner_id"], "b_version": a["version"], "b_updater": a["updater_id"]}
+                    | ({"b_since": now} if record.owned_since else {})
                     for _, a in pairs
                 ]
                 _statement(record).run_many(call.connection, rows)
-                changes.tell(call, record, action, pairs, datetime.now(UTC), bulk=True)
+                changes.tell(call, record, action, pairs, now, bulk=True)
     except (Refusal, DBAPIError, psycopg.Error) as error:
         if acting.is_elsewhere(error):
             raise
@@ -117,6 +120,8 @@ def _statement(record: Record) -> sql.Prepared:
             "version": bindparam("b_version", type_=c.version.type),
             "updater_id": bindparam("b_updater", type_=c.updater_id.type),
         }
+        if record.owned_since:
+            values[record.owned_since] = bindparam("b_since", type_=c[record.owned_since].type)
         where = c.id == bindparam("b_id", type_=c.id.type)
         _statements[record] = sql.prepare(update(record.table).where(where).values(values))
     return _statements[record]

@@ -9,13 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from crm.records.v1.event_pb2 import Event
-from crm.records.v1.team_pb2 import TeamMember
-from crm_kit import organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
-from crm_records import teams
+from crm_records import team_places
 from crm_records.handover_moves import BATCH, Done
 from crm_records.handover_tables import MEMBER, chosen, item
 from crm_records.record import Record, Registry, Row
@@ -44,7 +41,7 @@ def move(call: Call, registry: Registry, job: Row) -> tuple[Done, str | None]:
         to_id = chosen(job["takers"][place["record_type"]], key)
         team = (registry.records[place["record_type"]], int(record.get("version") or 0))
         taker_version = _take_over(call, team, place, to_id)
-        left = _change(call, team, {**place, "deleted": True}, place, "removed")
+        left = _put(call, team, place, place, "removed")
         row = {
             "handover_id": job["handover_id"],
             "record_type": place["record_type"],
@@ -72,16 +69,16 @@ def give_back(call: Call, registry: Registry, job: Row) -> tuple[Done, str | Non
     about = _about(call, registry, items)
     done = {"undone": 0, "kept": 0}
     for one in items:
-        before = _place(call, one["record_type"], one["record_id"], one["from_user_id"])
-        taker = _place(call, one["record_type"], one["record_id"], one["to_user_id"])
+        before = team_places.find(call, one["record_type"], one["record_id"], one["from_user_id"])
+        taker = team_places.find(call, one["record_type"], one["record_id"], one["to_user_id"])
         unchanged = before is not None and before["version"] == one["version"]
         if one["taker_version"] is not None:
             unchanged = unchanged and taker is not None and taker["version"] == one["taker_version"]
         if unchanged and before is not None:
             team = (registry.records[one["record_type"]], int(about.get(one["record_id"], {}).get("version") or 0))
-            _change(call, team, {**before, "deleted": False}, before, "added")
+            _put(call, team, before, before, "added")
             if one["taker_version"] is not None and taker is not None:
-                _change(call, team, {**taker, "deleted": True}, taker, "removed")
+                _put(call, team, taker, taker, "removed")
         outcome = "undone" if unchanged else "kept"
         done[outcome] += 1
         this = (*mine, item.c.record_type == one["record_type"], item.c.record_id == one["record_id"])
@@ -106,48 +103,12 @@ def _about(call: Call, registry: Registry, places: Sequence[Mapping[Any, Any]]) 
 
 def _take_over(call: Call, team: tuple[Record, int], place: Row, to_id: str) -> int | None:
     """The version of the taker's place; None where the taker had one already, which stays as it is."""
-    there = _place(call, place["record_type"], place["record_id"], to_id)
+    there = team_places.find(call, place["record_type"], place["record_id"], to_id)
     if there is not None and not there["deleted"]:
         return None
-    return _change(call, team, {**place, "user_id": to_id}, there, "added")
+    return _put(call, team, {**place, "user_id": to_id}, there, "added")
 
 
-def _change(call: Call, team: tuple[Record, int], after: Row, before: Row | None, action: str) -> int:
-    """Store somebody's place in the team of a record (type, version) and note it in the record's change log."""
-    record, version = team
-    left = before if before is not None and not before["deleted"] else None
-    made = put(call, after, before, action)
-    name = organisation.names(call.connection, [after["user_id"]]).get(after["user_id"], "")
-    named = {**left, "name": name} if left is not None else None
-    place = (after["record_id"], version)
-    teams.note(call, record, place, named, {**after, "name": name}, datetime.now(UTC))
-    return made
-
-
-def _place(call: Call, record_type: str, record_id: str, user_id: str) -> Row | None:
-    this = (_m.record_type == record_type, _m.record_id == record_id, _m.user_id == user_id)
-    row = call.connection.execute(select(team_member).where(*this).with_for_update()).mappings().one_or_none()
-    return dict(row) if row is not None else None
-
-
-def put(call: Call, after: Row, before: Row | None, action: str) -> int:
-    """Store somebody's place and announce it; its version."""
-    after["version"] = before["version"] + 1 if before is not None else 1
-    new = insert(team_member).values(after)
-    values = {n: new.excluded[n] for n in ("access", "end_time", "label", "deleted", "version")}
-    keys = ["record_type", "record_id", "user_id"]
-    call.connection.execute(new.on_conflict_do_update(index_elements=keys, set_=values))
-    member = TeamMember(
-        id=f"{after['record_type']}:{after['record_id']}:{after['user_id']}",
-        etag=str(after["version"]),
-        record_type=after["record_type"],
-        record_id=after["record_id"],
-        user_id=after["user_id"],
-        access=after["access"],
-        end_time=after["end_time"],
-        label=after["label"] or "",
-    )
-    told = Event(record_type="team_member", action=action, record_id=member.id, version=after["version"], bulk=True)
-    told.record.Pack(member)
-    call.announce(told)
-    return int(after["version"])
+def _put(call: Call, team: tuple[Record, int], after: Row, before: Row | None, action: str) -> int:
+    """Store somebody's place in the team of a record (type, version); the version of the place."""
+    return int(team_places.put(call, after, before, action, team, bulk=True).etag)

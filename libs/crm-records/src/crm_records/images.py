@@ -84,7 +84,7 @@ Index("ix_act_item_outcome", act_item.c.act_id, act_item.c.outcome, act_item.c.s
 
 KEPT_DAYS = 180
 """Days that an act can be undone."""
-_MEMO, _QUIET = "act under way", "one of many"
+_MEMO, _QUIET, _BACK = "act under way", "one of many", "taking back"
 _DERIVED = ("version", "update_time", "updater_id", "search_text", "search_grams", "blind_index")
 """Columns that every write makes anew."""
 _INSERT = sql.Prepared(
@@ -145,6 +145,17 @@ def forget(call: Call, record_ids: Sequence[str]) -> None:
 def quietly(call: Call) -> None:
     """What this call changes is part of something large: nobody is to be notified of each record."""
     call.memo[_QUIET] = True
+
+
+def take_back(call: Call) -> None:
+    """What this call changes is taken back, of an act."""
+    call.memo[_BACK] = True
+    quietly(call)
+
+
+def is_taking_back(call: Call) -> bool:
+    """Whether what this call changes is taken back."""
+    return _BACK in call.memo
 
 
 def is_quiet(call: Call) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 
 from crm.records.v1 import jobs_pb2 as pb
 from crm.records.v1.event_pb2 import Event
-from crm_kit import errors, jobs
+from crm_kit import errors, jobs, sealing
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.jobs import Kind, job, job_file
@@ -23,6 +23,20 @@ from crm_records.record import Registry
 TYPE = "job"
 NEWEST = 50
 """Of a person's own jobs, those that one service tells."""
+
+PIECES = 8 * 1024 * 1024 // jobs.PART
+"""Rows of a file that one part of it has: 8 MiB."""
+WHOLE = 28 * 1024 * 1024 // jobs.PART
+"""Rows of a file that is still told in one answer."""
+
+errors.texts(
+    {
+        "file_in_parts": (
+            "文件过大，请分 {parts} 部分下载（part=1…{parts}）",
+            "The file is too large for one answer; ask for its {parts} parts (part=1…{parts})",
+        )
+    }
+)
 
 _FILE = (job_file.c.job_id, job_file.c.name, job_file.c.content_type)
 
@@ -68,11 +82,20 @@ class JobServicer:
     def ExportJobFile(self, call: Call, request: pb.ExportJobFileRequest) -> HttpBody:
         row = self._row(call, request)
         # What a file holds is what its maker might see: nobody else is to have it.
-        found = jobs.read_file(call.connection, row.id, request.name) if row.creator_id == call.access.user_id else None
-        if found is None:
+        mine = row.creator_id == call.access.user_id
+        found = jobs.find_file(call.connection, row.id, request.name) if mine else None
+        if found is None or request.part < 0:
             raise errors.NotFound()
+        kind, pieces = found
+        begin = max(request.part - 1, 0) * PIECES
+        if begin >= pieces:
+            raise errors.NotFound()
+        if not request.part and pieces > WHOLE:
+            raise errors.Invalid(key="file_in_parts", parts=-(-pieces // PIECES))
         call.note(record_type=row.record_type, record_id=row.id)
-        return HttpBody(content_type=found[0], data=found[1])
+        many = PIECES if request.part else pieces
+        data = b"".join(jobs.parts(call.connection, row.id, request.name, begin, many))
+        return HttpBody(content_type=kind, data=data)
 
     def _visible(self, call: Call, record_type: str) -> Select[Any]:
         if record_type not in self._registry.records:
@@ -92,14 +115,20 @@ class JobServicer:
         return row
 
     def _messages(self, call: Call, rows: Sequence[Any]) -> list[pb.Job]:
-        size = func.sum(func.length(job_file.c.content)).label("size")
-        query = select(*_FILE, size).where(one_of(job_file.c.job_id, [r.id for r in rows])).group_by(*_FILE)
+        size = (func.sum(func.length(job_file.c.content)) - func.count() * sealing.SHORTEST).label("size")
+        query = (
+            select(*_FILE, size, func.count().label("pieces"))
+            .where(one_of(job_file.c.job_id, [r.id for r in rows]))
+            .group_by(*_FILE)
+        )
         made = {r.id: message(r, call.service) for r in rows}
         for row in made.values():
             label = self._labels.get(row.kind, (row.kind, row.kind))
             row.kind_label = label[1 if call.language == errors.EN else 0]
         for f in call.connection.execute(query.order_by(*_FILE)) if rows else ():
-            made[f.job_id].files.add(name=f.name, content_type=f.content_type, size=f.size)
+            made[f.job_id].files.add(
+                name=f.name, content_type=f.content_type, size=f.size, parts=-(-f.pieces // PIECES)
+            )
         return list(made.values())
 
 

@@ -1,21 +1,15 @@
 """Reading: one record, one page. Scope, filter, order and columns become one prepared statement.
 
-Pages are found by key, never by counting from the start: a page costs the same however deep it lies. Statements
-are compiled once for each combination of shapes and run with parameters from then on.
+Statements are compiled once for each combination of shapes and run with parameters from then on.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -26,7 +20,6 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
-    or_,
     select,
     true,
 )
@@ -35,7 +28,7 @@ from sqlalchemy.sql import visitors
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filters, rows, search, sql, visibility
+from crm_records import custom_fields, filters, paging, pooling, rows, search, sql, visibility
 from crm_records import fields as kinds
 from crm_records.record import Record
 
@@ -44,10 +37,6 @@ CAP = 1000
 DEFAULT_PAGE, LARGEST_PAGE = 20, 200
 GROUPS = 1000
 """Values of a field that are counted at most."""
-
-errors.texts(
-    {"order_encrypted": ("{name}加密保存，不能用来排序", "{name} is kept encrypted: nothing can be sorted by it")}
-)
 
 _statements: dict[Any, Any] = {}
 
@@ -60,14 +49,6 @@ class Page:
     next_page_token: str
     total: int | None
     total_capped: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One field of an order."""
-
-    name: str
-    descending: bool
 
 
 def get(call: Call, record: Record, request: pb.GetRequest) -> Any:
@@ -118,14 +99,16 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
         )
         raise errors.Invalid(problem)
     view = visibility.of(call, record)
-    order = parse_order(record, request.order_by, view.blind if view is not None else frozenset())
+    order = paging.parse_order(record, request.order_by, view.blind if view is not None else frozenset())
     names = chosen_fields(record, request.fields, record.list_fields)
     names = names if view is None else view.chosen(names, request.fields)
     columns = columns_of(record, names) if view is None else view.columns(names, columns_of(record, names))
-    query_hash = _query_hash(record, request)
-    cursor = _read_token(request.page_token, query_hash, order, record) if request.page_token else None
+    query_hash = paging.hash_of(record, request)
+    cursor = paging.read_token(request.page_token, query_hash, order, record) if request.page_token else None
     nulls = tuple(v is None for v in cursor) if cursor else None
-    where_key, where, parameters = _selection(call, record, request.filter, request.search, request.deleted, also)
+    where_key, where, parameters = _selection(
+        call, record, request.filter, request.search, request.deleted, also, [k.name for k in order if k.name != "id"]
+    )
 
     extra = tuple(k.name for k in order if k.name not in columns)
     list_key = (where_key, "page", columns, order, nulls)
@@ -134,7 +117,7 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
         table = record.table
         chosen = select(*(table.c[c] for c in (*columns, *extra))).where(where)
         if nulls is not None:
-            chosen = chosen.where(_behind(record, order, nulls))
+            chosen = chosen.where(paging.behind(record, order, nulls))
         for k in order:
             chosen = chosen.order_by(table.c[k.name].desc() if k.descending else table.c[k.name].asc())
         statement = _keep(list_key, sql.prepare(chosen.limit(bindparam("page_rows", type_=table.c.version.type))))
@@ -150,7 +133,7 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: ColumnEle
     token = ""
     if more:
         places = [(*columns, *extra).index(k.name) for k in order]
-        token = _write_token([result[-1][p] for p in places], query_hash)
+        token = paging.write_token([result[-1][p] for p in places], query_hash)
     record.decorate_wanted(call, messages, names)
     finish = view.finisher(names, columns) if view is not None else None
     if finish is not None:
@@ -178,7 +161,8 @@ def group(
     if name in blind:
         raise errors.Invalid(errors.Problem("groupBy", "unknown_field", {"name": record.fields[name].json_name}))
     sums = [s if blind.isdisjoint(_columns_in(s)) else cast(null(), Numeric) for s in sums] if blind else sums
-    where_key, where, parameters = _selection(call, record, filter_text, words, False, None)
+    compared = {name}.union(*(_columns_in(s) for s in sums))
+    where_key, where, parameters = _selection(call, record, filter_text, words, False, None, compared)
     key = (where_key, "group", name, tuple(sums))
     statement = _statements.get(key)
     if statement is None:
@@ -216,33 +200,19 @@ def columns_of(record: Record, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["id", *stored, "version"]))
 
 
-def parse_order(record: Record, text: str, blind: frozenset[str] = frozenset()) -> tuple[Key, ...]:
-    """`create_time desc, name` → keys; the id comes last so that the order is total. Nothing is sorted by `blind`."""
-    keys: list[Key] = []
-    by_json = {f.json_name: n for n, f in record.stored.items()}
-    for part in (p.strip() for p in text.split(",") if p.strip()):
-        name, _, direction = part.partition(" ")
-        name = name if name in record.stored else by_json.get(name, "")
-        direction = direction.strip().lower()
-        sortable = (
-            name
-            and name not in blind
-            and record.stored[name].kind not in (kinds.TEXTS, kinds.IDS, kinds.DATA, kinds.CUSTOM)
-        )
-        if not sortable or direction not in ("", "asc", "desc") or len(keys) == 3:
-            raise errors.Invalid(key="bad_order", name=part[:60])
-        if record.stored[name].encrypted:
-            raise errors.Invalid(key="order_encrypted", name=record.stored[name].label)
-        keys.append(Key(name, direction == "desc"))
-    if not any(k.name == "id" for k in keys):
-        keys.append(Key("id", keys[-1].descending if keys else True))
-    return tuple(keys)
-
-
 def _selection(
-    call: Call, record: Record, filter_text: str, words: str, deleted: bool, also: ColumnElement[bool] | None
+    call: Call,
+    record: Record,
+    filter_text: str,
+    words: str,
+    deleted: bool,
+    also: ColumnElement[bool] | None,
+    compared: Collection[str] = (),
 ) -> tuple[Any, ColumnElement[bool], dict[str, Any]]:
-    """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind."""
+    """What a caller asks for within the scope: the shape it is kept by, the condition, and the values to bind.
+
+    `compared` are fields that the result is sorted, counted or added up by.
+    """
     tree = filters.parse(filter_text) if filter_text.strip() else None
     custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
     searching = bool(search.normal(words))
@@ -252,17 +222,22 @@ def _selection(
     if view is not None and tree is not None:
         filters.refuse(tree, view.is_blind)
     unseen = visibility.unseen_in_search(call, record) if searching else {}
+    spared = pooling.NONE
+    if view is not None and view.pools:
+        named = [visibility.name_of(record, n) for n in filters.names(tree)] if tree is not None else []
+        spared = pooling.narrowing(record, view.pools, [*named, *compared], searching)
     reach = record.reach(call)
     shape = scope.shape(reach)
     tree_shape = filters.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
-    key = (record, shape, tree_shape, searching and (*unseen.items(),), deleted, str(also), kinds_key)
+    searched = searching and (*unseen.items(),)
+    key = (record, shape, tree_shape, searched, spared.shape, deleted, str(also), kinds_key)
     found = _statements.get(key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also, unseen), compiled))
+        found = _keep(key, (_where(record, shape, compiled, searching, deleted, also, unseen, spared), compiled))
     where, compiled = found
-    parameters: dict[str, Any] = scope.parameters(reach)
+    parameters: dict[str, Any] = {**scope.parameters(reach), **spared.parameters()}
     if compiled is not None:
         parameters |= compiled.parameters(tree, call.connection)
     if searching:
@@ -278,6 +253,7 @@ def _where(
     deleted: bool,
     also: ColumnElement[bool] | None,
     unseen: Mapping[str, frozenset[str]],
+    spared: pooling.Narrowing,
 ) -> ColumnElement[bool]:
     table = record.table
     parts: list[ColumnElement[bool]] = [table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None)]
@@ -287,35 +263,12 @@ def _where(
     if compiled is not None:
         parts.append(compiled.condition)
     if searching:
-        parts.append(record.narrow_search(unseen) if unseen else record.search_condition())
+        found = record.narrow_search(unseen) if unseen else record.search_condition()
+        parts.append(spared.searched(record, found))
+    parts += spared.conditions(record)
     if also is not None:
         parts.append(also)
     return and_(true(), *parts)
-
-
-def _behind(record: Record, order: tuple[Key, ...], nulls: tuple[bool, ...]) -> ColumnElement[bool]:
-    """Rows that come after the cursor. PostgreSQL sorts NULL as larger than everything."""
-    ways = []
-    equal: list[ColumnElement[bool]] = []
-    first: ColumnElement[bool] | None = None
-    for i, (key, is_null) in enumerate(zip(order, nulls, strict=True)):
-        column: Column[Any] = record.table.c[key.name]
-        value = bindparam(f"cursor_{i}", type_=column.type)
-        if is_null:
-            beyond = column.is_not(None) if key.descending else literal_column("false")
-            same: ColumnElement[bool] = column.is_(None)
-        else:
-            beyond = column < value if key.descending else column > value
-            if not key.descending and column.nullable:
-                beyond = or_(beyond, column.is_(None))
-            same = column == value
-        if i == 0 and not is_null and (key.descending or not column.nullable):
-            # Said once more in a form that an index can start from.
-            first = column <= value if key.descending else column >= value
-        ways.append(and_(*equal, beyond))
-        equal.append(same)
-    behind = or_(*ways)
-    return behind if first is None else and_(first, behind)
 
 
 def _count(
@@ -346,42 +299,3 @@ def _page_size(request: Any) -> int:
         key, limit = ("too_small", 0) if request.page_size < 0 else ("too_large", LARGEST_PAGE)
         raise errors.Invalid(errors.Problem("pageSize", key, {"label": label, "limit": limit}))
     return request.page_size or DEFAULT_PAGE
-
-
-def _query_hash(record: Record, request: pb.ListRequest) -> str:
-    words = "\0".join([record.type, request.filter, request.order_by, request.search, str(request.deleted)])
-    return hashlib.blake2b(words.encode(), digest_size=6).hexdigest()
-
-
-def _write_token(values: Sequence[Any], query_hash: str) -> str:
-    plain = [v if isinstance(v, (bool, int)) else rows.plain(v) for v in values]
-    return base64.urlsafe_b64encode(orjson.dumps([query_hash, *plain])).decode().rstrip("=")
-
-
-def _read_token(token: str, query_hash: str, order: tuple[Key, ...], record: Record) -> tuple[Any, ...]:
-    try:
-        found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        if not isinstance(found, list) or found[0] != query_hash or len(found) != len(order) + 1:
-            raise ValueError
-        return tuple(_cursor_value(v, record.stored[k.name].kind) for v, k in zip(found[1:], order, strict=True))
-    except (ValueError, TypeError, IndexError, ArithmeticError):  # a decimal that is none, a time without end
-        raise errors.Invalid(key="bad_page_token") from None
-
-
-def _cursor_value(value: Any, kind: str) -> Any:
-    if value is None:
-        return None
-    match kind:
-        case kinds.TIME:
-            return datetime.fromisoformat(value).astimezone(UTC)
-        case kinds.DECIMAL:
-            return Decimal(value)
-        case kinds.INTEGER:
-            return int(value)
-        case kinds.BOOLEAN:
-            return bool(value)
-        case kinds.ID if not kinds.is_id(value):
-            raise ValueError(value)
-    if not isinstance(value, str):
-        raise ValueError(value)
-    return value

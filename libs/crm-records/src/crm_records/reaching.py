@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ARRAY, any_, bindparam, select
@@ -18,6 +19,10 @@ errors.texts(
         "beyond_team": (
             "您是这条记录的相关团队成员，但您的团队权限不允许此操作",
             "You belong to the team of this record, but your place in it does not allow this",
+        ),
+        "in_pool": (
+            "这条记录在公海中，领取后才能操作",
+            "The record lies in a public pool; take it from there first",
         ),
         "beyond_scope": (
             "这条记录不在该权限的数据范围内：{right}",
@@ -57,12 +62,23 @@ def those(call: Call, record: Record, ids: Sequence[str], reach: Reach) -> set[s
 
 
 def refusal(call: Call, record: Record, record_id: str) -> errors.Refusal:
-    """Why a record cannot be written that was not found: who sees it through its team is told so, nobody else."""
+    """Why a record cannot be written that was not found: who sees it through its team or pool is told so."""
     read = f"{record.type}.read"
-    seen = record.reach_of(call.access, read).record_ids if call.access.may(read) else None
-    if seen and holds(call, record, record_id, Reach(record_ids=seen, user_id="")):
+    reach = record.reach_of(call.access, read) if call.access.may(read) else Reach()
+    if reach.record_ids and holds(call, record, record_id, Reach(record_ids=reach.record_ids, user_id="")):
         return errors.Denied("beyond_team")
+    if in_pool(call, record, record_id, reach):
+        return errors.Denied("in_pool")
     return errors.NotFound()
+
+
+def in_pool(call: Call, record: Record, record_id: str, reach: Reach) -> bool:
+    """Whether a reach gets to a record by the pool in which it lies."""
+    if not (reach.pool_ids or reach.opened_ids):
+        return False
+    none: frozenset[str] = frozenset()
+    alone = replace(reach, all=False, owner_ids=none, department_ids=none, record_ids=none, user_id="")
+    return holds(call, record, record_id, alone)
 
 
 def why_not(call: Call, record: Record, record_id: str, right: str) -> str:

@@ -23,7 +23,7 @@ from crm import rule_pb2
 from crm_kit import contract
 from crm_kit.access import Access, Reach
 from crm_kit.rpc import Call
-from crm_kit.scope import Shape, condition
+from crm_kit.scope import Shape, among, condition
 from crm_records import blind, search
 from crm_records import fields as kinds
 from crm_records.fields import Field
@@ -61,21 +61,38 @@ class Record:
     """The field by which an import finds a record again."""
     importable: ClassVar[Sequence[str]] = ()
     """Fields that only the service sets, but that an import may bring along: history, original author and time."""
+    import_keys: ClassVar[Sequence[str]] = ()
+    """Fields by which a row of a file finds the record that is there already, the surest first; a record type without
+    any is not imported from files. One that others may share finds among what the importer reads, below the parent."""
+    import_aliases: ClassVar[Mapping[str, str]] = {}
+    """What headings of files also call a field."""
+    import_words: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Field → what people write → the value that is meant, where the values are fixed by the program."""
+    import_example: ClassVar[Mapping[str, str]] = {}
+    """Field → what stands in the example row of the template; these fields come first in it."""
     parent: ClassVar[tuple[str, Record] | None] = None
     """(column, record): who may see the parent may see this."""
     belongs_to: ClassVar[str] = "owner_id"
     """The column that names the person whose scope decides."""
     also_sees: ClassVar[Sequence[str]] = ()
     """Columns that name people who reach a record besides its owner: whoever made it, for example."""
+    also_named: ClassVar[Sequence[str]] = ()
+    """Lists of people who reach a record besides: those who go along, for example."""
     owned_by_creator: ClassVar[bool] = True
     """Whose a new record is if nobody says: its creator's, or nobody's in the creator's department. As long as
     it is nobody's, whoever reaches its creator's records reaches it: the creator's manager is to find it."""
     given_within_reach: ClassVar[bool] = True
     """Whether the right to assign ends at the giver's own reach; False where anybody may be given a record."""
+    pooled: ClassVar[str] = ""
+    """The column that names the pool a record lies in: whoever is a member there reaches it, too."""
+    pool_brief: ClassVar[Sequence[str]] = ()
+    """What members see of a record in a pool that counts views before they opened it; no pool can hide it."""
+    owned_since: ClassVar[str] = ""
+    """The column that keeps since when its owner has it."""
     bulk: ClassVar[Container[str]] = ()
     """Verbs that are possible on many at once: "update", "assign", "delete"."""
     part_of_parent: ClassVar[bool] = False
-    """Goes with its parent instead of forbidding its deletion."""
+    """Goes with its parent instead of forbidding its deletion: nobody reaches it while the parent is deleted."""
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Field → the stored ones it is made of. Where `decorate` makes it they are read with it; who does not see them in
     full does not see it in full."""
@@ -151,7 +168,8 @@ class Record:
     def reach_of(self, access: Access, asked: str) -> Reach:
         """The same for anybody, and whatever right is asked."""
         right = asked if asked.partition(".")[0] == self.type else f"{self.type}.read"
-        return access.reach(self.top.type, right, self.top.team_of)
+        found = access.reach(self.top.type, right, self.top.team_of)
+        return access.below(found, self.top.team_of, self.type) if found.pool_ids and self.parent else found
 
     @property
     def top(self) -> Record:
@@ -163,12 +181,17 @@ class Record:
         if self.parent is not None:
             column, parent = self.parent
             inside = parent.within(shape)
-            return None if inside is None else self.table.c[column].in_(select(parent.table.c.id).where(inside))
+            above = parent.table.c
+            if self.part_of_parent:
+                inside = above.delete_time.is_(None) if inside is None else and_(above.delete_time.is_(None), inside)
+            return None if inside is None else self.table.c[column].in_(select(above.id).where(inside))
         if "owner_id" in self.fields:
             also = [self.table.c[n] for n in self.also_sees]
             stand_in = None if self.owned_by_creator else self.table.c.creator_id
             c = self.table.c
-            return condition(shape, c.owner_id, c.department_id, also, stand_in, c.id)
+            pool = c[self.pooled] if self.pooled else None
+            found = condition(shape, c.owner_id, c.department_id, also, stand_in, c.id, pool)
+            return found if found is None else or_(found, *(among(c[n]) for n in self.also_named))
         return None
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
@@ -212,9 +235,17 @@ class Record:
             found = or_(found, search.exactly(self.table))
         for part in self.searched_parts():
             assert part.parent is not None
+            if unseen.get(part.type, frozenset()).issuperset(part.search):
+                continue
             through = select(part.table.c[part.parent[0]]).where(part.table.c.delete_time.is_(None))
             found = or_(found, self.table.c.id.in_(through.where(part.narrow_search(unseen))))
         return found
+
+    def pooled_search(self, unseen: Unseen) -> ColumnElement[bool]:
+        """Like `narrow_search` within a pool: by plain fields that it shows, by nothing encrypted, by no part."""
+        seen = [self.fields[n] for n in self.search if n not in unseen.get(self.type, ())]
+        plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
+        return and_(search.condition(self.table), or_(false(), *plain))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         """Derive values and check rules that need more than one field. Raises `errors.Invalid`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Table, any_, bindparam, select
@@ -13,15 +14,21 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import reaching, sql
+from crm_records.fields import Field
 from crm_records.record import Record, Registry, Row
 
 _statements: dict[Any, sql.Prepared] = {}
 
 
+@cache
+def _pointing(record: Record) -> list[Field]:
+    return [f for f in record.stored.values() if f.references and not f.output_only]
+
+
 def check(call: Call, record: Record, row: Row, before: Row | None, problems: list[Problem]) -> None:
     """Every id that is new on the record must exist for the caller."""
-    for field in record.stored.values():
-        if not field.references or field.output_only or not row.get(field.name):
+    for field in _pointing(record):
+        if not row.get(field.name):
             continue
         value = row[field.name]
         if before is not None and before.get(field.name) == value:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from google.protobuf.message import Message
+from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
 from crm_kit import sealing
@@ -94,8 +95,24 @@ def driver(connection: Connection, record: Record, row: Row, columns: Sequence[s
                 )
             values[name] = value or None
         else:
-            values[name] = value if field is None else stored(value, field)
+            values[name] = stored(value, field) if field is not None else array(value) if name in _TEXTS else value
     return values
+
+
+_TEXTS = ("search_grams", "blind_index")
+_ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"'})
+
+
+def array(texts: Sequence[str] | None) -> str | None:
+    """An array of texts as PostgreSQL writes it: the driver takes ten times as long to do it entry by entry."""
+    if texts is None:
+        return None
+    if not texts:
+        return "{}"
+    together = "".join(texts)
+    if '"' in together or "\\" in together:
+        texts = [t.translate(_ESCAPED) for t in texts]
+    return '{"' + '","'.join(texts) + '"}'
 
 
 @cache
@@ -162,6 +179,4 @@ def plain(value: Any) -> Any:
 
 def stored(value: Any, field: Field) -> Any:
     """A value as the driver takes it: JSON columns need a wrapper."""
-    from psycopg.types.json import Jsonb
-
     return Jsonb(value) if field.kind in (kinds.DATA, kinds.CUSTOM) and value is not None else value

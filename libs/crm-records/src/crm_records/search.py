@@ -6,21 +6,28 @@ Chinese name often is. The pairs find candidates; the text itself, compared by L
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func
+from sqlalchemy import ColumnElement, Table, Text, and_, any_, bindparam, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 _SPACES = re.compile(r"\s+")
+_ALONE = re.compile("[\u3400-\u9fff]")
 _SEPARATORS = re.compile(r"[\s\-()+.]+")
+_HAN, _LATIN = r"[\u3400-\u9fff]", r"[a-z]"
+_MIXED = re.compile(f"{_HAN}{_LATIN}|{_LATIN}{_HAN}")
+_PARTS = re.compile(rf"{_HAN}+|[^\u3400-\u9fff\s]+")
 LONGEST = 60
 
 
 def normal(text: str) -> str:
     """Full width to half width, upper to lower case, one space between words."""
+    if text.isascii() and text.isalnum():  # most spellings are
+        return text.lower()
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
@@ -32,9 +39,13 @@ def digits(phone: str) -> str:
 def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
     """The text that is searched and its pairs, from the values of the searchable fields."""
     lines = list(dict.fromkeys(normal(t) for t in texts if t))
-    grams = {line[i : i + 2] for line in lines for i in range(len(line))}
-    grams |= {c for line in lines for c in line if _stands_alone(c)}
-    return "\n".join(lines), sorted(grams)
+    text = "\n".join(lines)
+    # Many spellings share most of their pairs: told apart first, made into texts then.
+    pairs = set(itertools.pairwise(text))
+    grams = {a + b for a, b in pairs if a != "\n" and b != "\n"}
+    grams.update(line[-1] for line in lines if line)
+    grams.update(_ALONE.findall(text))
+    return text, sorted(grams)
 
 
 def _stands_alone(character: str) -> bool:
@@ -45,12 +56,17 @@ def _stands_alone(character: str) -> bool:
 def condition(table: Table) -> ColumnElement[bool]:
     """Rows whose searched text holds the words; bind with `parameters`."""
     pairs = table.c.search_grams.contains(bindparam("search_pairs", type_=ARRAY(Text)))
-    return and_(pairs, table.c.search_text.like(bindparam("search_like", type_=Text)))
+    return and_(pairs, like(table.c.search_text))
+
+
+def like(text: ColumnElement[Any]) -> ColumnElement[bool]:
+    """A text in the spelling that is searched holds the words; bind with `parameters`."""
+    return text.like(any_(bindparam("search_likes", type_=ARRAY(Text))))
 
 
 def holds(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """One column holds the words; bind with `parameters`."""
-    return func.lower(column).like(bindparam("search_like", type_=Text))
+    return like(func.lower(column))
 
 
 def exactly(table: Table) -> ColumnElement[bool]:
@@ -59,10 +75,22 @@ def exactly(table: Table) -> ColumnElement[bool]:
 
 
 def parameters(words: str) -> dict[str, Any]:
-    """What to bind for a search."""
+    """What to bind for a search. Words in Chinese and in letters run together may also stand apart: 上海jd finds what
+    has 上海 in its name and jd among its initials, which are searched behind the name."""
     text = normal(words)[:LONGEST]
     if re.fullmatch(r"[\d\s\-()+.]{5,}", text):
         text = digits(text)
-    pairs = [text[i : i + 2] for i in range(len(text) - 1)] or [c for c in text if _stands_alone(c)]
-    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return {"search_pairs": pairs, "search_like": f"%{escaped}%"}
+    parts = [text]
+    if _MIXED.search(text):
+        apart = sorted(_PARTS.findall(text), key=lambda part: not _stands_alone(part[0]))
+        # One letter is among the initials of almost everything.
+        parts = apart if all(len(part) > 1 or _stands_alone(part) for part in apart) else parts
+    pairs = [part[i : i + 2] for part in parts for i in range(len(part) - 1)]
+    pairs = pairs or [c for part in parts for c in part if _stands_alone(c)]
+    like = f"%{_escaped(text)}%"
+    mixed = f"%{'%'.join(map(_escaped, parts))}%"
+    return {"search_pairs": pairs, "search_like": like, "search_likes": list(dict.fromkeys((like, mixed)))}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

@@ -14,7 +14,7 @@ from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from crm.records.v1 import exports_pb2
+from crm.records.v1 import exports_pb2, jobs_pb2
 from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors
@@ -31,12 +31,14 @@ from crm_records import (
     disclosure,
     erasing,
     erasing_events,
+    export_jobs,
     exports,
     given,
     handover,
     listing,
     numbers,
     reaching,
+    recycling,
     revealing,
     states,
     visibility,
@@ -49,6 +51,8 @@ from crm_records.bulk_acts import BulkServicer, kinds_of_jobs
 from crm_records.explain import AccessServicer
 from crm_records.exporting import PrivacyServicer
 from crm_records.following import FollowServicer
+from crm_records.imports import jobs as import_jobs
+from crm_records.imports.rpc import ImportServicer
 from crm_records.jobs import JobServicer
 from crm_records.record import Record, Registry
 from crm_records.teams import TeamServicer
@@ -103,11 +107,11 @@ def _update(record: Record, _method: Any) -> Any:
 
 
 def _delete(record: Record, _method: Any) -> Any:
-    return lambda _self, call, request: writing.delete(call, record, request)
+    return lambda _self, call, request: recycling.delete(call, record, request)
 
 
 def _restore(record: Record, _method: Any) -> Any:
-    return lambda _self, call, request: writing.restore(call, record, request)
+    return lambda _self, call, request: recycling.restore(call, record, request)
 
 
 def _import(record: Record, _method: Any) -> Any:
@@ -143,6 +147,9 @@ class ExportServicer(OfAllRecords):
     def ExportRecords(self, call: Call, request: exports_pb2.ExportRecordsRequest) -> HttpBody:
         return exports.export(call, self._record(request.record_type), request)
 
+    def StartExport(self, call: Call, request: exports_pb2.ExportRecordsRequest) -> jobs_pb2.Job:
+        return export_jobs.start(call, self._record(request.record_type), request)
+
     def PrintRecords(self, call: Call, request: exports_pb2.PrintRecordsRequest) -> HttpBody:
         return exports.to_print(call, self._record(request.record_type), request)
 
@@ -167,6 +174,7 @@ class RecordServicer(OfAllRecords):
         record = self._record(request.record_type)
         view = visibility.of(call, record)
         names = ("id",) if view is None or record.states is None else ("id", record.states.column)
+        names = (*names, record.pooled) if view is not None and view.pools else names
         message = listing.read(call, record, request.id, names, listing.columns_of(record, names))
         state = getattr(message, record.states.column) if record.states is not None else None
         size = listing._page_size(request)
@@ -175,8 +183,9 @@ class RecordServicer(OfAllRecords):
         token = base64.urlsafe_b64encode(str(rows[size - 1].id).encode()).decode() if len(rows) > size else ""
         answer = pb.ListChangesResponse(changes=[changes.to_message(r) for r in rows[:size]], next_page_token=token)
         if view is not None:
+            closed = view.closed_of(call, message)
             for change in answer.changes:
-                disclosure.cut(view, state, change)
+                disclosure.cut(view, state, change, closed)
         return answer
 
     def ListActions(self, call: Call, request: pb.ListActionsRequest) -> pb.ListActionsResponse:
@@ -278,13 +287,19 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
         "JobService": JobServicer(registry, jobs),
         "ActService": ActServicer(registry),
         "BulkService": BulkServicer(registry),
+        "ImportService": ImportServicer(registry),
         "PrivacyService": PrivacyServicer(registry),
     }
 
 
 def jobs(registry: Registry, undone: Mapping[str, Undone] | None = None) -> list[Kind]:
     """The long work that a service does for any of its records. `undone`: see `acts.undoing`."""
-    return [*kinds_of_jobs(registry), undoing(registry, undone)]
+    return [
+        *kinds_of_jobs(registry),
+        *import_jobs.kinds_of_jobs(registry),
+        export_jobs.kind(registry),
+        undoing(registry, undone),
+    ]
 
 
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:

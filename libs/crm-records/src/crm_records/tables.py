@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from crm_records import changes, custom_fields, dictionaries, following, handover_tables, images, numbers, selecting
+from crm_records.imports import tables as import_tables
 
 METADATA = (
     changes.metadata,
@@ -13,5 +14,6 @@ METADATA = (
     images.metadata,
     selecting.metadata,
     following.metadata,
+    import_tables.metadata,
 )
 VERSIONS = Path(__file__).parent / "migrations" / "versions"

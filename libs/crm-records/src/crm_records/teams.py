@@ -11,16 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, select
-from sqlalchemy.dialects.postgresql import insert
 
 from crm.records.v1 import team_pb2 as pb
-from crm.records.v1.event_pb2 import Event
 from crm_kit import errors, organisation, scope
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
-from crm_records import changes, listing, reaching, rows, sql, writing
 from crm_records import fields as kinds
+from crm_records import images, listing, reaching, sql, team_places, writing
 from crm_records.record import Record, Registry
 
 errors.texts(
@@ -68,7 +66,7 @@ class TeamServicer:
                 raise errors.Conflict("etag_required")
         if request.etag and (not there or request.etag != str(before.version)):
             raise errors.Stale()
-        return store(call, record, (request.id, version), before, "changed" if there else "added", said)
+        return put(call, (record, version), request.id, before, "changed" if there else "added", said)
 
     def RemoveTeamMember(self, call: Call, request: pb.RemoveTeamMemberRequest) -> pb.TeamMember:
         record = with_team(self._registry, request.record_type)
@@ -81,7 +79,7 @@ class TeamServicer:
         if request.etag != str(before.version):
             raise errors.Stale()
         said = {n: getattr(before, n) for n in ("user_id", "access", "end_time", "label")}
-        return store(call, record, (request.id, version), before, "removed", said)
+        return put(call, (record, version), request.id, before, "removed", said)
 
 
 def with_team(registry: Registry, record_type: str) -> Record:
@@ -136,76 +134,17 @@ def _check(call: Call, said: dict[str, Any]) -> None:
     writing.refuse(problems)
 
 
-def store(
-    call: Call, record: Record, place: tuple[str, int], before: Any, action: str, said: dict[str, Any]
+def put(
+    call: Call, of: tuple[Record, int], record_id: str, before: Any, action: str, said: Mapping[str, Any]
 ) -> pb.TeamMember:
-    """Keep somebody's place in the team of a record (id, version), note it in the record's change log, announce it."""
-    record_id, _ = place
-    row = {
-        "record_type": record.team_of,
-        "record_id": record_id,
-        **said,
-        "deleted": action == "removed",
-        "version": before.version + 1 if before else 1,
-    }
-    statement = insert(team_member).values(row)
-    keys = ("record_type", "record_id", "user_id")
-    new = {n: statement.excluded[n] for n in row if n not in keys}
-    call.connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new))
-    after = member(call, record, record_id, said["user_id"])
-    now = datetime.now(UTC)
-    was_there, is_there = before._mapping if before else None, after._mapping
-    note(call, record, place, was_there, is_there, now)
-    there, left = _plain(was_there), _plain(is_there)
-    message = _message(after)
-    told = pb.TeamMember()
-    told.CopyFrom(message)
-    told.ClearField("user_name")  # whoever hears of it knows people by their ids, and events stay
-    announced = Event(record_type="team_member", action=action, record_id=message.id, version=after.version, time=now)
-    announced.record.Pack(told)
-    for name in ("userId", "access", "endTime", "label"):
-        was, becomes = ((side or {}).get(name) for side in (there, left))
-        if was != becomes or name == "userId":
-            change = announced.changes.add(field=name)
-            changes.set_value(change.before, was)
-            changes.set_value(change.after, becomes)
-    call.announce(announced)
-    return message
-
-
-def note(
-    call: Call,
-    record: Record,
-    place: tuple[str, int],
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any],
-    now: datetime,
-) -> None:
-    """Note in the change log of a record (id, version) how somebody's place in its team changed."""
-    difference = ("team", _plain(before), _plain(after))
-    changes.note(call, record, *place, "team_changed", [difference], now)
-
-
-def _plain(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A place in a team as the change log shows it; None where there is none."""
-    if row is None or row["deleted"]:
-        return None
-    who = {"userId": row["user_id"], "name": row["name"]}
-    return {**who, "access": row["access"], "endTime": rows.plain(row["end_time"]), "label": row["label"]}
+    """Store somebody's place in the team of a record (kind, version); `before` is a row of `member`."""
+    after = {**said, "record_type": of[0].team_of, "record_id": record_id}
+    bulk = images.is_quiet(call)  # by a merge, say: who was in one team is in another now
+    return team_places.put(call, after, before._mapping if before else None, action, of, bulk=bulk)
 
 
 def _message(row: Any) -> pb.TeamMember:
-    return pb.TeamMember(
-        id=f"{row.record_type}:{row.record_id}:{row.user_id}",
-        etag=str(row.version),
-        record_type=row.record_type,
-        record_id=row.record_id,
-        user_id=row.user_id,
-        access=row.access,
-        end_time=row.end_time,
-        user_name=row.name or "",
-        label=row.label or "",
-    )
+    return team_places.message(row._mapping, row.name)
 
 
 def _read_token(token: str) -> str:

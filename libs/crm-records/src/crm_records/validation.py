@@ -28,6 +28,8 @@ from crm_records.fields import Field
 _EMAIL = re.compile(
     r"[^@\s,;<>\"()]{1,64}@[A-Za-z0-9\u4e00-\u9fff](?:[A-Za-z0-9\u4e00-\u9fff.-]{0,250})\.[A-Za-z\u4e00-\u9fff]{2,24}"
 )
+_USUAL_PHONE = re.compile(r"(?:\+?86[- ]?)?1[3-9]\d{9}|0\d{2,3}-?\d{7,8}", re.ASCII)
+"""What needs no look into the tables of all countries."""
 _CODE = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 _LINE_BREAK = re.compile(r"[\n\t]")
@@ -182,6 +184,8 @@ def number(text: str) -> Decimal | None:
 
 def is_phone(value: str) -> bool:
     """A number that could be dialled, written any way; Chinese unless it starts with +."""
+    if _USUAL_PHONE.fullmatch(value):
+        return True
     if len(value) > 40 or not re.search(r"\d{3}", value):
         return False
     try:

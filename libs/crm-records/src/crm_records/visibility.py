@@ -7,13 +7,14 @@ none of this runs for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from crm_kit import errors, masking
 from crm_kit.field_access import HIDDEN, MASKED, OPTIONAL, READ_ONLY, FieldRules, States
+from crm_kit.pool import Seen
 from crm_kit.rpc import Call
-from crm_records import custom_fields
+from crm_records import custom_fields, pooling
 from crm_records import fields as kinds
 from crm_records.fields import Field
 from crm_records.record import Record
@@ -32,10 +33,11 @@ def of(call: Call, record: Record) -> View | None:
     if access is None:
         return None
     rules = access.fields(record.ruled_by or record.type)
+    pools = access.closed(record.team_of) if record.pooled else ()
     if not record.copies:
-        return _view(record, rules, ()) if rules else None
+        return _view(record, rules, (), pools) if rules or pools else None
     others = tuple(access.fields(resource) for sources in record.copies.values() for resource, _ in sources)
-    return _view(record, rules, others) if rules or any(others) else None
+    return _view(record, rules, others, pools) if rules or any(others) or pools else None
 
 
 def blind(call: Call, record: Record) -> frozenset[str]:
@@ -45,20 +47,36 @@ def blind(call: Call, record: Record) -> frozenset[str]:
 
 
 def unseen_in_search(call: Call, record: Record) -> dict[str, frozenset[str]]:
-    """By record type, what the search box must not find by: searched fields of a record and of its parts."""
+    """By record type, what the search box must not find by: searched fields of a record and of its parts.
+
+    Nobody finds anything by parts that they may not read: all of them, on everything that is searched, or by none.
+    """
     found = {}
     for one in (record, *record.searched_parts()):
-        hidden = blind(call, one).intersection(one.search)
+        readable = one is record or _reads_parts(call, record, one)
+        hidden = blind(call, one).intersection(one.search) if readable else frozenset(one.search)
         if hidden:
             found[one.type] = hidden
     return found
 
 
+def _reads_parts(call: Call, record: Record, part: Record) -> bool:
+    """Whether the caller may read the parts of every record that the call reaches."""
+    access = call.caller.access
+    if access is None:
+        return True
+    return access.may(f"{part.type}.read") and part.reach(call).holds(record.reach(call))
+
+
 class View:
     """A record type as people with certain rules see it."""
 
-    def __init__(self, record: Record, rules: FieldRules, others: Sequence[FieldRules]) -> None:
+    def __init__(
+        self, record: Record, rules: FieldRules, others: Sequence[FieldRules], pools: Sequence[Seen] = ()
+    ) -> None:
         self.record = record
+        self.pools = {s.id: pooling.Closed(record, s) for s in pools}
+        """Of the pools in which people are members: what is not seen of the records there."""
         self._possible = list(record.states.labels) if record.states is not None else []
         self._own: dict[str, States] = {}
         for name, states in rules.fields.items():
@@ -138,11 +156,23 @@ class View:
 
     def columns(self, names: Sequence[str], columns: tuple[str, ...]) -> tuple[str, ...]:
         """The columns to read for these fields: with the state, where something depends on it."""
+        pooled = self.record.pooled
+        if self.pools and pooled not in columns and self._closes((*names, *columns)):
+            columns = (*columns, pooled)
         states = self.record.states
         if states is None or states.column in columns:
             return columns
         fixed = all(len(self._own[n]) == 1 for n in self._parts((*names, *columns)))
         return columns if fixed else (*columns, states.column)
+
+    def _closes(self, names: Iterable[str]) -> bool:
+        """Whether some pool closes some of these fields, or closes them to somebody."""
+        return any(not closed.ever.isdisjoint(names) for closed in self.pools.values())
+
+    def closed_of(self, call: Call, message: Any) -> frozenset[str]:
+        """The fields that the caller does not see of a record because of the pool in which it lies."""
+        closed = self.pools.get(getattr(message, self.record.pooled)) if self.pools else None
+        return closed.now(call, message.id) if closed is not None else frozenset()
 
     def finisher(self, names: Sequence[str], columns: tuple[str, ...]) -> Finish | None:
         """What to do with each message made of these columns, of which `names` were asked for; None for nothing."""
@@ -174,6 +204,8 @@ class View:
         if column in columns and column not in names and column not in self._told(names):
             # Read for the rules only.
             always.append(lambda _, message: message.ClearField(column))
+        if self.pools and (not columns or self.record.pooled in columns):
+            always.append(partial(self._close, self.record.pooled not in names))
         if not always and not by_state:
             return None
 
@@ -187,6 +219,13 @@ class View:
                     chosen(call, message)
 
         return finish
+
+    def _close(self, unasked: bool, call: Call, message: Any) -> None:
+        """Leave out what the pool closes; and the pool itself, where it was read for the rules only."""
+        for name in self.closed_of(call, message):
+            message.ClearField(name)
+        if unasked:
+            message.ClearField(self.record.pooled)
 
     def _told(self, names: Sequence[str]) -> set[str]:
         return {c for n in names for c in self.record.made_of.get(n, ())}

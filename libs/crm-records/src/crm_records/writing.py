@@ -14,23 +14,17 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
-from sqlalchemy import bindparam, func, insert, select, update
 
-from crm.records.v1 import records_pb2 as pb
-from crm_kit import errors, ids, scope, sealing
+from crm_kit import errors, ids
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import (
-    blind,
     changes,
     custom_fields,
     dictionaries,
-    images,
     reaching,
     references,
     rows,
-    search,
-    sql,
     states,
     validation,
     visibility,
@@ -38,9 +32,14 @@ from crm_records import (
 from crm_records import fields as kinds
 from crm_records import given as giving
 from crm_records.record import Record, Row
+from crm_records.storing import as_row as as_row
+from crm_records.storing import insert_rows as insert_rows
+from crm_records.storing import locked as locked
+from crm_records.storing import record_changed as record_changed
+from crm_records.storing import store as store
+from crm_records.storing import store_many as store_many
 
 _GIVEN = "fields given"
-_statements: dict[Any, sql.Prepared] = {}
 
 
 def create(call: Call, record: Record, message: Message, *, taken_over: Container[str] = (), **derived: Any) -> Any:
@@ -139,49 +138,6 @@ def write(
     return after
 
 
-def delete(call: Call, record: Record, request: pb.DeleteRequest) -> pb.Deleted:
-    """Put a record into the recycle bin, unless others depend on it."""
-    after = bin_one(call, record, locked(call, record, request.id, request.etag, alone=True))
-    return pb.Deleted(id=after["id"], delete_time=after["delete_time"], etag=str(after["version"]))
-
-
-def bin_one(call: Call, record: Record, before: Row, action: str = "deleted") -> Row:
-    """Put a locked row into the recycle bin, unless others depend on it; the row after."""
-    record.may_delete(call, before)
-    found = []
-    for dependent in record.dependents:
-        table = dependent.column.table
-        some = select(func.count()).select_from(
-            select(table.c.id)
-            .where(dependent.column == before["id"], table.c.delete_time.is_(None))
-            .limit(100)
-            .subquery()
-        )
-        count = call.connection.scalar(some)
-        if count:
-            found.append((dependent.label, count))
-    if found:
-        what = tuple(", ".join(f"{label[i]} {count}" for label, count in found) for i in (0, 1))
-        raise errors.Conflict("depended_on", what=what)
-    after = {**before, "delete_time": datetime.now(UTC), "deleter_id": call.caller.user_id or None}
-    store(call, record, before, after)
-    record.written(call, after, before)
-    changes.tell(call, record, action, [(before, after)], after["delete_time"])
-    return after
-
-
-def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
-    """Take a record out of the recycle bin."""
-    before = locked(call, record, request.id, None, deleted=True)
-    after = {**before, "delete_time": None, "deleter_id": None}
-    references.check_parent(call, record, after)
-    check(call, record, after, before)
-    store(call, record, before, after)
-    record.written(call, after, before)
-    changes.tell(call, record, "restored", [(before, after)], after["update_time"])
-    return answer(call, record, after)
-
-
 def given(request: Message) -> Row:
     """What the request of a verb brings along besides id and etag, checked as its contract says."""
     described = _described(request.DESCRIPTOR)
@@ -219,14 +175,16 @@ def new_row(
     `also` may be given besides; `own` are fields that no caller gave.
     """
     given = {f.name for f, _ in message.ListFields()} & {*record.writable, *also}
-    required = {n for n in record.writable if record.fields[n].required}
-    row: Row = {n: _empty(f) for n, f in record.stored.items()}
+    plain, lists, objects = _blank(record)
+    row: Row = dict(plain)
+    row.update({n: [] for n in lists})
+    row.update({n: {} for n in objects})
     now = datetime.now(UTC)
     row.update(id=ids.uuid7(), version=1, create_time=now, update_time=now)
     row["creator_id"] = row["updater_id"] = call.caller.user_id or None
     if record.states is not None:
         row[record.states.column] = record.states.initial
-    row.update(validation.row_values(message, sorted(given | required), record.fields, problems))
+    row.update(validation.row_values(message, sorted(given | _required(record)), record.fields, problems))
     if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
         row["owner_id"], row["department_id"] = _place(call, record)
     closed = giving.new(call, record, message, row, own)
@@ -243,6 +201,12 @@ def _place(call: Call, record: Record) -> tuple[str | None, str | None]:
 
 def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
     """Everything about a row that needs more than one value: dictionary, references, ownership, the record's rules."""
+    examine(call, record, row, before, wrong)
+    record.prepare(call, row, before)
+
+
+def examine(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
+    """What holds for every kind of record: a refusal leaves nothing behind, for nothing is written yet."""
     problems = [*wrong]
     dictionaries.check(call, record, row, before, problems)
     custom_fields.check(call, record, row, before, problems)
@@ -250,7 +214,6 @@ def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Itera
     refuse(problems)
     if "owner_id" in row:
         _may_give(call, record, row, before)
-    record.prepare(call, row, before)
 
 
 def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
@@ -271,95 +234,6 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
         return
     field = record.fields["owner_id" if owner else "department_id"]
     raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
-
-
-def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
-    """Insert rows; each names only what it has."""
-    by_columns: dict[tuple[str, ...], list[Row]] = {}
-    for row in new:
-        _make_searchable(call, record, row, None)
-        by_columns.setdefault(tuple(n for n, v in row.items() if v not in (None, [], {})), []).append(row)
-    for columns, group in by_columns.items():
-        key = (record, "insert", columns)
-        statement = _statements.get(key)
-        if statement is None:
-            values = {n: bindparam(n, type_=record.table.c[n].type) for n in columns}
-            statement = _statements[key] = sql.prepare(insert(record.table).values(values))
-        statement.run_many(call.connection, [rows.driver(call.connection, record, row, columns) for row in group])
-    images.keep(call, record, [(None, row) for row in new])
-
-
-def store(call: Call, record: Record, before: Row, after: Row) -> None:
-    """Write what differs; the version goes up by one."""
-    after["version"] = before["version"] + 1
-    after["update_time"] = datetime.now(UTC)
-    after["updater_id"] = call.caller.user_id or None
-    _make_searchable(call, record, after, before)
-    columns = tuple(n for n in after if after[n] != before[n])
-    key = (record, "update", columns)
-    statement = _statements.get(key)
-    if statement is None:
-        if len(_statements) > 4000:
-            _statements.clear()
-        values = {n: bindparam(f"new_{n}", type_=record.table.c[n].type) for n in columns}
-        where = record.table.c.id == bindparam("id", type_=record.table.c.id.type)
-        statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
-    parameters = {f"new_{n}": v for n, v in rows.driver(call.connection, record, after, columns).items()}
-    statement.run(call.connection, {"id": after["id"], **parameters})
-    images.keep(call, record, [(before, after)])
-
-
-def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -> None:
-    """What the search box looks into, made last: the number is given after every check."""
-    changed = before is None or any(row[n] != before[n] for n in record.search)
-    if changed and "search_grams" in record.table.c:
-        row["search_text"], row["search_grams"] = search.keys(record.search_texts(call, row, before))
-    encrypted = [n for n, f in record.stored.items() if f.encrypted]
-    if encrypted and (before is None or any(row[n] != before[n] for n in encrypted)):
-        keys = sealing.of(call.connection)
-        row[blind.COLUMN] = blind.of(record.table).tokens(keys, call.connection, row)
-
-
-def locked(
-    call: Call, record: Record, record_id: str, etag: str | None, *, deleted: bool = False, alone: bool = False
-) -> Row:
-    """The row, locked, if it lies within the caller's scope and has the version that the caller read.
-
-    `alone` is for deleting: it waits for those who are about to point at the row (see `references`).
-    """
-    if etag == "":
-        raise errors.Conflict("etag_required")
-    if not kinds.is_id(record_id):
-        raise errors.NotFound()
-    reach = record.reach(call)
-    shape = scope.shape(reach)
-    key = (record, "lock", shape, deleted, alone)
-    statement = _statements.get(key)
-    table = record.table
-    if statement is None:
-        query = select(table).where(table.c.id == bindparam("id", type_=table.c.id.type))
-        query = query.where(table.c.delete_time.is_not(None) if deleted else table.c.delete_time.is_(None))
-        within = record.within(shape)
-        query = query if within is None else query.where(within)
-        statement = _statements[key] = sql.prepare(query.with_for_update(of=table, key_share=not alone))
-    found = statement.run(call.connection, {"id": record_id, **scope.parameters(reach)}).fetchone()
-    if found is None:
-        raise errors.NotFound() if deleted else reaching.refusal(call, record, record_id)
-    row = as_row(call, record, found)
-    if etag is not None and etag != str(row["version"]):
-        raise errors.Stale()
-    return row
-
-
-def as_row(call: Call, record: Record, values: Sequence[Any]) -> Row:
-    """A row that was selected with every column of the table."""
-    columns = tuple(record.table.c.keys())
-    return dict(zip(columns, rows.opened(call.connection, record, columns, values), strict=True))
-
-
-def record_changed(record: Record, before: Row, after: Row) -> bool:
-    """Whether any column differs."""
-    return any(after[n] != before.get(n) for n in after)
 
 
 def answer(call: Call, record: Record, row: Row) -> Any:
@@ -396,6 +270,18 @@ def _named(record: Record, mask: FieldMask, known: bool = True) -> list[str]:
 
 def _whole_custom(mask: FieldMask) -> bool:
     return "custom" in mask.paths
+
+
+@cache
+def _required(record: Record) -> frozenset[str]:
+    return frozenset(n for n in record.writable if record.fields[n].required)
+
+
+@cache
+def _blank(record: Record) -> tuple[Row, list[str], list[str]]:
+    """An empty row in the order of the contract; which of its columns hold a list or an object of its own."""
+    empty = {n: _empty(f) for n, f in record.stored.items()}
+    return empty, [n for n, v in empty.items() if v == []], [n for n, v in empty.items() if v == {}]
 
 
 def _empty(field: kinds.Field) -> Any:

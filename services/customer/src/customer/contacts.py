@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from crm.customer.v1 import contacts_pb2 as pb
+from crm_kit import errors
+from crm_kit.db import one_of
+from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
+from crm_records.fields import Field
 from crm_records.record import Record, Row
-from customer import pinyin
+from customer import headings, pinyin
 from customer.customers import CUSTOMERS, PERSONAL, find_again
+from customer.review import marks
 from customer.tables import contact
+
+errors.texts({"contact_of_another": ("{label}不属于该客户", "{label} belongs to another customer")})
 
 
 class Contacts(Record):
@@ -23,6 +31,10 @@ class Contacts(Record):
     plural = "contacts"
     bulk = ("update", "delete")
     number = "LX{yyyyMMdd}-{seq:4}"
+    import_keys = ("external_id", "number", "name")
+    import_aliases = headings.CONTACT
+    import_words = headings.WORDS
+    import_example = headings.CONTACT_EXAMPLE
     parent = ("customer_id", CUSTOMERS)
     search = ("name", "pinyin", "pinyin_initials", *PERSONAL)
     list_fields = (
@@ -39,6 +51,7 @@ class Contacts(Record):
         "create_time",
     )
 
+    states = marks.states("contact")
     made_of = {"pinyin": ("name",), "pinyin_initials": ("name",)}  # noqa: RUF012
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
@@ -64,12 +77,24 @@ class Contacts(Record):
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:
-            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"])
+            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"], person=True)
         if before is None:
             row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
-            row["review_mark"] = "pending"
+            row["review_mark"] = marks.PENDING
+        else:
+            marks.reopen(call, self, row, before)
         if row["primary"] and not (before and before["primary"]):
             _take_the_mark(call, row)
+
+    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
+        from customer.behaviour import persons
+
+        return persons.exported(call, "contact", row)
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        from customer.behaviour import persons
+
+        persons.erase(call, "contact", before)
 
 
 CONTACTS = Contacts()
@@ -83,6 +108,13 @@ _PRIMARY = sql.prepare(
     )
     .with_for_update()
 )
+
+
+def contact_of(call: Call, field: Field, contact_ids: Collection[str], customer_id: str) -> None:
+    """Refuse contacts, given in a field, that are not people of this customer."""
+    query = select(contact.c.id).where(one_of(contact.c.id, contact_ids), contact.c.customer_id == customer_id)
+    if set(call.connection.scalars(query)) != set(contact_ids):
+        raise errors.Invalid(Problem(field.json_name, "contact_of_another", {"label": field.label}))
 
 
 def _take_the_mark(call: Call, row: Row) -> None:

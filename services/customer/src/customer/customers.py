@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
-from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, bindparam, func, or_, select, update
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm_kit import errors
@@ -13,7 +15,12 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
-from customer import pinyin
+from customer import clock, headings, pinyin
+from customer.duplicates import keeping
+from customer.pools import ownership
+from customer.review import marks
+from customer.standing import marks as standing_marks
+from customer.standing import notes
 from customer.tables import contact, customer, usage
 
 errors.texts(
@@ -46,6 +53,10 @@ class Customers(Record):
     plural = "customers"
     bulk = ("update", "assign", "delete")
     number = "KH{yyyyMMdd}-{seq:4}"
+    import_keys = ("external_id", "number", "credit_code", "name")
+    import_aliases: ClassVar = headings.CUSTOMER
+    import_words: ClassVar = headings.WORDS
+    import_example: ClassVar = headings.CUSTOMER_EXAMPLE
     search: ClassVar[Sequence[str]] = (
         "name",
         "short_name",
@@ -68,10 +79,21 @@ class Customers(Record):
         "phone",
         "owner_id",
         "last_contact_time",
+        "has_valid_demand",
+        "review_mark",
         "create_time",
     )
 
+    pooled = "pool_id"
+    owned_since = "owner_time"
+    pool_brief: ClassVar[Sequence[str]] = (
+        *("number", "name", "short_name", "pinyin", "pinyin_initials", "kind", "type", "level", "relation", "industry"),
+        *("country", "province", "city", "region", "source", "scale", "owner_id", "department_id", "last_contact_time"),
+        *("pool_id", "pool_time", "create_time", "update_time", "delete_time"),
+    )
+
     made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",)}
+    states = marks.states("customer")
 
     def searched_parts(self) -> Sequence[Record]:
         return (self.registry.records["contact"],)
@@ -93,20 +115,30 @@ class Customers(Record):
         )
         return or_(super().search_condition(), customer.c.id == any_(ids))
 
+    def narrow_search(self, unseen: Unseen) -> ColumnElement[bool]:
+        """Also by every reading of the own name, where all of the customer is seen: by no line that a contact gave."""
+        found = super().narrow_search(unseen)
+        return found if self.type in unseen else or_(found, and_(search.condition(customer), _own_line()))
+
     def search_exactly(self, words: str, unseen: Unseen) -> list[tuple[str, str]]:
         personal = [n for n in PERSONAL if n not in unseen.get("contact", ())]
         return super().search_exactly(words, unseen) + blind.of(contact).searched(personal, words)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
-        if before is None or row["name"] != before["name"]:
-            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"])
         row["kind"] = row["kind"] or "organization"
+        if before is None or row["name"] != before["name"]:
+            row["pinyin"], row["pinyin_initials"] = pinyin.of(row["name"], row["kind"] == "individual")
         if before is None:
             row["enterer_id"] = row["enterer_id"] or call.caller.user_id or None
-            row["review_mark"] = "pending"
+            row["lifecycle"], row["lifecycle_date"] = "potential", clock.today(call)
+            row["review_mark"] = marks.PENDING
+        else:
+            marks.reopen(call, self, row, before)
         _check_employees(row)
+        _check_position(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             check_parent(call, row)
+        ownership.settle(call, row, before)
 
     def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
         """Whoever asked for it, or where nobody owns them and a rule is for that: they are given away by the rules."""
@@ -119,12 +151,34 @@ class Customers(Record):
 
         return redirects.by_key(call, self, keys)
 
+    def written(self, call: Call, row: Row, before: Row | None) -> None:
+        """What it is compared by is kept beside it; what is computed of it looks at its purchasing power."""
+        keeping.written(call, row, before)
+        ownership.moved(call, row, before)
+        if row["purchasing_power"] != (before or {}).get("purchasing_power"):
+            standing_marks.mark(call.connection, [row["id"]])
+
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
         used = [(USED_BY[t], n) for t, n in call.connection.execute(query.group_by(usage.c.record_type))]
         if used:
             what = tuple(", ".join(f"{label[i]} {n}" for label, n in used) for i in (0, 1))
             raise errors.Conflict("depended_on", what=what)
+
+    def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
+        from customer.behaviour import persons
+
+        yield from persons.exported(call, "customer", row)
+        yield from notes.of(call.connection, row["id"])
+
+    def erase_besides(self, call: Call, before: Row, after: Row) -> None:
+        from customer.behaviour import persons
+        from customer.register import takeovers
+
+        persons.erase(call, "customer", before)
+        takeovers.erase(call, before["id"])
+        notes.forget(call.connection, before["id"])
+        ownership.erase(call, before["id"])
 
 
 CUSTOMERS = Customers()
@@ -135,6 +189,19 @@ _CONTACT_TEXTS = sql.prepare(
         contact.c.delete_time.is_(None),
     )
 )
+
+
+def _own_line() -> ColumnElement[bool]:
+    """A line of what a customer is found by holds the words, and none of its contacts gave that line."""
+    split = partial(func.string_to_array, type_=ARRAY(Text))
+    line = func.unnest(split(customer.c.search_text, "\n"), type_=Text).column_valued("line")
+    theirs = select(func.unnest(split(contact.c.search_text, "\n"), type_=Text)).where(
+        contact.c.customer_id == customer.c.id, contact.c.delete_time.is_(None)
+    )
+    own = select(line).where(search.like(line), line.not_in(theirs.correlate(customer)))
+    return own.correlate(customer).exists()
+
+
 _NAMED = [customer.c[n] for n in ("id", *CUSTOMERS.search) if not CUSTOMERS.stored[n].encrypted]
 _SEARCHED = sql.prepare(
     update(customer)
@@ -163,6 +230,22 @@ def _check_employees(row: Row) -> None:
     total = row["employees"]
     if total is not None and (row["male_employees"] or 0) + (row["female_employees"] or 0) > total:
         raise errors.Invalid(Problem("employees", "parts_exceed_total"))
+
+
+def _check_position(row: Row) -> None:
+    """Half a position is none."""
+    for name, other in (("latitude", "longitude"), ("longitude", "latitude")):
+        if row[name] is None and row[other] is not None:
+            field = CUSTOMERS.fields[name]
+            raise errors.Invalid(Problem(field.json_name, "required", {"label": field.label}))
+
+
+def contacted(call: Call, customer_id: str, time: datetime) -> None:
+    """The customer knows when it was last contacted. Not a change of its own: no version, no event."""
+    later = or_(customer.c.last_contact_time.is_(None), customer.c.last_contact_time < time)
+    statement = update(customer).where(customer.c.id == customer_id, later)
+    call.connection.execute(statement.values(last_contact_time=time))
+    standing_marks.mark(call.connection, [customer_id])
 
 
 def check_parent(call: Call, row: Row) -> None:

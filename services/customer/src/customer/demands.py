@@ -11,6 +11,7 @@ from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records.record import Record, Row
+from customer import valid_demands
 from customer.customers import CUSTOMERS
 from customer.tables import demand
 
@@ -30,6 +31,9 @@ class Demands(Record):
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if row["valid_from"] and row["valid_until"] and row["valid_until"] < row["valid_from"]:
             raise errors.Invalid(Problem("validUntil", "ends_before_start"))
+
+    def written(self, call: Call, row: Row, before: Row | None) -> None:
+        valid_demands.flag(call, row["customer_id"])
 
     def decorate(self, call: Call, messages: Sequence[pb.Demand]) -> None:
         today = datetime.now(ZoneInfo(call.access.time_zone)).date()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from crm_kit.rpc import Call
 from crm_records import seed
 from crm_records.seed import Entry
+from customer.churn import first_entries as churn
+from customer.lifecycle import first_entries as lifecycle
 
 DICTIONARIES: dict[str, list[Entry]] = {
     "customer_type": [
@@ -145,15 +147,37 @@ DICTIONARIES: dict[str, list[Entry]] = {
         ("college", "大专", "College"),
         ("high_school", "高中及以下", "High school or less"),
     ],
+    "behaviour_kind": [
+        ("view", "浏览", "View"),
+        ("click", "点击", "Click"),
+        ("search", "搜索", "Search"),
+        ("cart", "加入购物车", "Put into the cart"),
+        ("buy", "购买", "Buy"),
+        ("open_mail", "打开邮件", "Open a mail"),
+        ("share", "分享", "Share"),
+        ("login", "登录", "Log in"),
+    ],
+    "interaction_kind": [
+        ("call", "电话", "Call"),
+        ("visit", "拜访", "Visit"),
+        ("meeting", "会议", "Meeting"),
+        ("mail", "邮件", "Mail"),
+        ("wechat", "微信", "WeChat"),
+        ("other", "其他", "Other"),
+    ],
     "demand_kind": [
         ("information", "信息发布", "Information publishing"),
         ("advertising", "广告", "Advertising"),
         ("periodical", "刊物", "Periodical"),
         ("other", "其他", "Other"),
     ],
+    **lifecycle.DICTIONARIES,
+    **churn.DICTIONARIES,
 }
 
 
 def seed_dictionaries(call: Call) -> None:
     """Run after every migration."""
     seed.dictionary_entries(call, DICTIONARIES)
+    lifecycle.seed_rule(call)
+    churn.seed_rule(call)

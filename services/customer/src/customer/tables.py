@@ -1,6 +1,6 @@
 """The service's tables. Columns come from the contract; what it cannot say stands here."""
 
-from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, DateTime, DefaultClause, Index, MetaData, Table, Text, Uuid, text
 
 from crm.customer.v1.contacts_pb2 import Contact
 from crm.customer.v1.customers_pb2 import Customer
@@ -15,6 +15,15 @@ schema.unique(customer, "credit_code")
 schema.tell_unique(customer, Customer.DESCRIPTOR)
 Index("ix_customer_last_contact_time", customer.c.last_contact_time, customer.c.id)
 Index("ix_customer_name", customer.c.name, customer.c.id)
+Index("ix_customer_has_valid_demand", customer.c.id, postgresql_where=customer.c.has_valid_demand)
+Index(
+    "ix_customer_review_mark",
+    customer.c.review_mark,
+    customer.c.id,
+    postgresql_where=customer.c.review_mark != "approved",
+)
+customer.c.lifecycle.server_default = DefaultClause(text("'potential'"))
+"""Also of those who were there before there were stages."""
 
 contact = schema.table(metadata, Contact.DESCRIPTOR, "contact", searchable=True)
 Index(
@@ -22,6 +31,10 @@ Index(
     contact.c.customer_id,
     unique=True,
     postgresql_where=contact.c.primary & contact.c.delete_time.is_(None),
+)
+
+Index(
+    "ix_contact_review_mark", contact.c.review_mark, contact.c.id, postgresql_where=contact.c.review_mark != "approved"
 )
 
 demand = schema.table(metadata, Demand.DESCRIPTOR, "demand")

@@ -7,7 +7,7 @@ from pathlib import Path
 from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_kit.timers import Timer
-from crm_records import acting
+from crm_records import acting, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -16,8 +16,10 @@ from identity import (
     devices,
     handover_steps,
     keys,
+    passwords,
     privacy_requests,
     sessions,
+    signing_out,
     single_sign_on,
     tables,
     transactions,
@@ -54,6 +56,7 @@ REGISTRY = Registry(
 def servicers(service: Service) -> dict[str, object]:
     REGISTRY.connect(service.writer)
     signing = Keys(service)
+    passwords.make_room(service.settings.threads)
     return {
         "AuthService": AuthServicer(service, signing),
         "UserService": UserServicer(signing),
@@ -94,6 +97,7 @@ SERVICE = Service(
         records.handlers("identity", REGISTRY),
     ),
     swept=records.swept("identity"),
+    before_replay=replaying.before_replay(REGISTRY),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
     copies_organisation=False,
@@ -105,6 +109,7 @@ SERVICE = Service(
         Timer(3600, devices.sweep),
         Timer(3600, client_secrets.sweep),
         Timer(3600, single_sign_on.sweep),
+        Timer(3600, signing_out.sweep),
         Timer(60, retire_keys),
         Timer(anchors.SECONDS, anchors.Anchors().write),
     ],

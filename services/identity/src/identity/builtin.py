@@ -15,20 +15,30 @@ LEAD = (*WORK, "approve", "print")
 RULE = (*LEAD, "delete", "import", "export")
 
 CUSTOMERS = ("customer", "contact", "demand", "interaction")
-PARTS = ("contact", "demand", "interaction")
+PARTS = ("contact", "demand", "interaction", "relationship", "customer_event_participant")
 SALES = ("opportunity",)
 SERVICE = ("service_request",)
 TASKS = ("task", "task_comment")
-BUSINESS = (*CUSTOMERS, *SALES, *SERVICE, *TASKS)
+SEEN = ("behaviour", "registered_company")
+"""What is known of customers from outside: what they did, what the company register says."""
+TAGGING = ("behaviour_tag_rule",)
+TRADE, CHURN = "trade_entry", "churn_case"
+STANDING_RULES = ("grading_rule", "lifecycle_rule", "churn_rule")
+"""What is made of customers by rule."""
+EVENTS = ("customer_event", "customer_event_participant")
+ACTIVITIES = ("relationship", "visit", *EVENTS)
+BUSINESS = (*CUSTOMERS, *ACTIVITIES, *SALES, *SERVICE, *TASKS)
 OFFER = ("product", "product_category", "price_list", "price_item")
-OWNED = ("customer", "opportunity", "service_request", "task")
+OWNED = ("customer", "opportunity", "service_request", "task", "visit", "customer_event")
 """What belongs to somebody and can be given to another."""
 ACCOUNT = ("customer", "bank_account")
 PRIVATE = (("contact", "home_phone"), ("contact", "home_address"))
 FAMILY = (("contact", "family"),)
+POSITIONS = tuple(("visit", f"check_{way}_{name}") for way in ("in", "out") for name in ("latitude", "longitude"))
+"""Where colleagues were: for them and their managers."""
 REACHED_AT = (("customer", "mobile"), ("contact", "mobile"), ("contact", "wechat"))
 """What is asked of people only by those who must know it."""
-FRAME = (*OFFER, "pipeline", "department")
+FRAME = (*OFFER, *STANDING_RULES, "pipeline", "department", "relationship_kind", "review_rule", "visit_rule")
 """What everybody in business looks things up in."""
 
 
@@ -85,8 +95,13 @@ ROLES = (
         "查看、审批、修改和删除全部业务数据,可打印和导出;不能修改系统设置",
         _may(RULE, *BUSINESS, *OFFER),
         _may((*WORK, "delete"), "allocation_rule"),
+        _may(("read", "create", "delete"), "duplicate_dismissal"),
+        _may(RULE, TRADE),
+        _may((*WORK, "export", "print"), CHURN),
         _may(("assign",), *OWNED),
+        _may(READ, *SEEN, *TAGGING),
         _may(("read", "export", "print"), "report", "user", "role", "pipeline"),
+        _may(READ, "pool"),
         scope="all",
         group="administrator",
     ),
@@ -95,10 +110,14 @@ ROLES = (
         "销售主管",
         "管理下属的客户、商机、计划与服务请求,分析与报表",
         _may(LEAD, *BUSINESS),
+        _may(("read", "create", "delete"), "duplicate_dismissal"),
+        _may((*WORK, "print"), TRADE, CHURN),
         _may(("assign",), *OWNED),
         _may(READ, "allocation_rule"),
+        _may(READ, *SEEN),
         _may(("read", "export", "print"), "report"),
         _may(READ, "user"),
+        _may(READ, "pool"),
         scope="subordinates",
     ),
     _role(
@@ -106,18 +125,25 @@ ROLES = (
         "客户经理",
         "负责自己的客户、商机与服务请求;只能查看其他客户的概要",
         _may(WORK, *BUSINESS),
+        _may(WORK, TRADE, CHURN),
         _may(("delete",), *PARTS),
-        _may(READ, "report"),
+        _may(READ, *SEEN),
+        _may(READ, "report", "pool"),
     ),
     _role(
         "marketing",
         "市场专员",
         "市场活动、客户群、竞争对手与资料审核;维护产品资料",
-        _may(READ, *CUSTOMERS, *SALES, "report"),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, *SALES, *SEEN, "report"),
+        _may(READ, TRADE, CHURN),
+        _may((*WORK, "delete"), *TAGGING),
         _may(("create", "update", "approve"), "customer", "contact", "demand", "interaction"),
+        _may(("create", "update", "assign"), "customer_event"),
+        _may(("create", "update", "delete"), "relationship", "customer_event_participant"),
         _may((*WORK, "delete", "import", "export", "print"), *OFFER),
+        _may(READ, "pool"),
         scope="all",
-        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
         task_comment="self",
     ),
@@ -125,13 +151,14 @@ ROLES = (
         "service_agent",
         "客服",
         "处理服务请求、投诉与回访",
-        _may(READ, *CUSTOMERS),
+        _may(READ, *CUSTOMERS, *ACTIVITIES, "behaviour"),
+        _may(READ, TRADE, CHURN),
         _may(("update",), "contact"),
         _may(("create", "update"), "interaction", "demand"),
         _may((*WORK, "assign"), *SERVICE),
         _may(READ, "report"),
         scope="all",
-        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
+        fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY, *POSITIONS)],
         task="self",
         task_comment="self",
         report="self",
@@ -140,7 +167,9 @@ ROLES = (
         "finance",
         "财务",
         "回款、发票、费用与佣金",
-        _may(READ, *CUSTOMERS, *SALES),
+        _may(READ, *CUSTOMERS, *EVENTS, *SALES),
+        _may((*WORK, "import"), TRADE),
+        _may(READ, CHURN),
         _may(("read", "export", "print"), "report"),
         scope="all",
         fields=[*_closed("masked", *PRIVATE), *_closed("hidden", *FAMILY)],
@@ -152,6 +181,8 @@ ROLES = (
         "录入员",
         "录入和导入客户、联系人与产品资料",
         _may((*WORK, "import"), *CUSTOMERS, *OFFER),
+        _may((*WORK, "import"), TRADE),
+        _may(READ, "registered_company"),
         scope="department_tree",
         task="self",
         task_comment="self",
@@ -161,6 +192,7 @@ ROLES = (
         "审核员",
         "审核录入的资料",
         _may(("read", "update", "approve"), *CUSTOMERS, *OFFER),
+        _may(READ, "registered_company"),
         scope="all",
         fields=[*_closed("masked", ACCOUNT, *PRIVATE), *_closed("hidden", *FAMILY)],
         task="self",
@@ -171,8 +203,10 @@ ROLES = (
         "渠道经理",
         "管理分销商及其商机",
         _may(WORK, *BUSINESS),
+        _may(WORK, TRADE, CHURN),
         _may(("assign",), *OWNED),
         _may(READ, "report"),
+        _may(READ, "pool"),
         scope="subordinates",
     ),
     _role(

@@ -6,11 +6,9 @@ Only the authorization code with PKCE. Nothing of what a provider answers reache
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,6 +16,7 @@ import jwt
 
 from identity import outgoing
 from identity.outgoing import Failed, Way
+from identity.provider import Begun, Refused, Settings, Told
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """What an ID token may be signed with: neither `none` nor anything that a shared secret makes (HS…)."""
@@ -30,29 +29,6 @@ LEEWAY = 60
 OLDEST = 600
 """Seconds since an ID token was made, at most: it was made for the code that has just been given."""
 CONFIGURATION = "/.well-known/openid-configuration"
-
-
-class Refused(Exception):
-    """What came back is not good; the message is for the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What is set for a provider."""
-
-    issuer: str
-    client_id: str
-    client_secret: str
-    insecure: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What was remembered when somebody was sent to a provider."""
-
-    redirect_uri: str
-    verifier: str
-    nonce: str
 
 
 class Provider:
@@ -84,18 +60,17 @@ class Provider:
             self._until = now + KEPT
             return self._configuration
 
-    def authorization_url(self, of: Settings, begun: Begun, state: str, scopes: list[str]) -> str:
+    def authorization_url(self, of: Settings, begun: Begun, state: str) -> str:
         """Where the browser goes."""
-        challenge = _base64(hashlib.sha256(begun.verifier.encode()).digest())
         query = urlencode(
             {
                 "response_type": "code",
                 "client_id": of.client_id,
                 "redirect_uri": begun.redirect_uri,
-                "scope": " ".join(dict.fromkeys(["openid", *scopes])),
+                "scope": " ".join(dict.fromkeys(["openid", *of.scopes])),
                 "state": state,
                 "nonce": begun.nonce,
-                "code_challenge": challenge,
+                "code_challenge": begun.challenge(),
                 "code_challenge_method": "S256",
             },
             quote_via=quote,
@@ -103,7 +78,7 @@ class Provider:
         url: str = self.configuration()["authorization_endpoint"]
         return f"{url}{'&' if urlsplit(url).query else '?'}{query}"
 
-    def claims(self, of: Settings, begun: Begun, code: str, said_issuer: str, needed: list[str]) -> dict[str, Any]:
+    def told(self, of: Settings, begun: Begun, code: str, said_issuer: str, needed: list[str]) -> Told:
         """What the provider says of whoever brings the code; asks for more where a needed claim is missing."""
         configuration = self.configuration()
         told = configuration.get("authorization_response_iss_parameter_supported") is True
@@ -117,7 +92,15 @@ class Provider:
             about = outgoing.ask(more, self._way, headers={"Authorization": f"Bearer {token}"})
             if about.status == 200 and about.body.get("sub") == claims["sub"]:
                 claims = {**about.body, **claims}
-        return claims
+        return Told(claims, end_session=self._end_session(configuration), id_token=answer["id_token"])
+
+    def _end_session(self, configuration: dict[str, Any]) -> str:
+        """Where one signs out there; empty where it has no such place, or none that a browser could be sent to."""
+        url = configuration.get("end_session_endpoint")
+        return str(url) if self._is_usable(url) else ""
+
+    def _is_usable(self, url: Any) -> bool:
+        return isinstance(url, str) and urlsplit(url).scheme in (("https", "http") if self._insecure else ("https",))
 
     def _discover(self) -> dict[str, Any]:
         """The issuer is set by an administrator and may be internal; what it names may be so only if it is itself."""
@@ -126,10 +109,7 @@ class Provider:
         if answer.status != 200 or answer.body.get("issuer") != self.issuer:
             raise Failed(f"no configuration of this issuer (status {answer.status})")
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-            url = answer.body.get(name)
-            if not isinstance(url, str) or urlsplit(url).scheme not in (
-                ("https", "http") if self._insecure else ("https",)
-            ):
+            if not self._is_usable(answer.body.get(name)):
                 raise Failed(f"its {name} is missing or no https address")
         if not isinstance(answer.body.get("userinfo_endpoint", ""), str):
             raise Failed("its userinfo_endpoint is no address")
@@ -217,7 +197,3 @@ def _usable(body: dict[str, Any]) -> dict[str | None, jwt.PyJWK]:
         except (jwt.PyJWTError, ValueError, TypeError):
             continue
     return found
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -48,13 +48,23 @@ class Way:
 
 
 def ask(
-    url: str, way: Way, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    url: str,
+    way: Way,
+    *,
+    form: Mapping[str, str] | None = None,
+    document: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """GET an address, or POST a form to it. Raises `Failed`; a redirect is an answer like any other."""
+    """GET an address, or POST a form or JSON to it. Raises `Failed`; a redirect is an answer like any other."""
+    body, headers = None, dict(headers or {})
+    if form is not None:
+        body, headers["Content-Type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
+    elif document is not None:
+        body, headers["Content-Type"] = json.dumps(document).encode(), "application/json; charset=utf-8"
     if not _places.acquire(blocking=False):
         raise Failed("too many questions at once")
     try:
-        return _ask(url, way, form, dict(headers or {}))
+        return _ask(url, way, body, headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Failed(f"{type(error).__name__} at {urlsplit(url).hostname}") from error
     finally:
@@ -70,7 +80,7 @@ def is_internal(url: str) -> bool:
         raise Failed(f"no address of {parts.hostname}") from error
 
 
-def _ask(url: str, allowed: Way, form: Mapping[str, str] | None, headers: dict[str, str]) -> Answer:
+def _ask(url: str, allowed: Way, body: bytes | None, headers: dict[str, str]) -> Answer:
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     if not host or parts.scheme not in ("https", "http") or parts.username is not None:
@@ -85,9 +95,6 @@ def _ask(url: str, allowed: Way, form: Mapping[str, str] | None, headers: dict[s
         if secure:
             ways.append(_context().wrap_socket(plain, server_hostname=host))
         connection.sock = ways[-1]
-        body = urlencode(form).encode() if form is not None else None
-        if body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers |= {"Accept": "application/json", "Host": parts.netloc, "User-Agent": "crm", "Connection": "close"}
         connection.request("POST" if body is not None else "GET", path, body, headers)

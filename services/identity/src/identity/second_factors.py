@@ -115,7 +115,7 @@ def remove(call: Call, user_id: str) -> None:
     call.connection.execute(delete(recovery_code).where(recovery_code.c.user_id == user_id))
 
 
-def challenge(call: Call, user_id: str, device: str) -> str:
+def challenge(call: Call, user_id: str, device: str, sign_on: bytes | None = None) -> str:
     """What the second step of a login is asked with; bound to where the first one came from."""
     token = secrets.token_urlsafe(32)
     row = {
@@ -124,6 +124,7 @@ def challenge(call: Call, user_id: str, device: str) -> str:
         "device": device[:200],
         "address": call.metadata.address,
         "expire_time": tries.now() + CHALLENGE,
+        "sign_on": sign_on,
     }
     call.connection.execute(insert(login_challenge).values(row))
     return token

@@ -25,13 +25,14 @@ from crm_kit.service import Service
 from crm_records import fields as kinds
 from crm_records import listing, writing
 from crm_records.record import Row
-from identity import entering, secret
-from identity.identity_providers import CLAIMS, IDENTITY_PROVIDERS, claim_of
+from identity import entering, openid, secret, signing_out
+from identity.identity_providers import FIELDS, IDENTITY_PROVIDERS, OPENID, claim_of, kind_of, standard_claim
 from identity.keys import Keys
-from identity.openid import Begun, Provider, Refused, Settings
 from identity.outgoing import Failed
+from identity.provider import Begun, Provider, Refused, Settings
 from identity.tables import identity_provider, single_sign_on, user
 from identity.users import USERS
+from identity.vendors import VENDORS
 
 log = logging.getLogger("single_sign_on")
 
@@ -39,7 +40,6 @@ GOOD_FOR = timedelta(minutes=10)
 
 errors.texts(
     {
-        "sso_refused": ("单点登录未成功，请重新登录", "Signing in there did not succeed; begin again"),
         "sso_provider_away": (
             "身份提供方暂时无法使用，请稍后再试",
             "The identity provider cannot be used now; try again later",
@@ -61,7 +61,7 @@ errors.texts(
     }
 )
 
-_known: dict[tuple[str, bool], Provider] = {}
+_known: dict[tuple[str, bool], openid.Provider] = {}
 _knowing = threading.Lock()
 
 
@@ -73,10 +73,10 @@ def start(call: Call, request: pb.StartSingleSignOnRequest) -> pb.StartSingleSig
     if request.redirect_uri not in row["redirect_uris"]:
         label = kinds.of(request.DESCRIPTOR)["redirect_uri"].label
         raise errors.Invalid(Problem("redirectUri", "redirect_not_listed", {"label": label}))
-    state = secrets.token_urlsafe(32)
+    state = secrets.token_hex(32)  # WeCom takes letters and digits
     begun = Begun(request.redirect_uri, secrets.token_urlsafe(48), secrets.token_urlsafe(24))
     try:
-        url = _provider(row).authorization_url(_settings(row), begun, state, row["scopes"])
+        url = _provider(row).authorization_url(_settings(row), begun, state)
     except Failed as error:
         raise _away(row, error) from None
     call.connection.execute(
@@ -104,19 +104,22 @@ def spend(call: Call, state: str) -> tuple[str, Begun]:
     return str(row.provider_id), Begun(row.redirect_uri, verifier.decode(), row.nonce)
 
 
-def account(call: Call, service: Service, provider_id: str, begun: Begun, request: pb.FinishSingleSignOnRequest) -> Any:
-    """The row of the user whom the provider names; made if there is none and the provider may."""
+def account(
+    call: Call, service: Service, provider_id: str, begun: Begun, request: pb.FinishSingleSignOnRequest
+) -> tuple[Any, bytes | None]:
+    """The row of the user whom the provider names, and how to sign out there. Made if there is none and it may be."""
     row = _enabled(call, provider_id)
     if row is None:
         raise errors.Unauthenticated("sso_refused")
-    needed = [claim_of(row, row["match_by"]), *([claim_of(row, f) for f in CLAIMS] if row["create_missing"] else [])]
+    needed = [claim_of(row, row["match_by"]), *([claim_of(row, f) for f in FIELDS] if row["create_missing"] else [])]
     try:
-        claims = _provider(row).claims(_settings(row), begun, request.code, request.issuer, needed)
+        told = _provider(row).told(_settings(row), begun, request.code, request.issuer, needed)
     except Refused as error:
         log.warning("%s: %s", row["name"], error)
-        raise errors.Unauthenticated("sso_refused") from None
+        raise error.refusal() from None
     except Failed as error:
         raise _away(row, error) from None
+    claims = told.claims
     system = replace(rpc.system_call(call.connection, service.name, service.organisation), events=call.events)
     system.after_commit, system.metadata = call.after_commit, call.metadata
     user_id = _find(system, row, claims)
@@ -127,15 +130,15 @@ def account(call: Call, service: Service, provider_id: str, begun: Begun, reques
     found = call.connection.execute(select(user).where(user.c.id == user_id)).one()
     if not found.active:
         raise errors.Denied("sso_user_disabled")
-    return found
+    return found, signing_out.note(row, told)
 
 
-def let_in(call: Call, keys: Keys, found: Any, device: str) -> Tokens:
+def let_in(call: Call, keys: Keys, found: Any, device: str, sign_on: bytes | None) -> Tokens:
     """What follows once it is clear who somebody is: as after a right password, second factor and policies too."""
     noted = update(user).where(user.c.id == found.id, user.c.active, user.c.delete_time.is_(None))
     if call.connection.scalar(noted.values(last_login_time=func.now()).returning(user.c.id)) is None:
         raise errors.Denied("sso_user_disabled")
-    return entering.enter(call, keys, found, device)
+    return entering.enter(call, keys, found, device, sign_on=sign_on)
 
 
 def sweep(call: Call) -> None:
@@ -177,7 +180,7 @@ def _matching(system: Call, by: str, value: str, *, deleted: bool) -> list[str]:
 
 def _create(system: Call, row: Row, claims: dict[str, Any]) -> str:
     """A new account with the provider's department and roles. Without a password: it signs in there only."""
-    values = {field: _value(row, claims, field) for field in CLAIMS}
+    values = {field: _value(row, claims, field) for field in FIELDS}
     message = User(department_id=row["department_id"], role_ids=row["role_ids"], external_id=values["external_id"])
     message.username, message.name = values["username"], values["name"] or values["username"]
     for field in ("email", "phone"):
@@ -198,7 +201,7 @@ def _value(row: Row, claims: dict[str, Any], field: str) -> str:
 
 def _verified(row: Row, claims: dict[str, Any], field: str) -> bool:
     """Whether the provider vouches for it: its word is about the claim of the standard, not about one of its own."""
-    standard = claim_of(row, field) == CLAIMS[field]
+    standard = kind_of(row) == OPENID and claim_of(row, field) == standard_claim(row, field)
     return standard and claims.get("email_verified" if field == "email" else "phone_number_verified") is True
 
 
@@ -212,16 +215,28 @@ def _enabled(call: Call, provider_id: str) -> Row | None:
 
 
 def _provider(row: Row) -> Provider:
+    kind = kind_of(row)
+    if kind != OPENID:
+        return VENDORS[kind]
     key = (row["issuer"], row["allow_insecure"])
     with _knowing:
-        return _known.setdefault(key, Provider(key[0], insecure=key[1]))
+        return _known.setdefault(key, openid.Provider(key[0], insecure=key[1]))
 
 
 def _settings(row: Row) -> Settings:
     known = secret.unseal(bytes(row["sealed_secret"])) if row["sealed_secret"] else b""
     if known is None:
         raise _away(row, "its secret was encrypted with another key file: set it again")
-    return Settings(row["issuer"], row["client_id"], known.decode(), row["allow_insecure"])
+    return Settings(
+        client_id=row["client_id"],
+        client_secret=known.decode(),
+        insecure=row["allow_insecure"],
+        scopes=row["scopes"],
+        agent_id=row["agent_id"] or "",
+        tenant_id=row["tenant_id"] or "",
+        login_address=(row["login_address"] or "").rstrip("/"),
+        api_address=(row["api_address"] or "").rstrip("/"),
+    )
 
 
 def _away(row: Row, why: object) -> errors.Refusal:

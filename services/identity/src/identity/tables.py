@@ -126,6 +126,14 @@ session = Table(
 """`expire_time` follows from the roles and is reckoned anew at each refresh."""
 Index("ix_session_living", session.c.user_id, postgresql_where=session.c.end_time.is_(None))
 
+provider_session = Table(
+    "provider_session",
+    metadata,
+    Column("session_id", Uuid(as_uuid=False), primary_key=True),
+    Column("sign_on", LargeBinary, nullable=False),
+)
+"""Of sessions that were opened by single sign-on: what signing out at the provider takes, encrypted."""
+
 refresh_token = Table(
     "refresh_token",
     metadata,
@@ -188,8 +196,9 @@ login_challenge = Table(
     Column("device", Text, nullable=False),
     Column("address", Text, nullable=False),
     _time("expire_time"),
+    Column("sign_on", LargeBinary),
 )
-"""The first step of logins that wait for the second factor."""
+"""The first step of logins that wait for the second factor; `sign_on` is as in `provider_session`."""
 Index("ix_login_challenge_user_id", login_challenge.c.user_id)
 
 signing_key = Table(

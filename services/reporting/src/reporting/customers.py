@@ -26,6 +26,7 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
                 "id": c.id,
                 "version": event.version,
                 **belonging(c),
+                "pool_id": c.pool_id or None,
                 "name": c.name,
                 **{n: getattr(c, n) or None for n in COUNTED_BY},
                 "month": month(local(c, "create_time")),

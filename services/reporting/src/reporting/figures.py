@@ -130,7 +130,8 @@ def _within(query: Select[Any], table: Table, shape: scope.Shape, period: Period
     also = [] if creator is None else [creator]
     # The first column of every key is the record that a row is of.
     record = next(iter(table.primary_key))
-    within = scope.condition(shape, table.c.owner_id, table.c.department_id, also, creator, record)
+    pool = table.c.get("pool_id")
+    within = scope.condition(shape, table.c.owner_id, table.c.department_id, also, creator, record, pool)
     if within is not None:
         conditions.append(within)
     if period.begins:

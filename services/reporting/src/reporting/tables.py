@@ -76,6 +76,8 @@ fact_customer = Table(
     Column("region", Text),
     Column("source", Text),
     Column("month", Text),
+    # The public pool in which it lies: its members see it.
+    Column("pool_id", Uuid(as_uuid=False)),
     *_belonging(),
     _version(),
 )

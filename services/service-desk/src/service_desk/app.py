@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
-from crm_records import acting, following_merges, jobs
+from crm_records import acting, following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -42,6 +42,7 @@ SERVICE = Service(
     job_ended=jobs.ended,
     seed=first_entries.seed_dictionaries,
     swept=records.swept("service-desk"),
+    before_replay=replaying.before_replay(REGISTRY),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crm_kit.service import Service
 from crm_kit.timers import Timer
-from crm_records import acting, following_merges, jobs
+from crm_records import acting, following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -50,6 +50,7 @@ SERVICE = Service(
     job_ended=jobs.ended,
     timers=[Timer(60, escalate)],
     swept=records.swept("workspace"),
+    before_replay=replaying.before_replay(REGISTRY),
     metadata=[*records_tables.METADATA, tables.metadata],
     versions=[records_tables.VERSIONS, Path(__file__).parent / "migrations" / "versions"],
 )

@@ -1,4 +1,4 @@
-"""Who is given a record, anywhere, finds it in the inbox.
+"""Who is given a record, anywhere, or a place in its team, finds it in the inbox.
 
 One rule for every kind of record: an event that made it somebody's is told to that person, unless they did it
 themselves or it is a row of an import. The notification has the event's id, so a repeat, however late, finds it
@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from crm.identity.v1.handovers_pb2 import Handover
 from crm.records.v1.acts_pb2 import Act
 from crm.records.v1.event_pb2 import Event
+from crm.records.v1.team_pb2 import TeamMember
 from crm_kit.inbox import Handler
 from crm_records import following
 from workspace import followers
@@ -29,6 +30,8 @@ from workspace.notifications import (
     HANDED_FROM,
     HANDED_TO,
     RECORDS,
+    TEAM_ADDED,
+    TITLES,
     notice,
     put,
 )
@@ -55,6 +58,21 @@ def _given(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Ev
         put(connection, notices)
 
     return apply
+
+
+def into_team(connection: Connection, events: Sequence[Event]) -> None:
+    """Whoever is put into the team of a record is told, unless they did it themselves or it was a handover."""
+    notices = []
+    for event in events:
+        member = TeamMember.FromString(event.record.value)
+        if event.action != "added" or event.bulk or member.user_id == event.actor_id:
+            continue
+        if member.record_type not in TITLES:
+            continue
+        about = (member.record_type, member.record_id, member.record_title)
+        actor = (event.actor_id, event.actor_name)
+        notices.append(notice(event.id, member.user_id, TEAM_ADDED, event.time.ToDatetime(UTC), about, actor))
+    put(connection, notices)
 
 
 def handed_over(connection: Connection, events: Sequence[Event]) -> None:
@@ -99,3 +117,4 @@ HANDLERS["identity.handover"] = handed_over
 FOLLOWED: dict[str, Handler] = {source: followers.told(kind, title) for source, (kind, title) in RECORDS.items()}
 FOLLOWED |= {f"{source.partition('.')[0]}.follower": following.apply for source in RECORDS}
 HANDLERS |= {f"{source.partition('.')[0]}.act": given_many for source in RECORDS}
+HANDLERS |= {f"{source.partition('.')[0]}.team_member": into_team for source in RECORDS}

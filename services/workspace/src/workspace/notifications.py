@@ -32,6 +32,8 @@ errors.texts(
         "followed_body": ("{actor}更新了“{title}”", "{actor} changed “{title}”"),
         "followed_gone_title": ("您关注的{label}已删除", "{label} that you follow"),
         "followed_gone_body": ("{actor}删除了“{title}”", "{actor} deleted “{title}”"),
+        "team_added_title": ("{label}的相关团队", "Added to a team: {label}"),
+        "team_added_body": ("{actor}将您加入“{title}”的相关团队", "{actor} added you to the team of “{title}”"),
         "handover_given_title": ("您的记录已移交", "Your records were handed over"),
         "handover_given_body": (
             "{actor}已将您的 {records} 条记录移交给他人（{title}）",
@@ -59,6 +61,7 @@ errors.texts(
 
 ASSIGNED, TASK_OVERDUE, GIVEN_MANY = "assigned", "task_overdue", "given_many"
 FOLLOWED, FOLLOWED_GONE = "followed", "followed_gone"
+TEAM_ADDED = "team_added"
 HANDED_FROM, HANDED_TO = "handover_given", "handover_taken"
 BACK_FROM, BACK_TO = "handover_got_back", "handover_gave_back"
 """Kinds; each has a title and a body above."""

@@ -13,7 +13,7 @@ from crm_kit import errors, ids, jobs, organisation
 from crm_kit.db import one_of
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import acts, each, images, reaching, selecting, writing
+from crm_records import acting, acts, each, images, reaching, selecting, writing
 from crm_records.jobs import message_of
 from customer.allocation.choosing import Chooser
 from customer.allocation.giving import KIND, count, give
@@ -50,7 +50,7 @@ def _step(call: Call, job: Job) -> Step:
         token, found = selecting.go_on(call, CUSTOMERS, job.id, selection, at["token"], at["found"])
         return Step({"token": token, "found": found, "done": -1 if token else 0}, total=None if token else found)
     targets = selecting.next_ones(call.connection, job.id, at["done"], BATCH)
-    suite = acts.as_suite(call)
+    suite = acting.as_suite(call, quiet=True)
     images.go_on(suite, job.id)
     rows = dict(zip(targets, each.one(call, targets, lambda i: _locked(call, i)), strict=True))
     owners = {i: row.value["owner_id"] for i, row in rows.items() if row.refusal is None}
@@ -95,7 +95,7 @@ def preview(call: Call, request: pb.AllocateCustomersRequest) -> pb.PreviewAlloc
     selection = selecting.check(call, CUSTOMERS, request)
     targets, capped = _targets(call, list(dict.fromkeys(request.ids)), selection)
     reach = CUSTOMERS.reach_of(call.access, "customer.assign")
-    suite = acts.as_suite(call)
+    suite = acting.as_suite(call, quiet=True)
     chooser = Chooser(suite, trying=True)
     answer = pb.PreviewAllocationResponse(total=len(targets), capped=capped)
     shares: dict[tuple[Any, ...], int] = {}

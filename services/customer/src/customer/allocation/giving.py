@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from crm_kit import ids
 from crm_kit.rpc import Call
-from crm_records import acts, changes, images, writing
+from crm_records import acting, acts, changes, images, writing
 from crm_records.record import Row
 from customer.allocation.choosing import Chooser, Decision
 from customer.allocation.tables import allocation
@@ -62,7 +62,7 @@ def new_ones(call: Call, rows: Sequence[Row], *, many: bool) -> None:
     chosen = [row for row in rows if asked or not row["owner_id"]]
     if not chosen:
         return
-    suite = acts.as_suite(call, quiet=many)
+    suite = acting.as_suite(call, quiet=many)
     chooser = Chooser(suite, unasked=not asked)
     if not chooser.rules:
         return

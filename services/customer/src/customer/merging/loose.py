@@ -74,7 +74,7 @@ def join_teams(call: Call, record: Record, act_id: str, ids: Sequence[str], plac
             said["label"] = before.label or member.label
             if all(said[n] == getattr(before, n) for n in ("access", "end_time", "label")):
                 continue
-        after = teams.store(call, record, place, before, "changed" if there else "added", said)
+        after = teams.put(call, (record, place[1]), place[0], before, "changed" if there else "added", said)
         was = None
         if there:
             was = {"access": before.access, "end_time": rows.plain(before.end_time), "label": before.label}
@@ -94,7 +94,8 @@ def part_teams(call: Call, record: Record, act_id: str, place: tuple[str, int]) 
             ends = kept.before["end_time"]
             said |= {"access": kept.before["access"], "label": kept.before["label"]}
             said |= {"end_time": datetime.fromisoformat(ends) if ends else None}
-        teams.store(call, record, place, now, "removed" if kept.before is None else "changed", said)
+        action = "removed" if kept.before is None else "changed"
+        teams.put(call, (record, place[1]), place[0], now, action, said)
 
 
 def join_followers(call: Call, record: Record, act_id: str, ids: Sequence[str], to_id: str) -> None:

@@ -18,7 +18,7 @@ from crm_kit import errors, ids, jobs
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
-from crm_records import changes, images, reaching, relinking, writing
+from crm_records import changes, images, reaching, recycling, relinking, writing
 from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
 from customer.customers import CUSTOMERS, check_parent, find_again
@@ -192,7 +192,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
     if record is CUSTOMERS:
         loose.move(call, list(record.registry.records.values()), act_id, merged, asked.to_id)
     for row in rows[1:]:
-        writing.bin_one(call, record, row)
+        recycling.bin_one(call, record, row)
     after = settled(call, asked, rows)
     if record is CUSTOMERS and after["parent_id"]:
         check_parent(call, after)

@@ -19,6 +19,7 @@ from customer.allocation.giving import ASKED
 from customer.customers import CUSTOMERS, group_field
 from customer.customers import Customers as CustomerRecord
 from customer.merging import redirects
+from customer.review import marks
 from customer.tables import customer
 
 
@@ -75,6 +76,12 @@ class CustomerServicer(Servicer):
         return writing.answer(
             call, CUSTOMERS, writing.write(call, CUSTOMERS, request.id, request.etag, "assigned", give)
         )
+
+    def ApproveCustomer(self, call: Call, request: pb.ApproveCustomerRequest) -> pb.Customer:
+        return marks.approve(call, CUSTOMERS, request)
+
+    def ReturnCustomer(self, call: Call, request: pb.ReturnCustomerRequest) -> pb.Customer:
+        return marks.send_back(call, CUSTOMERS, request)
 
     def ListCustomerBriefs(self, call: Call, request: records_pb.ListRequest) -> pb.ListCustomerBriefsResponse:
         asked = records_pb.ListRequest(

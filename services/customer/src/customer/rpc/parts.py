@@ -6,11 +6,12 @@ from crm.customer.v1 import contacts_pb2, demands_pb2, interactions_pb2
 from crm.records.v1 import records_pb2
 from crm_kit.rpc import Call
 from crm_records.servicer import Servicer
-from customer import interactions
+from customer import timeline
 from customer.contacts import CONTACTS
 from customer.demands import DEMANDS
 from customer.interactions import INTERACTIONS
 from customer.merging import redirects
+from customer.review import marks
 
 
 class ContactServicer(Servicer):
@@ -20,6 +21,12 @@ class ContactServicer(Servicer):
     def GetContact(self, call: Call, request: records_pb2.GetRequest) -> contacts_pb2.Contact:
         found: contacts_pb2.Contact = redirects.get(call, CONTACTS, request)
         return found
+
+    def ApproveContact(self, call: Call, request: contacts_pb2.ApproveContactRequest) -> contacts_pb2.Contact:
+        return marks.approve(call, CONTACTS, request)
+
+    def ReturnContact(self, call: Call, request: contacts_pb2.ReturnContactRequest) -> contacts_pb2.Contact:
+        return marks.send_back(call, CONTACTS, request)
 
 
 class DemandServicer(Servicer):
@@ -34,4 +41,4 @@ class InteractionServicer(Servicer):
     def ListTimeline(
         self, call: Call, request: interactions_pb2.ListTimelineRequest
     ) -> interactions_pb2.ListTimelineResponse:
-        return interactions.timeline(call, request)
+        return timeline.timeline(call, request)

@@ -160,7 +160,7 @@ def _row(service: str, event: Event) -> dict[str, Any]:
 
 def _place(member: TeamMember, action: str) -> list[dict[str, Any]]:
     """Somebody's place in a team in the form of changes, where its event tells none."""
-    place = _known(member, "id", "etag", "record_type", "record_id", "user_name")
+    place = _known(member, "id", "etag", "record_type", "record_id", "user_name", "record_title")
     return [{"field": c["field"], "before": c["after"]} for c in place] if action == "removed" else place
 
 

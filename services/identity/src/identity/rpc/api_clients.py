@@ -13,7 +13,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_records import fields as kinds
-from crm_records import writing
+from crm_records import recycling, writing
 from crm_records.record import Row
 from crm_records.servicer import Servicer
 from identity import api_clients, client_secrets, sessions, tries
@@ -46,7 +46,7 @@ class ApiClientServicer(Servicer):
         return pb.CreateApiClientResponse(api_client=made, secret=client_secrets.make(call, made.id))
 
     def DeleteApiClient(self, call: Call, request: records_pb.DeleteRequest) -> records_pb.Deleted:
-        deleted = writing.delete(call, API_CLIENTS, request)
+        deleted = recycling.delete(call, API_CLIENTS, request)
         sessions.end_all(call, request.id)
         return deleted
 

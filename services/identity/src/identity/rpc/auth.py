@@ -14,7 +14,7 @@ from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_records import writing
 from crm_records.record import Row
-from identity import devices, entering, password_policies, passwords, role_policies, sessions, tries
+from identity import devices, entering, password_policies, passwords, role_policies, sessions, signing_out, tries
 from identity.keys import Keys
 from identity.tables import department, user
 from identity.transactions import beside
@@ -41,9 +41,10 @@ class AuthServicer:
         found = call.connection.execute(living.where(user.c.delete_time.is_(None))).one_or_none()
         known = devices.find(call, request.device_token, found.id if found else "")
         keys = tries.of_device(known) if known else tries.of_login(request.username, call.metadata.address)
-        with beside(self._service, call) as counting:
-            counted = tries.count(counting.connection, keys)
-        right = passwords.fits(found.password_hash if found else None, request.password)
+        with passwords.in_line():  # or it is no try: nothing was looked at
+            with beside(self._service, call) as counting:
+                counted = tries.count(counting.connection, keys)
+            right = passwords.fits(found.password_hash if found else None, request.password)
         if not found or not right or not _is_still(call, found):
             entering.tell_refused(self._service, call, request.device, found.id if found else "")
             raise errors.Unauthenticated("login_refused")
@@ -88,13 +89,11 @@ class AuthServicer:
 
     def Logout(self, call: Call, _request: pb.LogoutRequest) -> pb.LogoutResponse:
         sessions.end(call, call.caller.session_id)
-        return pb.LogoutResponse()
+        return pb.LogoutResponse(end_session_url=signing_out.url(call, call.caller.session_id))
 
     def ChangePassword(self, call: Call, request: pb.ChangePasswordRequest) -> pb.Tokens:
         sessions.refuse_client(call)
         username = call.access.username
-        with beside(self._service, call) as counting:
-            counted = tries.count(counting.connection, tries.of_login(username, call.metadata.address))
 
         def give(before: Row) -> dict[str, Any]:
             if not passwords.fits(before["password_hash"], request.old_password):
@@ -107,7 +106,10 @@ class AuthServicer:
             writing.refuse(password_policies.problems(call, policy, new, owner, "newPassword", _NEW))
             return password_policies.replacing(call, before, new, must_change=False)
 
-        writing.write(call, USERS, call.caller.user_id, None, "password_changed", give)
+        with passwords.in_line():
+            with beside(self._service, call) as counting:
+                counted = tries.count(counting.connection, tries.of_login(username, call.metadata.address))
+            writing.write(call, USERS, call.caller.user_id, None, "password_changed", give)
         tries.succeeded(call.connection, counted)
         sessions.end_all(call, call.caller.user_id, but=call.caller.session_id)
         sessions.withdraw_refresh(call, call.caller.session_id)

@@ -53,10 +53,10 @@ class SingleSignOnServicer:
 
     def ListLoginProviders(self, call: Call, _request: pb.ListLoginProvidersRequest) -> pb.ListLoginProvidersResponse:
         table = identity_provider
-        query = select(table.c.id, table.c.name).where(table.c.enabled, table.c.delete_time.is_(None))
+        query = select(table.c.id, table.c.name, table.c.kind).where(table.c.enabled, table.c.delete_time.is_(None))
         answer = pb.ListLoginProvidersResponse()
         for row in call.connection.execute(query.order_by(table.c.name, table.c.id).limit(MOST)):
-            answer.providers.add(id=row.id, name=row.name)
+            answer.providers.add(id=row.id, name=row.name, kind=row.kind or identity_providers.OPENID)
         return answer
 
     def StartSingleSignOn(self, call: Call, request: pb.StartSingleSignOnRequest) -> pb.StartSingleSignOnResponse:
@@ -68,8 +68,8 @@ class SingleSignOnServicer:
         try:
             with beside(self._service, call) as using:
                 provider_id, begun = single_sign_on.spend(using, request.state)
-            found = single_sign_on.account(call, self._service, provider_id, begun, request)
-            return single_sign_on.let_in(call, self._keys, found, request.device)
+            found, sign_on = single_sign_on.account(call, self._service, provider_id, begun, request)
+            return single_sign_on.let_in(call, self._keys, found, request.device, sign_on)
         except (errors.Unauthenticated, errors.Denied):
             self._tell_refused(call, request.device)
             raise

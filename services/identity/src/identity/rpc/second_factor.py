@@ -81,7 +81,7 @@ class SecondFactorServicer:
             entering.tell_refused(self._service, call, first.device, first.user_id)
             raise errors.Unauthenticated("code_refused")
         tries.succeeded(call.connection, counted)
-        return entering.open_session(call, self._keys, account, first.device, request.device_token)
+        return entering.open_session(call, self._keys, account, first.device, request.device_token, first.sign_on)
 
     def ResetSecondFactor(self, call: Call, request: pb.ResetSecondFactorRequest) -> users_pb2.User:
         def reset(before: Row) -> dict[str, Any]:
@@ -102,8 +102,10 @@ class SecondFactorServicer:
             return tries.count(counting.connection, keys)
 
     def _ask_password(self, call: Call, account: Any, password: str) -> None:
-        counted = self._count(call, tries.of_login(account.username, call.metadata.address))
-        if not passwords.fits(account.password_hash, password):
+        with passwords.in_line():
+            counted = self._count(call, tries.of_login(account.username, call.metadata.address))
+            right = passwords.fits(account.password_hash, password)
+        if not right:
             raise self._wrong(call, "password", "password_wrong", _PASSWORD)
         tries.succeeded(call.connection, counted)
 

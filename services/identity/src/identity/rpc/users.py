@@ -12,7 +12,7 @@ from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import bulk, writing
+from crm_records import bulk, recycling, writing
 from crm_records import fields as kinds
 from crm_records.record import Row
 from crm_records.servicer import Servicer
@@ -61,7 +61,7 @@ class UserServicer(Servicer):
 
     def DeleteUser(self, call: Call, request: records_pb.DeleteRequest) -> records_pb.Deleted:
         _refuse_own(call, request.id)
-        deleted = writing.delete(call, USERS, request)
+        deleted = recycling.delete(call, USERS, request)
         sessions.end_all(call, request.id)
         return deleted
 

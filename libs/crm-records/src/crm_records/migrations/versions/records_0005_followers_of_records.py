@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "records_0004"
-down_revision = "records_0003"
+revision = "records_0005"
+down_revision = "records_0004"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "customer_0004"
-down_revision = "customer_0003"
+revision = "customer_0009"
+down_revision = "customer_0008"
 branch_labels = None
 depends_on = None
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "kit_0006"
-down_revision = "kit_0005"
+revision = "kit_0007"
+down_revision = "kit_0006"
 branch_labels = None
 depends_on = None
 

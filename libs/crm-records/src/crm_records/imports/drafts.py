@@ -1,0 +1,98 @@
+"""A row of a file as the message that a create or change brings, with what is wrong of each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crm_kit.errors import Problem
+from crm_kit.rpc import Call
+from crm_records import fields as kinds
+from crm_records.imports import naming, targets
+from crm_records.imports.targets import CUSTOM, ORIGIN, Target
+from crm_records.imports.values import Read, Unread
+from crm_records.record import Record
+
+
+@dataclass(slots=True)
+class Draft:
+    """One row on its way into the database."""
+
+    row: int
+    message: Any
+    key: str = ""
+    """What its record is found by."""
+    given: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+    origin: dict[str, Any] = field(default_factory=dict)
+    record_id: str = ""
+    merged: bool = False
+    """Found by the key of a record that went into this one."""
+    """The record that it is about, where there is one already."""
+    outcome: str = ""
+    changes: list[tuple[str, Any, Any]] = field(default_factory=list)
+
+
+class Drafter:
+    """Makes drafts of the rows of one import, as its mapping says."""
+
+    def __init__(
+        self, call: Call, record: Record, columns: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
+    ) -> None:
+        self._call, self._record = call, record
+        self._names = naming.of_call(call, record.registry)
+        known = targets.of_record(call, record)
+        readers = targets.readers(call, record, known, self._names.reader)
+        self.places: dict[str, int] = {}
+        """JSON name → column."""
+        self._plan: list[tuple[int, Target, Read]] = []
+        for index, column in enumerate(columns):
+            path = column["field"]
+            if path in readers:
+                self.places[path] = index
+                self._plan.append((index, known[path], readers[path]))
+        self._key = known.get(options.get("key", "")) if options.get("key") else None
+        self._fixed = {
+            n: options[j] for n, j in (("owner_id", "ownerId"), ("department_id", "departmentId")) if options.get(j)
+        }
+        self._keeps_origin = bool(options.get("keepOrigin"))
+
+    def look_up(self, lines: Sequence[tuple[int, list[str]]]) -> None:
+        """Ask at once for all the names that these rows point at records by."""
+        for index, target, _ in self._plan:
+            if target.field is not None and target.field.references and target.field.kind == kinds.ID:
+                self._names.look_up(target.field.references, (c[index] for _, c in lines if index < len(c)))
+
+    def draft(self, row: int, cells: Sequence[str]) -> Draft:
+        """The message of a row. An empty cell gives nothing: what a record has stays."""
+        given: dict[str, Any] = {}
+        custom: dict[str, Any] = {}
+        problems: list[Problem] = []
+        origin: dict[str, Any] = {}
+        key, width = "", len(cells)
+        for index, target, read in self._plan:
+            text = cells[index] if index < width else ""
+            if not text or text.isspace():
+                continue
+            try:
+                value = read(text)
+            except Unread as unread:
+                problems.append(unread.problem(target.path, target.label))
+                continue
+            if target is self._key:
+                key = value if isinstance(value, str) else str(value)
+            if target.key_only:
+                continue
+            if target.name in ORIGIN:
+                if self._keeps_origin:
+                    origin[target.name] = value
+            elif target.field is None:
+                custom[target.name.removeprefix(CUSTOM)] = value
+            else:
+                given[target.name] = value
+        if custom:
+            given["custom"] = custom
+        if "owner_id" not in given and "department_id" not in given:
+            given.update(self._fixed)
+        return Draft(row, self._record.message(**given), key.strip(), set(given), problems, origin)

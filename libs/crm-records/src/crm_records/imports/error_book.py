@@ -1,0 +1,74 @@
+"""The rejected rows as a workbook: as sent, wrong cells marked, the reason beside. Corrected, it is a new import."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from google.api.httpbody_pb2 import HttpBody
+from sqlalchemy import select
+
+from crm_kit import errors
+from crm_kit.rpc import Call
+from crm_records.imports import answers, book
+from crm_records.imports.tables import import_row
+
+MOST, PAGE = 20_000, 500
+"""Rows of one workbook, and of one look into the database."""
+REASON = ("导入失败原因", "Why it was rejected")
+"""The heading beside; a file that is sent again may hold it."""
+
+errors.texts({"nothing_rejected": ("没有被拒绝的行", "No row is rejected")})
+
+
+def make(call: Call, found: Any, after_row: int) -> HttpBody:
+    """The rows behind one. FAILED_PRECONDITION where there is none."""
+    rows = _rejected(call, found.id, after_row)
+    first = next(rows, None)
+    if first is None:
+        raise errors.Conflict("nothing_rejected")
+    headers = [c["header"] for c in found.columns]
+    if headers and headers[-1] in REASON:
+        headers.pop()
+    with book.Book(call) as made:
+        sheet = made.sheet(errors.text("rejected_rows", call.language, {}))
+        for place, header in enumerate(headers):
+            sheet.write_string(0, place, header, made.bold)
+        sheet.write_string(0, len(headers), REASON[call.language == errors.EN], made.bold)
+        sheet.freeze_panes(1, 0)
+        sheet.set_column(0, max(len(headers) - 1, 0), 16)
+        sheet.set_column(len(headers), len(headers), 60)
+        for line, row in enumerate(itertools.chain([first], rows), 1):
+            _write(call, made, sheet, line, row, len(headers))
+        return made.body()
+
+
+def _rejected(call: Call, import_id: str, after_row: int) -> Iterator[Any]:
+    query = select(import_row).where(import_row.c.import_id == import_id, import_row.c.outcome == "rejected")
+    query = query.order_by(import_row.c.row).limit(PAGE)
+    for _ in range(MOST // PAGE):
+        page = call.connection.execute(query.where(import_row.c.row > after_row)).all()
+        yield from page
+        if len(page) < PAGE:
+            return
+        after_row = page[-1].row
+
+
+def _write(call: Call, made: book.Book, sheet: Any, line: int, row: Any, width: int) -> None:
+    cells, result = answers.opened(call, row)
+    problems = result.get("problems", [])
+    wrong: dict[int, list[str]] = {}
+    for problem in problems:
+        wrong.setdefault(problem["column"], []).append(problem["message"])
+    for place in range(width):
+        text = cells[place] if place < len(cells) else ""
+        if place in wrong:
+            sheet.write_string(line, place, text, made.wrong)
+            sheet.write_comment(line, place, "\n".join(wrong[place]))
+        else:
+            sheet.write_string(line, place, text)
+    sheet.write_string(line, width, "; ".join(p["message"] for p in problems)[:32_000])
+
+
+errors.texts({"rejected_rows": ("未导入的行", "Rejected rows")})

@@ -1,0 +1,145 @@
+"""Which column is which field: proposed from headings and from what stands below them, decided by a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stdnum.cn import uscc
+
+from crm import rule_pb2
+from crm_kit import errors
+from crm_kit.errors import Problem
+from crm_records import fields as kinds
+from crm_records import validation
+from crm_records.imports import sheets, values
+from crm_records.imports.targets import Target
+from crm_records.record import Record
+
+SAMPLES = 3
+LOOKED_AT = 50
+"""Rows whose cells are looked at for a proposal."""
+POLICIES = ("update", "skip", "create")
+
+_MARKS = re.compile(r"[\s*＊:：()（）\[\]【】\"'“”_\-/]+")
+_REMARK = re.compile(r"[(（\[【].*?[)）\]】]")
+
+errors.texts(
+    {
+        "column_unknown": ("没有第 {column} 列", "There is no column {column}"),
+        "field_mapped_twice": ("{label}被映射了两次", "{label} is mapped twice"),
+        "field_not_mapped": ("没有列对应必填的{label}", "No column is mapped to {label}, which is required"),
+        "key_not_mapped": ("没有列对应用于查找的{label}", "No column is mapped to {label}, by which records are found"),
+        "nothing_mapped": ("没有列对应任何字段", "No column is mapped to a field"),
+    }
+)
+
+
+def heading(text: str) -> str:
+    """A heading as it is compared."""
+    return _MARKS.sub("", values.half_width(text)).casefold()
+
+
+def columns(head: Sequence[str]) -> list[dict[str, Any]]:
+    """The columns of a file. Refuses headings that are none."""
+    names = [h.strip() for h in head]
+    while names and not names[-1]:
+        names.pop()
+    if not any(names):
+        raise sheets.refusal("file_no_header")
+    seen: set[str] = set()
+    for name in filter(None, names):
+        if name in seen:
+            raise sheets.refusal("file_heading_twice", name=name[:60])
+        seen.add(name)
+    return [{"header": name[:200], "field": "", "proposed": "", "why": ""} for name in names]
+
+
+def samples(place: int, lines: Sequence[Sequence[str]]) -> list[str]:
+    """Some of what stands in a column."""
+    filled = (line[place].strip()[:60] for line in lines if place < len(line) and line[place].strip())
+    return list(dict.fromkeys(filled))[:SAMPLES]
+
+
+def propose(
+    record: Record, found: list[dict[str, Any]], lines: Sequence[Sequence[str]], targets: Mapping[str, Target]
+) -> None:
+    """Fill in `proposed` and `field`: by the label, the name, what the record type also calls it, then the content."""
+    by_word: dict[str, tuple[str, str]] = {}
+    for path, target in targets.items():
+        for n, word in enumerate(target.words):
+            by_word.setdefault(heading(word), (path, "name" if n < 2 else "label"))
+    for alias, name in record.import_aliases.items():
+        path = record.fields[name].json_name if name in record.fields else name
+        if path in targets:
+            by_word.setdefault(heading(alias), (path, "alias"))
+    taken: set[str] = set()
+
+    def take(column: dict[str, Any], path: str, why: str) -> None:
+        taken.add(path)
+        column.update(field=path, proposed=path, why=why)
+
+    for column in found:
+        for text in (column["header"], _REMARK.sub("", column["header"])):
+            hit = by_word.get(heading(text))
+            if hit and hit[0] not in taken and not column["field"]:
+                take(column, *hit)
+    for index, column in enumerate(found):
+        if not column["field"]:
+            cells = [line[index].strip() for line in lines[:LOOKED_AT] if index < len(line) and line[index].strip()]
+            path = _by_content(cells, targets, taken)
+            if path:
+                take(column, path, "content")
+
+
+def _by_content(cells: Sequence[str], targets: Mapping[str, Target], taken: set[str]) -> str:
+    """A field that nearly all the cells look like values of; only such as nothing else looks like."""
+    if not cells:
+        return ""
+    for form, looks in _LOOKS.items():
+        if sum(1 for c in cells if looks(values.half_width(c))) >= max(1, len(cells) * 0.8):
+            for path, target in targets.items():
+                if target.field is not None and target.field.format == form and path not in taken:
+                    return path
+    return ""
+
+
+def _mobile_first(cell: str) -> bool:
+    return bool(re.fullmatch(r"(\+?86[- ]?)?(1[3-9]\d[- ]?\d{4}[- ]?\d{4}|0\d{2,3}[- ]?\d{7,8})", cell, re.ASCII))
+
+
+_LOOKS = {
+    rule_pb2.FORMAT_CREDIT_CODE: lambda c: bool(uscc.is_valid(c.upper())),
+    rule_pb2.FORMAT_IDENTITY_NUMBER: lambda c: validation.is_identity_number(c.upper()),
+    rule_pb2.FORMAT_EMAIL: lambda c: "@" in c and "." in c,
+    rule_pb2.FORMAT_PHONE: _mobile_first,
+    rule_pb2.FORMAT_URL: lambda c: c.lower().startswith(("http://", "https://", "www.")),
+}
+
+
+def default_key(record: Record, found: Sequence[Mapping[str, Any]]) -> str:
+    """The surest of the mapped fields by which records are found; empty where there is none."""
+    mapped = {c["field"] for c in found}
+    keys = [record.fields[n].json_name for n in record.import_keys]
+    return next((k for k in keys if k in mapped), "")
+
+
+def check(
+    record: Record, found: Sequence[Mapping[str, Any]], targets: Mapping[str, Target], key: str, policy: str
+) -> list[Problem]:
+    """What is wrong with a mapping, before it is used."""
+    mapped = [c["field"] for c in found if c["field"]]
+    if not mapped:
+        return [Problem("columns", "nothing_mapped")]
+    problems = []
+    for target in targets.values():
+        if mapped.count(target.path) > 1:
+            problems.append(Problem("columns", "field_mapped_twice", {"label": target.label}))
+        missing = target.required and target.path not in mapped
+        if missing and not (target.field is not None and target.field.kind == kinds.BOOLEAN):
+            problems.append(Problem("columns", "field_not_mapped", {"label": target.label}))
+    if policy != "create" and key and key not in mapped:
+        label = targets[key].label if key in targets else (key, key)
+        problems.append(Problem("key", "key_not_mapped", {"label": label}))
+    return problems

@@ -1,0 +1,170 @@
+"""The first part of an import: the file's rows into the database, where every later step finds them.
+
+The reader of a file stays open between the steps of a process. Another process, or this one after it was killed, opens
+the file anew and passes over the rows that are there already.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import orjson
+from sqlalchemy import Connection, update
+
+from crm_kit import jobs, sealing
+from crm_kit.jobs import Job, Step
+from crm_kit.rpc import Call
+from crm_records import sql
+from crm_records.imports import mapping, sheets, targets
+from crm_records.imports.sheets import Line, Sheet
+from crm_records.imports.tables import READY, import_row, record_import
+from crm_records.record import Record
+
+ROWS, CHARACTERS, TICKS = 2000, 4 * 1024 * 1024, 32
+"""Of one step: rows, characters of their cells, pieces of the file in which no row was."""
+FILE = "source"
+MOST_OPEN = 4
+_COPY = "COPY import_row (import_id, row, cells) FROM STDIN (FORMAT BINARY)"
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A file that is being read, up to some row."""
+
+    at: int
+    sheet: Sheet
+    file: IO[bytes]
+    width: int = 0
+
+    def close(self) -> None:
+        for one in self.sheet.close:
+            one.close()
+        self.file.close()
+
+
+_open: OrderedDict[str, _Reader] = OrderedDict()
+
+
+def step(call: Call, record: Record, job: Job) -> Step:
+    """Read the next rows; after the first of them there is a proposal to look at."""
+    position = job.position or {"row": 0, "rows": 0}
+    first = job.position is None
+    reader = _reader(call.connection, job.id, position["row"])
+    lines, over = _next(reader)
+    if first:
+        if not lines:
+            raise sheets.refusal("file_no_rows")
+        head, *lines = lines
+        _propose(call, record, job.id, reader.sheet, head, lines)
+        reader.width = len(head[1])
+    _store(call, job.id, lines)
+    rows = position["rows"] + len(lines)
+    values: dict[str, Any] = {"rows": rows}
+    if over:
+        close(job.id)
+        if not rows:
+            raise sheets.refusal("file_no_rows")
+        values |= {"state": READY, "version": record_import.c.version + 1}
+    call.connection.execute(update(record_import).where(record_import.c.id == job.id).values(values))
+    going = {"row": reader.at, "rows": rows}
+    return Step(None if over else going, done=len(lines), total=rows if over else None, result={"rows": rows})
+
+
+def close(import_id: str) -> None:
+    """Nothing more of this file is read."""
+    found = _open.pop(import_id, None)
+    if found is not None:
+        found.close()
+
+
+def look(content: bytes) -> None:
+    """Refuse a file that is none, by its structure and its first rows, in bounded work."""
+    if len(content) > sheets.LARGEST_FILE:
+        raise sheets.refusal("file_too_big", limit=sheets.LARGEST_FILE // 1024 // 1024)
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        sheet = sheets.open_sheet(file)
+        try:
+            _look(sheet)
+        except sheets.Later:
+            return
+        finally:
+            for one in sheet.close:
+                one.close()
+
+
+def _look(sheet: Sheet) -> None:
+    seen = list(itertools.islice(sheet.lines, 20))
+    real = [cells for _, cells in seen if cells]
+    if real:
+        mapping.columns(real[0])
+    if len(real) < 2 and len(seen) < 20:
+        raise sheets.refusal("file_no_rows")
+
+
+def _reader(connection: Connection, import_id: str, row: int) -> _Reader:
+    found = _open.get(import_id)
+    if found is not None and found.at == row:
+        return found
+    close(import_id)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - stays open between steps
+    for part in jobs.parts(connection, import_id, FILE):
+        file.write(part)
+    sheet = sheets.open_sheet(file, whole=True)
+    found = _Reader(row, sheet, file)
+    if row:
+        sheet.lines = _behind(sheet.lines, row)
+    _open[import_id] = found
+    while len(_open) > MOST_OPEN:
+        close(next(iter(_open)))
+    return found
+
+
+def _behind(lines: Iterator[Line], row: int) -> Iterator[Line]:
+    return (line for line in lines if line[0] > row)
+
+
+def _next(reader: _Reader) -> tuple[list[Line], bool]:
+    """The next lines of a file, and whether they are the last."""
+    found: list[Line] = []
+    size = ticks = 0
+    for line in reader.sheet.lines:
+        if not line[1]:
+            ticks += 1
+        else:
+            found.append(line)
+            reader.at = line[0]
+            size += sum(map(len, line[1]))
+        if len(found) >= ROWS or size > CHARACTERS or (ticks >= TICKS and found):
+            return found, False
+    return found, True
+
+
+def _propose(call: Call, record: Record, import_id: str, sheet: Sheet, head: Line, lines: list[Line]) -> None:
+    cells = [c for _, c in lines[: mapping.LOOKED_AT]]
+    columns = mapping.columns(head[1])
+    mapping.propose(record, columns, cells, targets.of_record(call, record))
+    options = {"key": mapping.default_key(record, columns), "existing": "update"}
+    values = {"columns": columns, "options": options, "header_row": head[0]}
+    values |= {"format": sheet.kind, "detail": sheet.detail}
+    call.connection.execute(update(record_import).where(record_import.c.id == import_id).values(values))
+
+
+def _store(call: Call, import_id: str, lines: list[Line]) -> None:
+    if not lines:
+        return
+    keys, own = sealing.of(call.connection), uuid.UUID(import_id)
+    seal: Callable[..., bytes] = keys.seal
+    start = sealing.place(import_row.name, "cells", import_id, "")
+    # Sealed beforehand: now and then that reads the keys anew, which no connection can while it copies.
+    sealed = [(own, row, seal(call.connection, f"{start}{row}", orjson.dumps(cells))) for row, cells in lines]
+    with sql.driver(call.connection) as raw, raw.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(["uuid", "int4", "bytea"])
+        for values in sealed:
+            copy.write_row(values)

@@ -1,0 +1,278 @@
+"""Imports as people see them: sent, mapped, tried, stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from google.api.httpbody_pb2 import HttpBody
+from sqlalchemy import insert, select, update
+
+from crm.records.v1 import imports_pb2 as pb
+from crm_kit import errors, ids, jobs
+from crm_kit.errors import Problem
+from crm_kit.field_names import snake
+from crm_kit.rpc import Call
+from crm_records import fields as kinds
+from crm_records import images, listing, references, writing
+from crm_records.imports import answers, mapping, reading, targets
+from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
+from crm_records.imports.tables import (
+    BUSY,
+    CHECKING,
+    DONE,
+    OPEN,
+    READING,
+    READY,
+    STORING,
+    record_import,
+)
+from crm_records.record import Record, Registry
+
+TYPES = (
+    "text/csv",
+    "text/plain",
+    "application/csv",
+    "application/vnd.ms-excel",
+    "application/octet-stream",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+)
+"""What a file may be called; what it is, is seen by looking."""
+
+errors.texts(
+    {
+        "import_busy": ("该导入正在处理，请稍候", "The import is under way; wait until it is done"),
+        "import_over": ("该导入已结束", "The import is over"),
+        "import_idle": ("没有正在进行的处理", "Nothing is under way"),
+        "already_imported": (
+            "相同内容的文件已于 {time} 导入，如需再次导入请确认",
+            "A file of the very same content was imported on {time}; say so if it is to be imported again",
+        ),
+        "file_wrong_type": ("不支持的文件类型 {type}", "Files of type {type} are not taken"),
+        "one_of_both": ("负责人和所属部门只能给出一个", "Give an owner or a department, not both"),
+    }
+)
+
+
+class ImportServicer:
+    """Answers for the records of one service."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def CreateImport(self, call: Call, request: pb.CreateImportRequest) -> pb.Import:
+        record = self.record(request.record_type)
+        kind = request.file.content_type.partition(";")[0].strip().lower()
+        if kind and kind not in TYPES:
+            raise errors.Invalid(key="file_wrong_type", type=kind[:60])
+        content = request.file.data
+        reading.look(content)
+        import_id, digest = ids.uuid7(), hashlib.sha256(content).hexdigest()
+        row = {
+            "id": import_id,
+            "record_type": record.type,
+            "state": READING,
+            "file_name": _name(request.file_name),
+            "format": "",
+            "size": len(content),
+            "hash": digest,
+            "job_id": import_id,
+            "same_as": _stored_already(call, record, digest),
+            "creator_id": call.caller.user_id or None,
+            "creator_name": call.caller.name,
+            "create_time": datetime.now(UTC),
+        }
+        call.connection.execute(insert(record_import).values(row))
+        jobs.start(call, IMPORT, record.type, {"import": import_id, "phase": READ}, job_id=import_id)
+        jobs.save_file(call.connection, import_id, reading.FILE, kind or TYPES[4], content)
+        return answers.of(call, self.row(call, record, import_id))
+
+    def GetImport(self, call: Call, request: pb.GetImportRequest) -> pb.Import:
+        return answers.of(call, self.row(call, self.record(request.record_type), request.id))
+
+    def ListImports(self, call: Call, request: pb.ListImportsRequest) -> pb.ListImportsResponse:
+        record, size = self.record(request.record_type), listing._page_size(request)
+        query = self._own(call, record)
+        if request.page_token:
+            if not kinds.is_id(request.page_token):
+                raise errors.Invalid(key="bad_page_token")
+            query = query.where(record_import.c.id < request.page_token)
+        rows = call.connection.execute(query.order_by(record_import.c.id.desc()).limit(size + 1)).all()
+        token = rows[size - 1].id if len(rows) > size else ""
+        return pb.ListImportsResponse(
+            imports=[answers.of(call, r, samples=False) for r in rows[:size]], next_page_token=token
+        )
+
+    def UpdateImport(self, call: Call, request: pb.UpdateImportRequest) -> pb.Import:
+        record = self.record(request.record_type)
+        row = self._open(call, record, request.id)
+        if not request.etag:
+            raise errors.Conflict("etag_required")
+        if request.etag != str(row.version):
+            raise errors.Stale
+        known = targets.of_record(call, record)
+        columns = _remapped(row.columns, request.columns, known)
+        options = _options(call, record, row.options, request, columns)
+        values = {"columns": columns, "options": options, "state": READY, "counts": {}}
+        self._set(call, row.id, **values)
+        return answers.of(call, self.row(call, record, row.id))
+
+    def CheckImport(self, call: Call, request: pb.GetImportRequest) -> pb.Import:
+        record = self.record(request.record_type)
+        row = self._open(call, record, request.id)
+        self._refuse_mapping(call, record, row)
+        job_id = jobs.start(call, IMPORT, record.type, {"import": row.id, "phase": CHECK}, total=row.rows)
+        self._set(call, row.id, state=CHECKING, job_id=job_id, counts={})
+        return answers.of(call, self.row(call, record, row.id))
+
+    def StartImport(self, call: Call, request: pb.StartImportRequest) -> pb.Import:
+        record = self.record(request.record_type)
+        row = self._open(call, record, request.id)
+        self._refuse_mapping(call, record, row)
+        before = _stored_already(call, record, row.hash)
+        if before and not request.again:
+            time = call.connection.scalar(select(record_import.c.finish_time).where(record_import.c.id == before))
+            raise errors.Conflict("already_imported", time=f"{time:%Y-%m-%d}")
+        act_id = ids.uuid7()
+        what = {"import": row.id, "file": row.file_name, "rows": row.rows, **row.options}
+        images.begin(call, act_id, IMPORT, record.type, what)
+        jobs.start(call, IMPORT, record.type, {"import": row.id, "phase": STORE}, total=row.rows, job_id=act_id)
+        self._set(call, row.id, state=STORING, job_id=act_id, act_id=act_id, counts={})
+        return answers.of(call, self.row(call, record, row.id))
+
+    def CancelImport(self, call: Call, request: pb.GetImportRequest) -> pb.Import:
+        record = self.record(request.record_type)
+        row = self.row(call, record, request.id)
+        if row.state not in BUSY:
+            raise errors.Conflict("import_idle")
+        jobs.cancel(call.connection, row.job_id)
+        return answers.of(call, self.row(call, record, row.id))
+
+    def ListImportRows(self, call: Call, request: pb.ListImportRowsRequest) -> pb.ListImportRowsResponse:
+        row = self.row(call, self.record(request.record_type), request.id)
+        return answers.rows(call, row, request, listing._page_size(request))
+
+    def ExportImportErrors(self, call: Call, request: pb.ExportImportErrorsRequest) -> HttpBody:
+        from crm_records.imports import error_book
+
+        row = self.row(call, self.record(request.record_type), request.id)
+        call.note(record_type=row.record_type, record_id=row.id)
+        return error_book.make(call, row, request.after_row)
+
+    def ExportImportTemplate(self, call: Call, request: pb.ExportImportTemplateRequest) -> HttpBody:
+        from crm_records.imports import template
+
+        return template.make(call, self.record(request.record_type), request)
+
+    def record(self, record_type: str) -> Record:
+        """A record type that can be imported."""
+        record = self._registry.records.get(record_type)
+        if record is None or not record.import_keys:
+            raise errors.NotFound()
+        return record
+
+    def row(self, call: Call, record: Record, import_id: str) -> Any:
+        """One of the caller's own."""
+        if not kinds.is_id(import_id):
+            raise errors.NotFound()
+        row = call.connection.execute(self._own(call, record).where(record_import.c.id == import_id)).one_or_none()
+        if row is None:
+            raise errors.NotFound()
+        return row
+
+    def _own(self, call: Call, record: Record) -> Any:
+        mine = record_import.c.creator_id == call.access.user_id
+        return select(record_import).where(record_import.c.record_type == record.type, mine)
+
+    def _open(self, call: Call, record: Record, import_id: str) -> Any:
+        """One that is neither busy nor over, locked."""
+        row = self.row(call, record, import_id)
+        call.connection.execute(select(record_import.c.id).where(record_import.c.id == row.id).with_for_update())
+        row = self.row(call, record, import_id)
+        if row.state not in OPEN:
+            raise errors.Conflict("import_busy" if row.state in BUSY else "import_over")
+        return row
+
+    def _refuse_mapping(self, call: Call, record: Record, row: Any) -> None:
+        known = targets.of_record(call, record)
+        options = row.options
+        policy = options.get("existing", "update")
+        writing.refuse(mapping.check(record, row.columns, known, options.get("key", ""), policy))
+
+    def _set(self, call: Call, import_id: str, **values: Any) -> None:
+        changed = update(record_import).where(record_import.c.id == import_id)
+        call.connection.execute(changed.values(version=record_import.c.version + 1, **values))
+
+
+def _stored_already(call: Call, record: Record, digest: str) -> str | None:
+    """The newest import of this content that was stored and not taken back."""
+    query = (
+        select(record_import.c.id)
+        .join(images.act, images.act.c.id == record_import.c.act_id)
+        .where(record_import.c.hash == digest, record_import.c.record_type == record.type)
+        .where(record_import.c.state == DONE, images.act.c.state == "done")
+        .order_by(record_import.c.id.desc())
+        .limit(1)
+    )
+    return call.connection.scalar(query)
+
+
+def _remapped(columns: list[Any], wanted: Any, known: Mapping[str, targets.Target]) -> list[dict[str, Any]]:
+    found = [dict(c) for c in columns]
+    by_header = {c["header"]: c for c in found if c["header"]}
+    by_name = {t.name: t.path for t in known.values()}
+    problems = []
+    for i, one in enumerate(wanted):
+        column = by_header.get(one.header)
+        path = by_name.get(one.field, one.field)
+        if column is None:
+            problems.append(Problem(f"columns[{i}].header", "column_unknown", {"column": one.header[:60]}))
+        elif path and path not in known:
+            problems.append(Problem(f"columns[{i}].field", "unknown_field", {"name": one.field[:60]}))
+        else:
+            column["field"] = path
+    writing.refuse(problems)
+    return found
+
+
+def _options(call: Call, record: Record, before: Any, request: Any, columns: Any) -> dict[str, Any]:
+    if not request.HasField("options"):
+        kept = dict(before)
+        if not any(c["field"] == kept.get("key") for c in columns):
+            kept["key"] = mapping.default_key(record, columns)
+        return kept
+    given = request.options
+    problems = []
+    described = kinds.of(given.DESCRIPTOR)
+    keys = [record.fields[n].json_name for n in record.import_keys]
+    key = given.key and record.fields[snake(given.key)].json_name if snake(given.key) in record.fields else given.key
+    if key and key not in keys:
+        params = {"label": described["key"].label, "value": given.key[:60], "choices": ", ".join(keys)}
+        problems.append(Problem("options.key", "not_a_choice", params))
+    if given.existing and given.existing not in mapping.POLICIES:
+        params = {"label": described["existing"].label, "value": given.existing[:60]}
+        problems.append(Problem("options.existing", "not_a_choice", {**params, "choices": ", ".join(mapping.POLICIES)}))
+    for name, kind in (("owner_id", "user"), ("department_id", "department")):
+        value = getattr(given, name)
+        if not value:
+            continue
+        if not (kinds.is_id(value) and references.existing(call, record, kind, [value])) or name not in record.stored:
+            field = described[name]
+            problems.append(Problem(f"options.{field.json_name}", "unknown_reference", {"label": field.label}))
+    if given.owner_id and given.department_id:
+        problems.append(Problem("options.ownerId", "one_of_both"))
+    writing.refuse(problems)
+    return {
+        "key": key or mapping.default_key(record, columns),
+        "existing": given.existing or "update",
+        "ownerId": given.owner_id,
+        "departmentId": given.department_id,
+        "keepOrigin": given.keep_origin,
+    }
+
+
+def _name(text: str) -> str:
+    """The last part of a file's name."""
+    return "".join(c for c in text.replace("\\", "/").rpartition("/")[2] if c.isprintable())[:200]

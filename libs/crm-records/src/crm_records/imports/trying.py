@@ -1,0 +1,318 @@
+"""The second part of an import: rows become records, or, in a dry run, are told what they would become.
+
+Both do the very same; a dry run takes it back at the end of each step. What two rows of a file share although no two
+records may is written down, so that a row meets the rows of earlier steps also where nothing of them was stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, select, text, update
+
+from crm_kit import errors, sealing
+from crm_kit.errors import Problem
+from crm_kit.jobs import Job, Step
+from crm_kit.rpc import Call
+from crm_records import bulk_store, images, sql, visibility
+from crm_records.bulk_store import Item
+from crm_records.imports import naming
+from crm_records.imports.drafts import Draft, Drafter
+from crm_records.imports.tables import CHECKED, DONE, import_row, import_value, record_import
+from crm_records.record import Record
+
+BATCH = 500
+OUTCOMES = ("created", "updated", "unchanged", "skipped", "rejected")
+
+errors.texts(
+    {
+        "same_as_row": ("{label}“{value}”与第 {row} 行相同", "{label} “{value}” is that of row {row}, too"),
+        "several_match": ("有多个{label}为“{value}”的记录", "Several records have the {label} “{value}”"),
+        "match_unseen": (
+            "{label}“{value}”属于您看不到的记录",
+            "{label} “{value}” is that of a record that you do not see",
+        ),
+        "no_match": ("没有{label}为“{value}”的记录", "No record has the {label} “{value}”"),
+        "in_the_future": ("{label}不能晚于现在", "{label} must not be later than now"),
+    }
+)
+
+_CLAIM = sql.Prepared(
+    "INSERT INTO import_value (import_id, hash, row)"
+    " SELECT %(id)s, * FROM unnest(%(hashes)s::bigint[], %(rows)s::int[]) ON CONFLICT DO NOTHING",
+    {},
+)
+_CLAIMED = sql.Prepared(
+    "SELECT hash, row FROM import_value WHERE import_id = %(id)s AND hash = ANY(%(hashes)s::bigint[])", {}
+)
+_KEEP = sql.Prepared(
+    "UPDATE import_row SET outcome = new.outcome, record_id = new.record_id, result = new.result"
+    " FROM unnest(%(rows)s::int[], %(outcomes)s::text[], %(ids)s::uuid[], %(results)s::bytea[])"
+    " AS new (row, outcome, record_id, result) WHERE import_row.import_id = %(id)s AND import_row.row = new.row",
+    {},
+)
+
+
+def step(call: Call, record: Record, job: Job) -> Step:
+    """Try or store the next rows."""
+    import_id, dry = job.parameters["import"], job.parameters["phase"] == "check"
+    if job.position is None:
+        _forget(call, import_id)
+        return Step({"row": 0}, result=dict.fromkeys(OUTCOMES, 0))
+    found = call.connection.execute(select(record_import).where(record_import.c.id == import_id)).one()
+    lines = _lines(call, import_id, job.position["row"])
+    drafter = Drafter(call, record, found.columns, found.options)
+    drafter.look_up(lines)
+    drafts = [drafter.draft(row, cells) for row, cells in lines]
+    for draft in drafts:
+        _judge_origin(record, draft)
+    _match(call, record, found.options, drafts)
+    _claim(call, record, import_id, found.options, drafts)
+    skips = found.options.get("existing") == "skip"
+    if dry:
+        with call.connection.begin_nested() as taken_back:
+            outcomes = _store(call, record, drafts, skips=skips, dry=True)
+            taken_back.rollback()
+        call.events.clear()
+    else:
+        images.go_on(call, job.id)
+        outcomes = _store(call, record, drafts, skips=skips, dry=False)
+    _keep(call, import_id, drafts, outcomes, drafter.places)
+    counts = {o: job.result.get(o, 0) + sum(d.outcome == o for d in drafts) for o in OUTCOMES}
+    over = len(lines) < BATCH
+    if over:
+        _finish(call, import_id, counts, DONE if not dry else CHECKED)
+        if not dry:
+            images.finish(call, job.id)
+    return Step(None if over else {"row": lines[-1][0]}, done=len(lines), result=counts)
+
+
+def _forget(call: Call, import_id: str) -> None:
+    """What an earlier dry run found."""
+    mine = import_row.c.import_id == import_id
+    tried = update(import_row).where(mine, import_row.c.outcome != "")
+    call.connection.execute(tried.values(outcome="", record_id=None, result=None))
+    call.connection.execute(delete(import_value).where(import_value.c.import_id == import_id))
+
+
+def _lines(call: Call, import_id: str, behind: int) -> list[tuple[int, list[str]]]:
+    query = select(import_row.c.row, import_row.c.cells).where(import_row.c.import_id == import_id)
+    found = call.connection.execute(query.where(import_row.c.row > behind).order_by(import_row.c.row).limit(BATCH))
+    keys, start = sealing.of(call.connection), sealing.place(import_row.name, "cells", import_id, "")
+    return [(r.row, orjson.loads(keys.open(call.connection, f"{start}{r.row}", bytes(r.cells)))) for r in found]
+
+
+def _judge_origin(record: Record, draft: Draft) -> None:
+    made = draft.origin.get("create_time")
+    if made is not None and made > datetime.now(UTC):
+        field = record.fields["create_time"]
+        draft.problems.append(Problem(field.json_name, "in_the_future", {"label": field.label}))
+
+
+def _match(call: Call, record: Record, options: Mapping[str, Any], drafts: Sequence[Draft]) -> None:
+    """Find the records that rows are about. Where several may share a key, only among what the importer reads."""
+    name = key_field(record, options)
+    if not name:
+        return
+    field = record.fields[name]
+    given = sorted({d.key for d in drafts if d.key})
+    if not given:
+        return
+    alone = name == "number" or name in bulk_store.unique_fields(record) or name == record.key
+    seen = _found(call, record, name, given)
+    hidden: set[str] = set()
+    if alone and name not in visibility.blind(call, record):
+        table = record.table
+        query = select(table.c[name]).where(table.c[name].in_(given), table.c.delete_time.is_(None))
+        hidden = set(call.connection.scalars(query)) - {key for key, _ in seen}
+    parent = record.parent[0] if record.parent and not alone else ""
+    merged: dict[str, tuple[str, str]] = {}
+    if name == record.key and name not in visibility.blind(call, record):
+        merged = _merged(call, record, {key for key in given if (key, "") not in seen and key not in hidden})
+    for draft in drafts:
+        if not draft.key:
+            continue
+        above = getattr(draft.message, parent) if parent else ""
+        ids = seen.get((draft.key, above), []) if parent else seen.get((draft.key, ""), [])
+        params = {"label": field.label, "value": draft.key[:60]}
+        if len(ids) > 1:
+            draft.problems.append(Problem(field.json_name, "several_match", params))
+        elif ids:
+            draft.record_id = ids[0]
+        elif draft.key in merged:
+            draft.merged, (draft.record_id, draft.key) = True, merged[draft.key]
+        elif draft.key in hidden:
+            draft.problems.append(Problem(field.json_name, "match_unseen", params))
+        elif name == "number":  # numbers are given by us: one that we do not know is a mistake
+            draft.problems.append(Problem(field.json_name, "no_match", params))
+
+
+def _found(call: Call, record: Record, name: str, given: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """(key, parent) → ids of what the importer reads."""
+    found: dict[tuple[str, str], list[str]] = {}
+    if name in visibility.blind(call, record):  # which keys there are is not the importer's to know
+        return found
+    pairs = naming.within(call, record, name, given, limit=100_000)
+    above: dict[str, str] = {}
+    if record.parent and name not in bulk_store.unique_fields(record) and name != "number":
+        table = record.table
+        query = select(table.c.id, table.c[record.parent[0]]).where(table.c.id.in_([i for _, i in pairs]))
+        above = {r[0]: r[1] for r in call.connection.execute(query)}
+    for key, record_id in pairs:
+        found.setdefault((key, above.get(record_id, "")), []).append(record_id)
+    return found
+
+
+def _merged(call: Call, record: Record, keys: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Key of one that went into another → (id of that one, its own key or, where it has none, its id)."""
+    into = record.find_merged(call, keys) if keys else {}
+    if not into:
+        return {}
+    table = record.table
+    query = select(table.c.id, table.c[record.key]).where(table.c.id.in_(sorted({*into.values()})))
+    own = {row[0]: row[1] for row in call.connection.execute(query)}
+    return {key: (record_id, own.get(record_id) or record_id) for key, record_id in into.items()}
+
+
+def key_field(record: Record, options: Mapping[str, Any]) -> str:
+    """The name of the field by which records are found; empty where each row is a new one."""
+    if options.get("existing") == "create":
+        return ""
+    return next((n for n in record.import_keys if record.fields[n].json_name == options.get("key")), "")
+
+
+def _claim(call: Call, record: Record, import_id: str, options: Mapping[str, Any], drafts: Sequence[Draft]) -> None:
+    """Refuse a row that has a value of an earlier one of the file, where no two records may share it."""
+    key = key_field(record, options)
+    parent = record.parent[0] if record.parent and key and key not in bulk_store.unique_fields(record) else ""
+    claims: dict[int, tuple[Draft, str, str]] = {}
+    for draft in drafts:
+        if draft.problems:
+            continue
+        mine = {n: str(getattr(draft.message, n)) for n in bulk_store.unique_fields(record) if n in draft.given}
+        if key and draft.key:
+            mine[key] = draft.key
+        for name, value in mine.items():
+            above = getattr(draft.message, parent) if parent and name == key else ""
+            hashed = _hash(name, value.strip(), above)
+            first = claims.setdefault(hashed, (draft, name, value))[0]
+            if first is not draft and not draft.problems:
+                draft.problems.append(_same(record, name, value, first.row))
+    if not claims:
+        return
+    _CLAIM.run(
+        call.connection,
+        {"id": import_id, "hashes": list(claims), "rows": [draft.row for draft, _, _ in claims.values()]},
+    )
+    for hashed, row in _CLAIMED.run(call.connection, {"id": import_id, "hashes": list(claims)}).fetchall():
+        draft, name, value = claims[hashed]
+        if row != draft.row and not draft.problems:
+            draft.problems.append(_same(record, name, value, row))
+
+
+def _same(record: Record, name: str, value: str, row: int) -> Problem:
+    field = record.fields[name]
+    return Problem(field.json_name, "same_as_row", {"label": field.label, "value": value[:60], "row": row})
+
+
+def _hash(name: str, value: str, above: str) -> int:
+    digest = hashlib.blake2b(f"{name}\0{above}\0{value}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _store(call: Call, record: Record, drafts: Sequence[Draft], *, skips: bool, dry: bool) -> dict[int, Item]:
+    """Hand over what can be stored; by row, what became of it."""
+    for draft in drafts:
+        if skips and draft.record_id and not draft.problems:
+            draft.outcome = "skipped"
+    items = {
+        d.row: Item(d.message, d.record_id, list(d.problems), d.origin, strict=True, merged=d.merged)
+        for d in drafts
+        if not d.outcome
+    }
+    record.import_begins(call, [i.message for i in items.values()])
+    bulk_store.store(call, record, list(items.values()), dry=dry)
+    for draft in drafts:
+        item = items.get(draft.row)
+        if item is not None:
+            draft.outcome = "rejected" if item.refusal else item.outcome
+    return items
+
+
+def _keep(
+    call: Call, import_id: str, drafts: Sequence[Draft], items: Mapping[int, Item], places: Mapping[str, int]
+) -> None:
+    keys, start = sealing.of(call.connection), sealing.place(import_row.name, "result", import_id, "")
+    results: list[bytes | None] = []
+    ids: list[str | None] = []
+    for draft in drafts:
+        item = items.get(draft.row)
+        told: dict[str, Any] = {}
+        if item is not None and item.refusal is not None:
+            told["problems"] = _problems(call, item, places)
+        elif item is not None and item.changes:
+            told["changes"] = [[n, _shown(b), _shown(a)] for n, b, a in item.changes]
+        sealed = keys.seal(call.connection, f"{start}{draft.row}", orjson.dumps(told)) if told else None
+        results.append(sealed)
+        made = item.record_id if item is not None and draft.outcome != "rejected" else draft.record_id
+        ids.append(made or None)
+    _KEEP.run(
+        call.connection,
+        {
+            "id": import_id,
+            "rows": [d.row for d in drafts],
+            "outcomes": [d.outcome for d in drafts],
+            "ids": ids,
+            "results": results,
+        },
+    )
+
+
+def _problems(call: Call, item: Item, places: Mapping[str, int]) -> list[dict[str, Any]]:
+    refusal = item.refusal
+    assert refusal is not None
+    if not refusal.problems:
+        return [{"column": -1, "field": "", "reason": refusal.reason, "message": refusal.message(call.language)}]
+    found = []
+    for p in refusal.problems:
+        path = p.path if p.path in places else p.path.partition("[")[0]
+        place = places.get(path, -1)
+        found.append({"column": place, "field": p.path, "reason": p.key.upper(), "message": p.message(call.language)})
+    return found
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _finish(call: Call, import_id: str, counts: Mapping[str, int], state: str) -> None:
+    values: dict[str, Any] = {"state": state, "counts": dict(counts), "version": record_import.c.version + 1}
+    if state == DONE:
+        values["finish_time"] = datetime.now(UTC)
+    call.connection.execute(update(record_import).where(record_import.c.id == import_id).values(values))
+    call.connection.execute(delete(import_value).where(import_value.c.import_id == import_id))
+    sweep(call)
+
+
+def sweep(call: Call) -> None:
+    """Drop rows of imports of a month ago, some at a time, and the imports of half a year ago that have none left."""
+    call.connection.execute(_OLD_ROWS)
+    call.connection.execute(_OLD_IMPORTS)
+
+
+_OLD_ROWS = text(
+    "DELETE FROM import_row WHERE (import_id, row) IN (SELECT r.import_id, r.row FROM import_row r"
+    " JOIN record_import i ON i.id = r.import_id WHERE i.create_time < now() - interval '30 days' LIMIT 20000)"
+)
+_OLD_IMPORTS = text(
+    "DELETE FROM record_import i WHERE create_time < now() - interval '180 days'"
+    " AND NOT EXISTS (SELECT 1 FROM import_row r WHERE r.import_id = i.id)"
+)

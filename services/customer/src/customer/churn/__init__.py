@@ -1,0 +1,1 @@
+"""Customers that seem to leave."""

@@ -1,0 +1,1 @@
+"""Customer events: something arranged for customers, and who takes part."""

@@ -1,0 +1,1 @@
+"""The relation of a customer by what it buys."""

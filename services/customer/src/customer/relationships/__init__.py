@@ -1,0 +1,1 @@
+"""Ties between contacts and customers, and the map that they make."""

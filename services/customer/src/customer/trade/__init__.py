@@ -1,0 +1,1 @@
+"""What customers ordered and paid, and the figures made of it."""

@@ -1,0 +1,25 @@
+"""The ledger and its sums by month."""
+
+from sqlalchemy import CheckConstraint, Column, Date, Index, Integer, Numeric, Table, Uuid, text
+
+from crm.customer.v1.trade_pb2 import TradeEntry
+from crm_records import schema
+from customer.tables import metadata
+
+trade_entry = schema.table(metadata, TradeEntry.DESCRIPTOR, "trade_entry")
+trade_entry.append_constraint(CheckConstraint(trade_entry.c.amount != 0, name="ck_trade_entry_amount_not_zero"))
+Index("uq_trade_entry_source", trade_entry.c.source_type, trade_entry.c.source_id, unique=True)
+Index("ix_trade_entry_date", trade_entry.c.customer_id, trade_entry.c.date)
+
+trade_month = Table(
+    "customer_trade_month",
+    metadata,
+    Column("customer_id", Uuid(as_uuid=False), primary_key=True),
+    # The first day of the month.
+    Column("month", Date, primary_key=True),
+    Column("order_amount", Numeric(20, 2), nullable=False, server_default=text("0")),
+    Column("order_count", Integer, nullable=False, server_default=text("0")),
+    Column("receipt_amount", Numeric(20, 2), nullable=False, server_default=text("0")),
+    Column("receipt_count", Integer, nullable=False, server_default=text("0")),
+)
+"""Sums of the living entries in CNY, kept in the transaction of each. Returns lower amounts and are not counted."""

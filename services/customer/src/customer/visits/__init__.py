@@ -1,0 +1,1 @@
+"""Visits: going to see a customer, planned, done and reported."""

@@ -1,0 +1,136 @@
+"""The files of an import: templates, rejected rows, contacts, texts that look like formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Callable
+
+import pytest
+
+from crm_kit.testing import Client, Server, refused
+from crm_records import cells
+from crm_records.imports.testing import Importer, as_csv, as_xlsx, counts, mapped
+
+pytestmark = pytest.mark.feature("CUS-07")
+
+
+@pytest.fixture
+def importer(server: Server, boss: Client) -> Importer:
+    return Importer(server, boss)
+
+
+def test_the_rejected_rows_come_as_a_workbook_that_can_be_corrected_and_sent(importer: Importer, boss: Client) -> None:
+    rows = [["甲公司", "A1", "很多"], ["乙公司", "A2", "5"], ["丙公司", "A3", "-3"]]
+    made = importer.put(as_csv([["客户名称", "外部标识", "员工总数"], *rows]))
+    assert counts(made) == (1, 0, 0, 0, 2)
+    body = boss.ExportImportErrors(record_type="customer", id=made.id)
+    assert body.content_type.endswith("spreadsheetml.sheet")
+    book = zipfile.ZipFile(io.BytesIO(body.data))
+    sheet, comments = (book.read(f"xl/{n}").decode() for n in ("worksheets/sheet1.xml", "comments1.xml"))
+    assert "员工总数应为整数" in comments
+    assert 'ref="C2"' in comments
+    assert 'ref="C3"' in comments
+    assert {re.search(rf'<c r="{cell}"( s="\d+")?', sheet)[1] for cell in ("B2", "C2", "C3")} == {None, ' s="2"'}
+
+    corrected = importer.send(body.data)
+    assert (corrected.state, corrected.rows) == ("ready", 2)
+    assert list(mapped(corrected).values()) == ["name", "externalId", "employees", ""]
+    again = importer.store(importer.set(corrected, {"员工总数": ""}))
+    assert counts(again) == (2, 0, 0, 0, 0)
+    with refused("FAILED_PRECONDITION", "NOTHING_REJECTED"):
+        boss.ExportImportErrors(record_type="customer", id=again.id)
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("kind", ["xlsx", "csv"])
+@pytest.mark.parametrize("record_type", ["customer", "contact"])
+def test_a_template_is_read_as_what_it_is(
+    server: Server, boss: Client, record_type: str, kind: str, language: str
+) -> None:
+    asked = {"accept-language": language}
+    body = boss.ExportImportTemplate(record_type=record_type, format=kind, metadata=asked)
+    made = Importer(server, boss, record_type).send(body.data)
+    assert (made.state, made.format, made.rows) == ("ready", kind, 1)
+    assert all(c.field for c in made.columns)
+    assert any(c.header.endswith(" *") for c in made.columns)
+    if kind == "xlsx":
+        sheet = zipfile.ZipFile(io.BytesIO(body.data)).read("xl/worksheets/sheet1.xml").decode()
+        assert sheet.count("<dataValidation ") >= 3
+
+
+def test_contacts_find_their_customer_by_number_external_id_or_name(server: Server, boss: Client) -> None:
+    one = boss.CreateCustomer(customer={"name": "甲公司", "external_id": "E1"})
+    two = boss.CreateCustomer(customer={"name": "乙公司"})
+    rows = [
+        ["甲公司", "王芳", "13800138000", "是", "女", "采购"],
+        ["E1", "李娜", "139 0013 9000", "", "", ""],
+        [two.number, "王芳", "１３７００１３７０００", "√", "先生", "总经理"],
+        ["没有的公司", "赵", "", "", "", ""],
+    ]
+    importer = Importer(server, boss, "contact")
+    content = as_csv([["公司", "姓名", "手机号", "主联系人", "性别", "职务"], *rows])
+    made = importer.send(content)
+    assert list(mapped(made).values()) == ["customerId", "name", "mobile", "primary", "sex", "position"]
+    assert made.options.key == "name"
+    stored = importer.store(importer.check(made))
+    assert counts(stored) == (3, 0, 0, 0, 1)
+    assert importer.rows(stored, "rejected")[0].problems[0].reason == "NO_SUCH_NAME"
+    found = {(c.customer_id, c.name): c for c in boss.ListContacts(fields="*").contacts}
+    assert set(found) == {(one.id, "王芳"), (one.id, "李娜"), (two.id, "王芳")}
+    third = found[two.id, "王芳"]
+    assert (third.mobile, third.primary, third.sex, third.position) == ("13700137000", True, "male", "general_manager")
+    assert counts(importer.store(importer.send(content), again=True)) == (0, 0, 3, 0, 1)
+
+
+def test_a_contact_does_not_move_to_another_customer(server: Server, boss: Client) -> None:
+    one, two = (boss.CreateCustomer(customer={"name": n}) for n in ("甲公司", "乙公司"))
+    made = boss.CreateContact(contact={"customer_id": one.id, "name": "王芳", "external_id": "C1"})
+    importer = Importer(server, boss, "contact")
+    stored = importer.put(as_csv([["公司", "姓名", "外部标识"], ["乙公司", "王芳", "C1"]]))
+    assert [(p.column, p.reason) for p in importer.rows(stored)[0].problems] == [(0, "READ_ONLY")]
+    assert boss.GetContact(id=made.id).customer_id == one.id != two.id
+
+
+def test_a_record_type_that_does_not_say_so_is_not_imported(boss: Client) -> None:
+    with refused("NOT_FOUND"):
+        boss.CreateImport(record_type="demand", file={"data": as_csv([["a"], ["b"]])})
+
+
+@pytest.mark.figure("R50")
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_texts_like_formulas_come_in_go_out_harmless_and_come_in_again_as_they_were(
+    importer: Importer, boss: Client, kind: str, measured: Callable[[str], None]
+) -> None:
+    begins = [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "=cmd|' /C calc'!A0",
+        "＝1",
+        "'=1",
+        "''x",
+        '=HYPERLINK("http://x")',
+        "-2+3",
+    ]
+    texts = [f"{begins[i % len(begins)]}{i}" for i in range(2500)]
+    head = ["客户名称", "外部标识", "备注", "地址"]
+    rows = [[f"公司{t}", f"{i}", t, t] for i, t in enumerate(texts)]
+    written = [[cells.safe(c) for c in row] for row in rows] if kind == "csv" else rows
+    made = importer.put((as_csv if kind == "csv" else as_xlsx)([head, *written]))
+    assert counts(made) == (2500, 0, 0, 0, 0)
+    body = boss.ExportRecords(record_type="customer", fields="name,external_id,remarks,address", format=kind)
+    if kind == "csv":
+        table = list(csv.reader(io.StringIO(body.data.decode("utf-8-sig"), newline="")))
+        live = [c for row in table[1:] for c in row if c.startswith(("=", "+", "-", "@", "＝", "\t", "\r"))]
+    else:
+        live = re.findall(r"<f>", zipfile.ZipFile(io.BytesIO(body.data)).read("xl/worksheets/sheet1.xml").decode())
+    assert live == []
+    again = importer.put(body.data, key="externalId")
+    assert counts(again) == (0, 0, 2500, 0, 0)
+    found = {c.remarks for c in boss.ListCustomers(fields="remarks", page_size=200).customers}
+    assert found <= set(texts)
+    measured(f"{kind}: 0 formulas in {len(rows) * 4} cells, all of them the same after a round trip")

@@ -1,0 +1,113 @@
+"""The search box, as Chinese names and numbers are typed."""
+
+from __future__ import annotations
+
+import pytest
+
+from crm_kit.testing import Client, Server
+
+pytestmark = pytest.mark.feature("CUS-06")
+
+
+def found(client: Client, words: str) -> list[str]:
+    return [c.name for c in client.ListCustomers(search=words, order_by="name").customers]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("单氏实业有限公司", ["shanshi", "danshi", "ssyyxgs", "SHANSHI"]),
+        ("解放科技有限公司", ["jiefang", "xiefang", "jfkj", "xfkj"]),
+        ("查记贸易有限公司", ["chaji", "zhaji", "zjmy", "cjmy"]),
+        ("区氏食品有限公司", ["oushi", "qushi", "ossp"]),
+        ("仇英文化有限公司", ["qiuying", "chouying", "qywh"]),
+        ("尉迟敬德商贸有限公司", ["yuchijingde", "ycjdsm"]),
+        ("重庆长江银行音乐会", ["chongqingchangjiang", "cqcj", "zhongqing", "changjiang", "yinhangyinyue"]),
+        ("乐清乐购百货有限公司", ["yueqing", "legou", "yuegou", "yqlg"]),
+        ("厦门朝阳大厦有限公司", ["xiamen", "chaoyang", "dasha", "xmcy"]),
+        ("上海行业会计师事务所", ["hangye", "kuaiji", "shhykjs"]),
+    ],
+)
+def test_every_reading_of_a_character_finds_the_name_and_its_initials(
+    boss: Client, name: str, typed: list[str]
+) -> None:
+    boss.CreateCustomer(customer={"name": name})
+    boss.CreateCustomer(customer={"name": "完全不同的一家"})
+
+    readings = [words for words in typed if words != "zhongqing"]
+
+    assert {words: found(boss, words) for words in readings} == {words: [name] for words in readings}
+
+
+def test_a_persons_name_is_spelt_by_its_surname(boss: Client) -> None:
+    made = [
+        boss.CreateCustomer(customer={"name": name, "kind": "individual"}).pinyin
+        for name in ("单田芳", "解晓东", "查良镛", "区楚良", "仇和", "尉迟恭", "任我行", "曾国藩", "盖叫天")
+    ]
+
+    assert made == [
+        "shantianfang", "xiexiaodong", "zhaliangyong", "ouchuliang", "qiuhe", "yuchigong", "renwoxing", "zengguofan",
+        "gejiaotian",
+    ]  # fmt: skip
+    assert boss.CreateCustomer(customer={"name": "单县面粉厂"}).pinyin == "shanxianmianfenchang"
+
+
+@pytest.mark.parametrize(
+    "typed", ["上海jd", "JD上海", "上海ｊｄ", "京东sh", "上海jingdong", "京东 贸易"[:2], "shanghai", "shjd", "上海京东"]
+)
+def test_characters_and_letters_may_be_typed_together(boss: Client, typed: str) -> None:
+    boss.CreateCustomer(customer={"name": "上海京东贸易有限公司"})
+    boss.CreateCustomer(customer={"name": "上海天达贸易有限公司"})
+    boss.CreateCustomer(customer={"name": "天津吉达贸易有限公司"})
+
+    expected = ["上海京东贸易有限公司"] if typed != "shanghai" else ["上海京东贸易有限公司", "上海天达贸易有限公司"]
+    assert sorted(found(boss, typed)) == sorted(expected)
+
+
+def test_letters_in_a_name_are_still_found_beside_its_characters(boss: Client) -> None:
+    boss.CreateCustomer(customer={"name": "A轮资本有限公司"})
+
+    assert found(boss, "a轮") == found(boss, "Ａ轮资") == ["A轮资本有限公司"]
+
+
+@pytest.mark.parametrize("typed", ["ＡＢＣ（中国）", "abc(中国)", "Abc（中国)", "abc", "ＡＢＣ"])
+def test_width_and_case_make_no_difference(boss: Client, typed: str) -> None:
+    boss.CreateCustomer(customer={"name": "ABC（中国）有限公司"})
+
+    assert found(boss, typed) == ["ABC（中国）有限公司"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "13800138000",
+        "138 0013 8000",
+        "138-0013-8000",
+        "+86 138 0013 8000",
+        "８６-１３８００１３８０００",
+        "0086 13800138000",
+    ],
+)
+def test_a_mobile_number_is_found_however_it_is_typed(boss: Client, typed: str) -> None:
+    boss.CreateCustomer(customer={"name": "上海华信", "mobile": "+86 138-0013-8000"})
+    of_contact = boss.CreateCustomer(customer={"name": "上海恒瑞"})
+    boss.CreateContact(contact={"customer_id": of_contact.id, "name": "李雷", "mobile": "13800138000"})
+
+    assert sorted(found(boss, typed)) == ["上海华信", "上海恒瑞"]
+
+
+@pytest.mark.parametrize(
+    "typed", ["021-55667788", "02155667788", "(021) 5566 7788", "+86 21 55667788", "０２１－５５６６７７８８"]
+)
+def test_a_landline_is_found_however_it_is_typed(boss: Client, typed: str) -> None:
+    boss.CreateCustomer(customer={"name": "上海华信", "phone": "021 5566-7788"})
+
+    assert found(boss, typed) == ["上海华信"]
+
+
+def test_contacts_are_found_by_the_reading_of_their_surname(boss: Client, server: Server) -> None:
+    made = boss.CreateCustomer(customer={"name": "上海华信"})
+    contact = boss.CreateContact(contact={"customer_id": made.id, "name": "单田芳"})
+
+    assert contact.pinyin == "shantianfang"
+    assert found(boss, "shantian") == found(boss, "stf") == ["上海华信"]
