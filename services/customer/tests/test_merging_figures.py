@@ -1,9 +1,9 @@
-"""What is computed of customers that are merged, and that come apart again."""
+"""What is computed of customers that are merged, and what there can be but once; and that they come apart again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -65,3 +65,43 @@ def test_of_two_open_churn_cases_that_of_the_customer_that_stays_goes_on(
     boss.UndoAct(record_type="customer", id=merged.act_id)
     server.run_jobs()
     assert cases() == before
+
+
+def test_what_the_customer_that_stays_has_already_goes_into_the_bin_and_comes_back(
+    server: Server, boss: Client
+) -> None:
+    keep, goes = two(boss)
+    third = boss.CreateCustomer(customer={"name": "丙公司"}).id
+    kind = boss.ListRelationshipKinds(filter='code = "related_company"').relationship_kinds[0].code
+    for end in (keep, third):
+        boss.CreateRelationship(relationship={"kind": kind, "from_customer_id": goes, "to_customer_id": end})
+    boss.CreateDuplicateDismissal(duplicate_dismissal={"customer_id": keep, "other_id": goes, "note": "两家店"})
+    for customer_id in (keep, goes):
+        boss.CreateDuplicateDismissal(duplicate_dismissal={"customer_id": customer_id, "other_id": third, "note": "x"})
+    event = boss.CreateCustomerEvent(
+        customer_event={"title": "答谢会", "kind": "banquet", "start_time": datetime(2026, 12, 1, 10, tzinfo=UTC)}
+    )
+    for customer_id in (keep, goes):
+        boss.CreateCustomerEventParticipant(
+            customer_event_participant={"event_id": event.id, "customer_id": customer_id}
+        )
+
+    def living() -> dict[str, list[tuple[str, ...]]]:
+        tables = {
+            "relationship": "from_customer_id::text, to_customer_id::text",
+            "duplicate_dismissal": "customer_id::text, other_id::text",
+            "customer_event_participant": "customer_id::text",
+        }
+        query = "SELECT {} FROM {} WHERE delete_time IS NULL ORDER BY id"
+        return {t: [tuple(r) for r in server.sql(query.format(c, t))] for t, c in tables.items()}
+
+    before = living()
+    merged = merge(boss, keep, goes)
+    assert living() == {
+        "relationship": [(keep, third)],
+        "duplicate_dismissal": [tuple(sorted((keep, third)))],
+        "customer_event_participant": [(keep,)],
+    }
+    boss.UndoAct(record_type="customer", id=merged.act_id)
+    server.run_jobs()
+    assert living() == before

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import ColumnElement, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import IntegrityError
 
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
@@ -107,13 +110,29 @@ def relink(call: Call, registry: Registry, record_type: str, ids: Sequence[str],
             for place in places:
                 place.turn(after, record_type, ids, to_id)
             record.relinks(call, before, after)
-            writing.store(call, record, before, after)
+            after = _store(call, record, before, after)
             record.written(call, after, before)
             changes.tell(call, record, RELINKED, [(before, after)], after["update_time"])
         changed += len(found)
         if changed >= BATCH:
             break
     return changed
+
+
+def _store(call: Call, record: Record, before: Row, after: Row) -> Row:
+    """Store a row that points elsewhere. Where there is such a one already, this one goes into the recycle bin."""
+    try:
+        with call.connection.begin_nested():
+            turned = dict(after)
+            writing.store(call, record, before, turned)
+            return turned
+    except (IntegrityError, psycopg.errors.UniqueViolation) as error:
+        cause = error.orig if isinstance(error, IntegrityError) else error
+        if not isinstance(cause, psycopg.errors.UniqueViolation) or after["delete_time"] is not None:
+            raise
+    binned = {**after, "delete_time": datetime.now(UTC), "deleter_id": call.caller.user_id or None}
+    writing.store(call, record, before, binned)
+    return binned
 
 
 def _conditions(
