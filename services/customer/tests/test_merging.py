@@ -377,3 +377,9 @@ def test_contacts_of_one_customer_are_merged_and_come_back(server: Server, boss:
             etag=boss.GetContact(id=stays.id).etag,
             merged=[{"id": elsewhere.id, "etag": elsewhere.etag}],
         )
+
+
+def test_what_is_no_id_is_not_found(boss: Client) -> None:
+    for read in (boss.GetCustomer, boss.GetContact):
+        with refused("NOT_FOUND"):
+            read(id="12")

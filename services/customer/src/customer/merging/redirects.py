@@ -12,6 +12,7 @@ from crm.records.v1 import records_pb2
 from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
+from crm_records import fields as kinds
 from crm_records import listing
 from crm_records.record import Record
 from customer.merging.tables import redirect
@@ -22,7 +23,7 @@ def get(call: Call, record: Record, request: records_pb2.GetRequest) -> Any:
     try:
         return listing.get(call, record, request)
     except errors.NotFound:
-        to_id = leads_to(call.connection, [request.id]).get(request.id)
+        to_id = leads_to(call.connection, [request.id]).get(request.id) if kinds.is_id(request.id) else None
         if to_id is None:
             raise
         return listing.get(call, record, records_pb2.GetRequest(id=to_id, fields=request.fields))
