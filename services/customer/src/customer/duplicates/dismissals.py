@@ -6,27 +6,39 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, and_, delete, insert, select
 
 from crm.customer.v1 import duplicate_dismissals_pb2 as pb
 from crm_kit import errors, ids
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
+from crm_kit.scope import Shape
 from crm_records.record import Record, Row
 from customer.customers import CUSTOMERS
 from customer.duplicates.tables import duplicate_cluster, duplicate_dismissal, duplicate_member, duplicate_pair
+from customer.tables import customer
 
 errors.texts({"same_customer": ("两个客户不能相同", "The two customers must not be the same")})
 
 
 class DuplicateDismissals(Record):
-    """See the contract for the fields. The smaller id stands first, so that a pair is one pair."""
+    """See the contract for the fields. The smaller id stands first, so that a pair is one pair.
+
+    It names two customers, so it lies within a reach if both do, and goes with either.
+    """
 
     message = pb.DuplicateDismissal
     table = duplicate_dismissal
     plural = "duplicate_dismissals"
     parent = ("customer_id", CUSTOMERS)
     part_of_parent = True
+
+    def within(self, shape: Shape) -> ColumnElement[bool] | None:
+        inside = CUSTOMERS.within(shape)
+        living = select(customer.c.id).where(customer.c.delete_time.is_(None))
+        reached = living if inside is None else living.where(inside)
+        d = duplicate_dismissal.c
+        return and_(d.customer_id.in_(reached), d.other_id.in_(reached))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if row["customer_id"] == row["other_id"]:

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from crm.customer.v1 import standings_pb2 as pb
 from crm_kit import errors, ids
 from crm_kit.errors import Problem
-from crm_kit.field_access import READ_ONLY
+from crm_kit.field_access import OPTIONAL, READ_ONLY
 from crm_kit.rpc import Call
 from crm_records import visibility, writing
 from crm_records.record import Row
@@ -61,9 +61,13 @@ def _find(call: Call, request: Any) -> tuple[Computation, Row]:
         raise errors.NotFound()
     row = writing.locked(call, CUSTOMERS, request.customer_id, None)
     view = visibility.of(call, CUSTOMERS)
-    if computation.field and view is not None and view.level(computation.field) <= READ_ONLY:
+    level = OPTIONAL
+    if computation.field and view is not None:
+        assert CUSTOMERS.states is not None
+        level = view.level(computation.field, row[CUSTOMERS.states.column])
+    if level <= READ_ONLY:
         # Whoever may not write the field does not write it by this way either; who does not see it is not told of it.
-        if view.level(computation.field) < READ_ONLY:
+        if level < READ_ONLY:
             raise errors.NotFound()
         raise errors.Invalid(Problem("value", "read_only", {"label": CUSTOMERS.fields[computation.field].label}))
     return computation, row
