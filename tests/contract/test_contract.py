@@ -44,6 +44,8 @@ ANNOUNCED_PARTS = {
     "pool_share",
     "team_member",
     "job",
+    "act",
+    "follower",
 }  # of records
 OWN_ROUTES = {
     "/",

@@ -6,10 +6,12 @@ from crm_docs.contract import personal, record_types, rpcs, service_of, table
 from crm_kit import audit
 
 PARTS = {
+    "act": "Act",
     "custom_field": "CustomField",
     "dictionary_entry": "DictionaryEntry",
     "job": "Job",
     "number_format": "NumberFormat",
+    "follower": "Follower",
     "pool_share": "PoolShare",
     "team_member": "TeamMember",
 }

@@ -210,7 +210,7 @@ def test_the_built_in_roles_divide_the_work(admin):
     assert not [r for r in may["executive"] if r.endswith(".configure") or r in ("user.update", "role.update")]
     kept = {"contact.delete", "demand.delete", "interaction.delete", "task_comment.delete"}
     kept |= {"relationship.delete", "customer_event_participant.delete"}
-    kept |= {"occasion.delete", "care_plan.delete"}
+    kept |= {"occasion.delete", "care_plan.delete", "segment.delete"}
     restricted = ("export", "print", "delete", "import")
     assert {r for r in may["account_manager"] if r.rpartition(".")[2] in restricted} == kept
     assert "customer_brief.read" in may["account_manager"]

@@ -47,6 +47,8 @@ team_member = Table(
     Column("user_id", Uuid(as_uuid=False), primary_key=True),
     Column("access", Text, nullable=False),
     Column("end_time", DateTime(timezone=True)),
+    # What somebody is of the record, in a word: co-owner. It gives nothing.
+    Column("label", Text),
     Column("deleted", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
 )
@@ -95,6 +97,7 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
                 "user_id": member.user_id,
                 "access": member.access,
                 "end_time": member.end_time.ToDatetime(UTC) if member.HasField("end_time") else None,
+                "label": member.label or None,
                 "deleted": event.action == "removed",
                 "version": event.version,
             }
@@ -103,7 +106,7 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["record_type", "record_id", "user_id"],
-            set_={n: statement.excluded[n] for n in ("access", "end_time", "deleted", "version")},
+            set_={n: statement.excluded[n] for n in ("access", "end_time", "label", "deleted", "version")},
             where=team_member.c.version < statement.excluded.version,
         ),
         rows,

@@ -14,6 +14,7 @@ from crm_kit.access import Organisation
 from crm_kit.caller import Caller
 from crm_kit.handlers import merged as merged
 from crm_kit.rpc import Call
+from crm_records import images
 
 
 def call_of(connection: Connection, service: str, event: Event) -> Call:
@@ -26,11 +27,19 @@ def call_of(connection: Connection, service: str, event: Event) -> Call:
     return call
 
 
-def as_suite(call: Call) -> Call:
-    """A call in the same transaction with the suite's own rights, under the caller's name. Its events are its own."""
+def as_suite(call: Call, user_id: str | None = None, name: str = "", *, quiet: bool = False) -> Call:
+    """A call in the same transaction with the suite's own rights, under the caller's name or that of somebody given.
+
+    Its events are its own; what it stores belongs to the act under way. `quiet`: what it changes is one of many.
+    """
     system = Organisation(call.connection.engine).system()
-    access = replace(system, user_id=call.caller.user_id, name=call.caller.name)
-    return Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
+    who = (call.caller.user_id, call.caller.name) if user_id is None else (user_id, name)
+    access = replace(system, user_id=who[0], name=who[1])
+    suite = Call(call.connection, Caller(access, call.caller.session_id), call.metadata, call.service)
+    images.share(call, suite)
+    if quiet:
+        images.quietly(suite)
+    return suite
 
 
 def is_elsewhere(error: Exception) -> bool:

@@ -8,7 +8,7 @@ them back. No rule of the noun runs: what was right then is right again, or the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy import ARRAY, Select, any_, bindparam, func, select, update
 
 from crm.records.v1 import acts_pb2 as pb
 from crm.records.v1 import jobs_pb2
+from crm.records.v1.event_pb2 import Event
 from crm_kit import errors, jobs
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
@@ -29,10 +30,18 @@ from crm_records.jobs import message_of
 from crm_records.record import Record, Registry
 
 UNDO = "undo"
+TYPE = "act"
 BATCH = 200
+FOLLOWS = "follows"
+"""In what an act was asked for: it is this service's part of an act of another one, and is taken back with that."""
+Undone = Callable[[Call, str, str], None]
+"""Told in the last step of taking an act back: (call of the suite, record type, act)."""
 OUTCOMES = ("done", "failed", "undone", "kept")
 
 _statements: dict[Any, sql.Prepared] = {}
+_HAND_ON = sql.Prepared(
+    "UPDATE act_item SET version = %(now)s WHERE record_id = %(id)s AND version = %(was)s AND outcome = 'done'", {}
+)
 _TELL = sql.Prepared(
     "UPDATE act_item SET outcome = %(outcome)s, reason = %(reason)s WHERE act_id = %(of)s AND seq = %(at)s", {}
 )
@@ -44,6 +53,10 @@ errors.texts(
         "changed_since": (
             "{name}已在此后修改（版本 {version}），未撤销",
             "Not taken back: {name} changed it since (version {version})",
+        ),
+        "act_follows": (
+            "这是另一操作在此处的部分，请撤销该操作本身（编号 {id}）",
+            "This is a part of another act: take that one back (id {id})",
         ),
         "gone_since": ("记录已不存在，未撤销", "Not taken back: the record is gone"),
     }
@@ -94,6 +107,8 @@ class ActServicer:
         row = self._row(call, request)
         if not call.access.may(f"{row.record_type}.configure"):
             call.need(row.right)
+        if row.what.get(FOLLOWS):
+            raise errors.Conflict("act_follows", id=row.id)
         asked = update(act).where(act.c.id == row.id, act.c.state == "done")
         begun = asked.values(state="undoing", version=act.c.version + 1)
         if call.connection.scalar(begun.returning(act.c.id)) is None:
@@ -125,13 +140,14 @@ class ActServicer:
         return row
 
 
-def undoing(registry: Registry) -> Kind:
-    """The job that takes an act back."""
+def undoing(registry: Registry, undone: Mapping[str, Undone] | None = None) -> Kind:
+    """The job that takes an act back. `undone`: by kind of act, what is to be done besides what was stored."""
     label = ("撤销", "Taking back")
-    return Kind(UNDO, label, lambda call, job: _step(call, registry, job), ended=_given_up)
+    return Kind(UNDO, label, lambda call, job: take_back(call, registry, job, undone or {}), ended=_given_up)
 
 
-def _step(call: Call, registry: Registry, job: Job) -> Step:
+def take_back(call: Call, registry: Registry, job: Job, undone: Mapping[str, Undone]) -> Step:
+    """Take the next changes of an act back."""
     act_id = job.parameters["act"]
     # Only what the act changed, and of the rest only what this job has not looked at yet: done items come to an end.
     query = select(act_item).where(act_item.c.act_id == act_id, act_item.c.outcome == "done")
@@ -141,6 +157,9 @@ def _step(call: Call, registry: Registry, job: Job) -> Step:
     reasons: dict[int, str] = {}
     for run in _runs(items):
         _take_back(suite, registry.records[run[0].record_type], run, reasons)
+    last = len(items) < BATCH
+    if last and job.parameters["kind"] in undone:
+        undone[job.parameters["kind"]](suite, job.record_type, act_id)
     call.events[:] = suite.events
     told = [
         {"of": act_id, "at": seq, "outcome": "kept" if why else "undone", "reason": why or None}
@@ -151,7 +170,7 @@ def _step(call: Call, registry: Registry, job: Job) -> Step:
     kept = sum(1 for reason in reasons.values() if reason)
     counts = {n: job.result.get(n, 0) for n in ("undone", "kept")}
     result = {"undone": counts["undone"] + len(items) - kept, "kept": counts["kept"] + kept}
-    if len(items) == BATCH:
+    if not last:
         return Step({"going": True}, done=len(items), result=result)
     _set_state(call, act_id, "undone")
     return Step(None, done=len(items), result=result)
@@ -203,20 +222,21 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
     found = _statements[key].run(call.connection, {"ids": [i.record_id for i in items]}).fetchall()
     by_id = {row["id"]: row for row in (writing.as_row(call, record, values) for values in found)}
     reasons, binned, changed = dict[int, str](), list[dict[str, Any]](), list[tuple[Any, Any]]()
-    versions: dict[str, int] = {}
+    as_before: list[dict[str, Any]] = []
     for item in items:
         row = by_id.get(item.record_id)
         reasons[item.seq] = _why_not(call, item, row)
         if reasons[item.seq] or row is None:
             continue
-        versions[item.record_id] = row["version"] + 1
         if item.change == "created":
             binned.append(row)
             continue
-        after = {**row, **images.image(call.connection, record, item)}
+        was, version = images.image(call.connection, record, item)
+        after = {**row, **was}
         if item.change == "deleted":
             references.check_alive(call, record, after)
         changed.append((row, after))
+        as_before.append({"id": item.record_id, "was": version, "now": row["version"] + 1})
     if binned:
         recycling.bin_many(call, record, binned, "undone")
     if changed:
@@ -224,7 +244,8 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
         for row, after in changed:
             record.written(call, after, row)
         changes.tell(call, record, "undone", changed, changed[0][1]["update_time"])
-    _hand_on(call, items, versions)
+        # What left the records as they are again, this act or another before it, can be taken back from here.
+        _HAND_ON.run_many(call.connection, as_before)
     return reasons
 
 
@@ -237,20 +258,22 @@ def _why_not(call: Call, item: Any, row: Any) -> str:
     return ""
 
 
-def _hand_on(call: Call, items: Sequence[Any], versions: dict[str, int]) -> None:
-    """What the act did to the same records before can be taken back from the versions that they have now."""
-    first = min(i.seq for i in items)
-    earlier = select(act_item.c.record_id, func.max(act_item.c.seq)).where(act_item.c.act_id == items[0].act_id)
-    earlier = earlier.where(act_item.c.seq < first, one_of(act_item.c.record_id, list(versions)))
-    for record_id, seq in call.connection.execute(earlier.group_by(act_item.c.record_id)).all():
-        before = update(act_item).where(act_item.c.act_id == items[0].act_id, act_item.c.seq == seq)
-        call.connection.execute(before.values(version=versions[record_id]))
-
-
 def _last_actor(call: Call, record_id: str) -> str:
     log = changes.change_log.c
     query = select(log.actor_name).where(log.record_id == record_id).order_by(log.id.desc()).limit(1)
     return call.connection.scalar(query) or "?"
+
+
+def tell_given(call: Call, act_id: str, record_type: str, kind: str, given: Mapping[str, int]) -> None:
+    """Announce once whom an act gave how many records: each of them is told that, and not of each record."""
+    if not given:
+        return
+    made = pb.Act(id=act_id, record_type=record_type, kind=kind, state="done")
+    for user_id, n in sorted(given.items()):
+        made.given.add(user_id=user_id, count=n)
+    told = Event(record_type=TYPE, action="given", record_id=act_id, version=1)
+    told.record.Pack(made)
+    call.announce(told)
 
 
 def _messages(call: Call, rows: Sequence[Any]) -> list[pb.Act]:
@@ -272,6 +295,7 @@ def _message(call: Call, row: Any, counts: Sequence[Any]) -> pb.Act:
         for name in {group.change, group.outcome} & {*_COUNTED}:
             setattr(made, name, getattr(made, name) + group.n)
     may = call.access.may(f"{row.record_type}.configure") or call.access.may(row.right)
+    may = may and not row.what.get(FOLLOWS)
     made.undoable = row.state == "done" and may and any(g.outcome == "done" for g in counts)
     return made
 

@@ -38,17 +38,21 @@ def import_rows(call: Call, record: Record, messages: Sequence[Any]) -> pb.BulkR
     if len(messages) > MOST:
         raise errors.Invalid(key="too_many_rows", limit=MOST)
     record.import_begins(call, messages)
-    stored = _ids_by_key(call, record, messages)
+    stored, merged = _ids_by_key(call, record, messages)
     seen: set[str] = set()
+    found: set[str] = set()
     items = []
     for message in messages:
         key = str(getattr(message, record.key)).strip()
-        item = Item(message, record_id=stored.get(key, "") if key else "")
-        if key and key in seen:
+        into = merged.get(key, "") if key else ""
+        item = Item(message, record_id=(stored.get(key, "") if key else "") or into, merged=bool(into))
+        # By its own key, or a second time by that of one that went into it.
+        if key and (key in seen or (item.record_id and item.record_id in found)):
             field = record.fields[record.key]
             problem = Problem(field.json_name, "key_twice", {"label": field.label, "value": key[:60]})
             item.refuse(errors.Invalid(problem))
         seen.add(key)
+        found.add(item.record_id)
         items.append(item)
     bulk_store.store(call, record, items)
     results = [_result(call, i, item) for i, item in enumerate(items)]
@@ -69,12 +73,15 @@ def _reason(call: Call, refusal: Refusal) -> str:
     return "; ".join(p.message(call.language) for p in refusal.problems) or refusal.message(call.language)
 
 
-def _ids_by_key(call: Call, record: Record, messages: Sequence[Any]) -> dict[str, str]:
-    """The stored records of the keys given, whosoever they are: the scope is asked when they are touched."""
+def _ids_by_key(call: Call, record: Record, messages: Sequence[Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """The stored records of the keys given, and those into which records of other keys given went. Whosoever they are:
+    the scope is asked when they are touched."""
     wanted = {str(getattr(m, record.key)).strip() for m in messages} - {""}
     if not wanted or record.key in visibility.blind(call, record):  # which keys there are is not the caller's to know
-        return {}
+        return {}, {}
     table = record.table
     column = table.c[record.key]
     query = select(column, table.c.id).where(one_of(column, wanted), table.c.delete_time.is_(None))
-    return {row[0]: row[1] for row in call.connection.execute(query)}
+    found = {row[0]: row[1] for row in call.connection.execute(query)}
+    missing = wanted - found.keys()
+    return found, record.find_merged(call, missing) if missing else {}

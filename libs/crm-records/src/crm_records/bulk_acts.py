@@ -14,7 +14,7 @@ from crm_kit.errors import Problem
 from crm_kit.field_names import snake
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import each, images, recycling, selecting, validation, writing
+from crm_records import acts, each, images, recycling, selecting, validation, writing
 from crm_records import fields as kinds
 from crm_records.jobs import message_of
 from crm_records.record import Record, Registry
@@ -100,6 +100,9 @@ def _step(call: Call, registry: Registry, job: Job) -> Step:
         counts["failed" if outcome.refusal else "changed" if outcome.value else "unchanged"] += 1
     if len(targets) < BATCH:
         _over(call, job.id)
+        owner_id = job.parameters.get("to", {}).get("owner_id")
+        if owner_id and counts["changed"]:
+            acts.tell_given(call, job.id, record.type, job.kind, {owner_id: counts["changed"]})
         return Step(None, done=len(targets), result=counts)
     return Step({**at, "done": at["done"] + len(targets)}, done=len(targets), result=counts)
 

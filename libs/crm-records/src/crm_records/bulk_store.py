@@ -39,6 +39,8 @@ class Item:
     """Columns of a new row that no message brings: who made it where it comes from, and when."""
     strict: bool = False
     """What is fixed once it is given stays: a person sends it, not the system that the record came from."""
+    merged: bool = False
+    """Found by the key of a record that went into the one that it changes: that one keeps its own."""
     outcome: str = ""
     refusal: Refusal | None = None
     given: frozenset[str] = frozenset()
@@ -143,6 +145,7 @@ def _create(call: Call, record: Record, new: list[Row]) -> None:
     for row in new:
         record.written(call, row, None)
     changes.tell(call, record, "created", [(None, row) for row in new], new[0]["update_time"], bulk=True)
+    record.created(call, new, many=True)
 
 
 def _change_all(call: Call, record: Record, old: Sequence[Item]) -> None:
@@ -187,6 +190,8 @@ def _merged(call: Call, record: Record, item: Item, row: Row | None) -> Row | No
     message, problems = item.message, item.problems
     given = sorted({f.name for f, _ in message.ListFields()} & {*record.writable, *record.importable})
     values = validation.row_values(message, given, record.fields, problems)
+    if item.merged and row[record.key]:
+        values.pop(record.key, None)
     after = {**row, **values}
     touched = [f.name for f, _ in message.ListFields() if f.name in record.fields and f.name != "custom"]
     if "custom" in values:

@@ -93,7 +93,10 @@ class Copy:
         """Which of the ids the caller may point at: here, or where the record lives."""
         if self._owned and not call.access.may(f"{self.record_type}.read"):
             return set()
+        # Held until the transaction ends: a record that goes, into another by a merge for example, waits for those who
+        # are about to point at it, so that whoever follows the merge finds them.
         query = select(self.table.c.id, self.table.c.deleted).where(one_of(self.table.c.id, ids))
+        query = query.with_for_update(read=True)
         known = {row.id: row.deleted for row in call.connection.execute(query)}
         reachable = {i for i, deleted in known.items() if not deleted}
         if self._owned and reachable:
@@ -132,6 +135,8 @@ class Copy:
                 return False
             log.warning("%s cannot be asked for a %s: %s", self.service, self.record_type, error.code().name)
             raise errors.Unavailable("service_unavailable", retry_after=1) from None
+        if record.id != record_id:  # merged: what is left of it lives under another id
+            return False
         if not call.access.fields(self.record_type):  # else others would be shown what this caller sees of it
             self._upsert(call.connection, [self._row(record, int(record.etag))])
         return True

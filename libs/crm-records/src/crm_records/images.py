@@ -119,6 +119,12 @@ def go_on(call: Call, act_id: str) -> None:
     quietly(call)
 
 
+def share(call: Call, other: Call) -> None:
+    """What another call in the same transaction stores belongs to the act under way, too."""
+    if _MEMO in call.memo:
+        other.memo[_MEMO] = call.memo[_MEMO]
+
+
 def finish(call: Call, act_id: str) -> None:
     """The act is done; from here on it can be undone, for `KEPT_DAYS`."""
     values = {"state": "done", "finish_time": datetime.now(UTC), "version": act.c.version + 1}
@@ -166,6 +172,7 @@ def keep(call: Call, record: Record, pairs: Sequence[tuple[Row | None, Row]]) ->
         line = _line(call, record.type, after["id"], after.get("number") or "")
         if before is not None:
             differs = {str(n): rows.plain(v) for n, v in before.items() if n not in _DERIVED and after.get(n, v) != v}
+            differs["version"] = before["version"]
             place = _place(line["act_id"], line["seq"])
             line["before"] = sealing.of(call.connection).seal(call.connection, place, orjson.dumps(differs))
         line |= {"change": change_of(before, after), "version": after["version"], "outcome": "done"}
@@ -188,12 +195,13 @@ def change_of(before: Row | None, after: Row) -> str:
     return "updated" if gone == goes else "deleted" if goes else "restored"
 
 
-def image(connection: Connection, record: Record, item: Any) -> Row:
-    """The columns of an item as they were."""
+def image(connection: Connection, record: Record, item: Any) -> tuple[Row, int]:
+    """The columns of an item as they were, and the version that the record had."""
     if item.before is None:
-        return {}
+        return {}, item.version - 1
     plain = sealing.of(connection).open(connection, _place(item.act_id, item.seq), item.before)
-    return {n: _value(record, n, v) for n, v in orjson.loads(plain).items()}
+    was = {n: _value(record, n, v) for n, v in orjson.loads(plain).items()}
+    return was, was.pop("version", item.version - 1)
 
 
 def _line(call: Call, record_type: str, record_id: str, number: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ A service makes one subclass for a noun, in the noun's file:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -104,6 +104,8 @@ class Record:
     states: ClassVar[States | None] = None
     closed_states: ClassVar[Sequence[str]] = ()
     """States in which nothing is to be done any more."""
+    about: ClassVar[tuple[str, str] | None] = None
+    """(column of a record type, column of an id): a record of any kind that it is about."""
     kept_together_by: ClassVar[str] = "id"
     """Where what one person has is shared out, records with the same value of this field go to the same taker."""
     plural: ClassVar[str] = ""
@@ -253,6 +255,16 @@ class Record:
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """Something to do in the same transaction after the row is stored."""
+
+    def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
+        """Something to do in the same transaction after new rows are stored and told; `many`: by an import."""
+
+    def relinks(self, call: Call, before: Row, after: Row) -> None:
+        """A merge makes the row point at another record: settle in `after` what then cannot stay."""
+
+    def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
+        """Of keys that no living record has: those of records that were merged, with the record they went into."""
+        return {}
 
     def import_begins(self, call: Call, messages: Sequence[Any]) -> None:
         """Look up at once what the rows of an import share; runs before any of them is looked at."""

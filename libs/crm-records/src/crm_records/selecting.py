@@ -54,7 +54,7 @@ def check(call: Call, record: Record, request: Any) -> dict[str, Any]:
     if not all(kinds.is_id(i) for i in ids):
         raise errors.Invalid(Problem("ids", "bad_format", {"label": kinds.of(request.DESCRIPTOR)["ids"].label}))
     if not ids:
-        _page(call, record, request.filter, request.search, "", 1)
+        read_page(call, record, request.filter, request.search, "", 1)
     return {"filter": request.filter, "search": request.search} if not ids else {"ids": len(ids)}
 
 
@@ -70,7 +70,7 @@ def go_on(
 ) -> tuple[str, int]:
     """Write down the next pages of what the list shows; (the token that goes on, empty at the end; found so far)."""
     for _ in range(PAGES):
-        page = _page(call, record, selection["filter"], selection["search"], token, listing.LARGEST_PAGE)
+        page = read_page(call, record, selection["filter"], selection["search"], token, listing.LARGEST_PAGE)
         write_down(call.connection, act_id, [m.id for m in page.messages], found)
         found, token = found + len(page.messages), page.next_page_token
         if not token:
@@ -89,7 +89,7 @@ def forget(connection: Connection, act_id: str) -> None:
     connection.execute(delete(act_target).where(act_target.c.act_id == act_id))
 
 
-def _page(call: Call, record: Record, filter_: str, search: str, token: str, size: int) -> listing.Page:
+def read_page(call: Call, record: Record, filter_: str, search: str, token: str, size: int) -> listing.Page:
     """A page of what the caller reads; what they may do with it is asked record by record."""
     call.need(f"{record.type}.read")
     right, call.caller.right = call.caller.right, f"{record.type}.read"

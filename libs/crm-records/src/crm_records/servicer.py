@@ -7,7 +7,7 @@ Import for its noun; the class itself holds only the verbs that are the noun's o
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from google.api.httpbody_pb2 import HttpBody
@@ -45,11 +45,12 @@ from crm_records import (
     writing,
 )
 from crm_records import fields as kinds
-from crm_records.acts import ActServicer, undoing
+from crm_records.acts import ActServicer, Undone, undoing
 from crm_records.belongings import BelongingServicer
 from crm_records.bulk_acts import BulkServicer, kinds_of_jobs
 from crm_records.explain import AccessServicer
 from crm_records.exporting import PrivacyServicer
+from crm_records.following import FollowServicer
 from crm_records.imports import jobs as import_jobs
 from crm_records.imports.rpc import ImportServicer
 from crm_records.jobs import JobServicer
@@ -280,6 +281,7 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
         "FieldService": FieldServicer(registry),
         "ExportService": ExportServicer(registry),
         "TeamService": TeamServicer(registry),
+        "FollowService": FollowServicer(registry),
         "AccessService": AccessServicer(registry),
         "BelongingService": BelongingServicer(registry),
         "JobService": JobServicer(registry, jobs),
@@ -290,13 +292,13 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
     }
 
 
-def jobs(registry: Registry) -> list[Kind]:
-    """The long work that a service does for any of its records."""
+def jobs(registry: Registry, undone: Mapping[str, Undone] | None = None) -> list[Kind]:
+    """The long work that a service does for any of its records. `undone`: see `acts.undoing`."""
     return [
         *kinds_of_jobs(registry),
         *import_jobs.kinds_of_jobs(registry),
         export_jobs.kind(registry),
-        undoing(registry),
+        undoing(registry, undone),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crm_records import changes, custom_fields, dictionaries, handover_tables, images, numbers, selecting
+from crm_records import changes, custom_fields, dictionaries, following, handover_tables, images, numbers, selecting
 from crm_records.imports import tables as import_tables
 
 METADATA = (
@@ -13,6 +13,7 @@ METADATA = (
     handover_tables.metadata,
     images.metadata,
     selecting.metadata,
+    following.metadata,
     import_tables.metadata,
 )
 VERSIONS = Path(__file__).parent / "migrations" / "versions"

@@ -18,7 +18,7 @@ from crm_records import changes, rows
 from crm_records.record import Record, Row
 
 _KEYS = ("record_type", "record_id", "user_id")
-_SHOWN = ("userId", "access", "endTime")
+_SHOWN = ("userId", "access", "endTime", "label")
 
 
 def find(call: Call, record_type: str, record_id: str, user_id: str) -> Row | None:
@@ -82,6 +82,7 @@ def message(row: Mapping[str, Any], name: str | None) -> pb.TeamMember:
         access=row["access"],
         end_time=row["end_time"],
         user_name=name or "",
+        label=row["label"] or "",
     )
 
 
@@ -101,4 +102,4 @@ def _plain(row: Mapping[str, Any] | None, name: str) -> dict[str, Any] | None:
     if row is None or row["deleted"]:
         return None
     who = {"userId": row["user_id"], "name": name}
-    return {**who, "access": row["access"], "endTime": rows.plain(row["end_time"])}
+    return {**who, "access": row["access"], "endTime": rows.plain(row["end_time"]), "label": row["label"]}

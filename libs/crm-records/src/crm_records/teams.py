@@ -18,7 +18,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
 from crm_records import fields as kinds
-from crm_records import listing, reaching, sql, team_places, writing
+from crm_records import images, listing, reaching, sql, team_places, writing
 from crm_records.record import Record, Registry
 
 errors.texts(
@@ -39,7 +39,7 @@ class TeamServicer:
         self._registry = registry
 
     def ListTeam(self, call: Call, request: pb.ListTeamRequest) -> pb.ListTeamResponse:
-        record = _with_team(self._registry, request.record_type)
+        record = with_team(self._registry, request.record_type)
         if not kinds.is_id(request.id) or not reaching.holds(call, record, request.id, record.reach(call)):
             raise errors.NotFound()
         size = listing._page_size(request)
@@ -53,36 +53,36 @@ class TeamServicer:
         return answer
 
     def PutTeamMember(self, call: Call, request: pb.PutTeamMemberRequest) -> pb.TeamMember:
-        record = _with_team(self._registry, request.record_type)
+        record = with_team(self._registry, request.record_type)
         said = writing.given(request)
         version = _locked(call, record, request.id)
         _check(call, said)
-        before = _one(call, record, request.id, said["user_id"])
+        before = member(call, record, request.id, said["user_id"])
         there = before is not None and not before.deleted
         if there:
-            if (before.access, before.end_time) == (said["access"], said["end_time"]):
+            if (before.access, before.end_time, before.label) == (said["access"], said["end_time"], said["label"]):
                 return _message(before)
             if not request.etag:
                 raise errors.Conflict("etag_required")
         if request.etag and (not there or request.etag != str(before.version)):
             raise errors.Stale()
-        return _put(call, (record, version), request.id, before, "changed" if there else "added", said)
+        return put(call, (record, version), request.id, before, "changed" if there else "added", said)
 
     def RemoveTeamMember(self, call: Call, request: pb.RemoveTeamMemberRequest) -> pb.TeamMember:
-        record = _with_team(self._registry, request.record_type)
+        record = with_team(self._registry, request.record_type)
         version = _locked(call, record, request.id)
         if not request.etag:
             raise errors.Conflict("etag_required")
-        before = _one(call, record, request.id, request.user_id) if kinds.is_id(request.user_id) else None
+        before = member(call, record, request.id, request.user_id) if kinds.is_id(request.user_id) else None
         if before is None or before.deleted:
             raise errors.NotFound()
         if request.etag != str(before.version):
             raise errors.Stale()
-        said = {"user_id": before.user_id, "access": before.access, "end_time": before.end_time}
-        return _put(call, (record, version), request.id, before, "removed", said)
+        said = {n: getattr(before, n) for n in ("user_id", "access", "end_time", "label")}
+        return put(call, (record, version), request.id, before, "removed", said)
 
 
-def _with_team(registry: Registry, record_type: str) -> Record:
+def with_team(registry: Registry, record_type: str) -> Record:
     record = registry.records.get(record_type)
     if record is None:
         raise errors.NotFound()
@@ -100,7 +100,7 @@ def _members(record: Record, record_id: str, *more: ColumnElement[bool]) -> Any:
     return select(team_member, _user.c.name).select_from(joined).where(of_record, *more)
 
 
-def _one(call: Call, record: Record, record_id: str, user_id: str) -> Any:
+def member(call: Call, record: Record, record_id: str, user_id: str) -> Any:
     """Somebody's place in a team, past ones too."""
     return call.connection.execute(_members(record, record_id, team_member.c.user_id == user_id)).one_or_none()
 
@@ -134,12 +134,13 @@ def _check(call: Call, said: dict[str, Any]) -> None:
     writing.refuse(problems)
 
 
-def _put(
+def put(
     call: Call, of: tuple[Record, int], record_id: str, before: Any, action: str, said: Mapping[str, Any]
 ) -> pb.TeamMember:
-    """Store somebody's place in the team of a record (kind, version)."""
+    """Store somebody's place in the team of a record (kind, version); `before` is a row of `member`."""
     after = {**said, "record_type": of[0].team_of, "record_id": record_id}
-    return team_places.put(call, after, before._mapping if before else None, action, of)
+    bulk = images.is_quiet(call)  # by a merge, say: who was in one team is in another now
+    return team_places.put(call, after, before._mapping if before else None, action, of, bulk=bulk)
 
 
 def _message(row: Any) -> pb.TeamMember:

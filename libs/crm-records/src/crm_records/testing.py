@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from crm.identity.v1.handovers_pb2 import Handover
 from crm.records.v1.handover_pb2 import HandoverPart
 from crm_kit import ids
 from crm_kit.testing import Client, Server, event
+from crm_records.changes import set_value
 
 DECIDER = ids.uuid7()
 """Who decided; "总经理" is the name."""
+
+
+def merged(record: Any, act_id: str, gone: Sequence[str], action: str = "merged", version: int = 9) -> Any:
+    """The event of a merge, or of one that was taken back, by `DECIDER`."""
+    told = event(record, action, version)
+    told.actor_id, told.actor_name = DECIDER, "总经理"
+    set_value(told.changes.add(field="actId").after, act_id)
+    set_value(told.changes.add(field="mergedIds").after, list(gone))
+    return told
 
 
 class Handing:

@@ -55,6 +55,7 @@ def create(call: Call, record: Record, message: Message, *, taken_over: Containe
     insert_rows(call, record, [row])
     record.written(call, row, None)
     changes.tell(call, record, "created", [(None, row)], row["create_time"])
+    record.created(call, [row], many=False)
     return answer(call, record, row)
 
 

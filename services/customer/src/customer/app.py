@@ -16,6 +16,10 @@ from crm_records.record import Registry
 from customer import events, first_entries, overview, tables, valid_demands
 from customer.alerts import app as alerts
 from customer.alerts import first_entries as alerts_first
+from customer.allocation import bulk as allocating
+from customer.allocation.rpc import AllocationRuleServicer, AllocationServicer
+from customer.allocation.rules import RULES as ALLOCATION_RULES
+from customer.allocation.tables import allocation
 from customer.behaviour import first_entries as behaviour_first_entries
 from customer.behaviour import work as behaviour_work
 from customer.behaviour.rpc import BehaviourServicer, BehaviourTagRuleServicer, BehaviourTagServicer
@@ -31,6 +35,9 @@ from customer.customers import CUSTOMERS
 from customer.demands import DEMANDS
 from customer.duplicates import rpc as duplicates
 from customer.interactions import INTERACTIONS
+from customer.merging import jobs as merging
+from customer.merging import tables as _merging_tables  # noqa: F401
+from customer.merging.rpc import MergeServicer
 from customer.pools import dealings as pool_dealings
 from customer.pools import first_entries as pool_first_entries
 from customer.pools import returning as pool_returning
@@ -56,6 +63,7 @@ from customer.visits.rpc import VisitRuleServicer, VisitServicer
 from customer.visits.rules import VISIT_RULES
 
 _ACTOR = (tables.happening.c.actor_id, tables.happening.c.actor_name)
+_GIVER = (allocation.c.actor_id, allocation.c.actor_name)
 _RECORDS = [
     CUSTOMERS,
     CONTACTS,
@@ -74,8 +82,9 @@ _RECORDS = [
     POOLS,
     *care.RECORDS,
     *alerts.RECORDS,
+    ALLOCATION_RULES,
 ]
-REGISTRY = Registry(_RECORDS, names=[_ACTOR, *standing.NAMES])
+REGISTRY = Registry(_RECORDS, names=[_ACTOR, _GIVER, *standing.NAMES])
 _SEEDS = (
     first_entries.seed_dictionaries,
     relationships_first.seed,
@@ -90,7 +99,9 @@ _SEEDS = (
 )
 
 JOBS: list[Kind] = [
-    *records.jobs(REGISTRY),
+    *records.jobs(REGISTRY, merging.undone(REGISTRY)),
+    merging.kind_of_job(REGISTRY),
+    allocating.kind_of_job(),
     *duplicates.JOBS,
     *standing.JOBS,
     *care.JOBS,
@@ -107,6 +118,9 @@ def servicers(service: Service) -> dict[str, object]:
         "ContactService": ContactServicer(),
         "DemandService": DemandServicer(),
         "InteractionService": InteractionServicer(),
+        "AllocationRuleService": AllocationRuleServicer(),
+        "AllocationService": AllocationServicer(),
+        "MergeService": MergeServicer(),
         "BehaviourService": BehaviourServicer(),
         "BehaviourTagRuleService": BehaviourTagRuleServicer(),
         "BehaviourTagService": BehaviourTagServicer(),

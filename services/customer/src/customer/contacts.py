@@ -60,8 +60,20 @@ class Contacts(Record):
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """A customer is found by the names of its contacts."""
-        if before is None or any(row[n] != before[n] for n in ("search_text", "delete_time")):
+        if before is None or any(row[n] != before[n] for n in ("search_text", "delete_time", "customer_id")):
             find_again(call, row["customer_id"])
+        if before is not None and row["customer_id"] != before["customer_id"]:
+            find_again(call, before["customer_id"])
+
+    def relinks(self, call: Call, before: Row, after: Row) -> None:
+        """Of two primary contacts that of the customer that stays keeps the mark."""
+        if after["primary"] and after["customer_id"] != before["customer_id"]:
+            after["primary"] = not _PRIMARY.run(call.connection, {"customer_id": after["customer_id"]}).fetchall()
+
+    def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
+        from customer.merging import redirects
+
+        return redirects.by_key(call, self, keys)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
@@ -33,7 +33,7 @@ errors.texts(
     }
 )
 
-_USED_BY = {
+USED_BY = {
     "opportunity": ("商机", "Opportunities"),
     "service_request": ("服务请求", "Service requests"),
 }
@@ -141,8 +141,19 @@ class Customers(Record):
         _check_employees(row)
         _check_position(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
-            _check_parent(call, row)
+            check_parent(call, row)
         ownership.settle(call, row, before)
+
+    def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
+        """Whoever asked for it, or where nobody owns them and a rule is for that: they are given away by the rules."""
+        from customer.allocation import giving
+
+        giving.new_ones(call, rows, many=many)
+
+    def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
+        from customer.merging import redirects
+
+        return redirects.by_key(call, self, keys)
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """What it is compared by is kept beside it; what is computed of it looks at its purchasing power."""
@@ -153,7 +164,7 @@ class Customers(Record):
 
     def may_delete(self, call: Call, row: Row) -> None:
         query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
-        used = [(_USED_BY[t], n) for t, n in call.connection.execute(query.group_by(usage.c.record_type))]
+        used = [(USED_BY[t], n) for t, n in call.connection.execute(query.group_by(usage.c.record_type))]
         if used:
             what = tuple(", ".join(f"{label[i]} {n}" for label, n in used) for i in (0, 1))
             raise errors.Conflict("depended_on", what=what)
@@ -249,7 +260,7 @@ def contacted(call: Call, customer_id: str, time: datetime) -> None:
     standing_marks.mark(call.connection, [customer_id])
 
 
-def _check_parent(call: Call, row: Row) -> None:
+def check_parent(call: Call, row: Row) -> None:
     """Walk up from the parent: the customer itself must not be on the way. One at a time, or two make a ring."""
     call.connection.execute(select(func.pg_advisory_xact_lock(_PARENTS)))
     above = select(customer.c.id, customer.c.parent_id).where(customer.c.id == row["parent_id"]).cte(recursive=True)

@@ -13,9 +13,10 @@ from sqlalchemy.dialects.postgresql import insert
 from crm.records.v1.event_pb2 import Event
 from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm.service_desk.v1.requests_pb2 import ServiceRequest
+from customer.merging.redirects import leads_to
 from customer.tables import happening, usage
 
-_SILENT = {"updated"}
+_SILENT = {"updated", "relinked", "undone"}
 """Actions that would only fill a timeline."""
 
 
@@ -26,11 +27,13 @@ def _about(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Ev
         told: list[dict[str, Any]] = []
         used: dict[str, str] = {}
         gone: list[str] = []
-        for event in events:
-            record: Any = kind()
-            event.record.Unpack(record)
+        unpacked = [_unpack(kind, event) for event in events]
+        # What was announced before its service followed a merge is of the customer that stayed.
+        merged = leads_to(connection, {r.customer_id for r in unpacked} - {""})
+        for event, record in zip(events, unpacked, strict=True):
             if not record.customer_id:
                 continue
+            record.customer_id = merged.get(record.customer_id, record.customer_id)
             if event.action not in _SILENT:
                 told.append(
                     {
@@ -64,6 +67,12 @@ def _about(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Ev
             )
 
     return apply
+
+
+def _unpack(kind: type[Message], event: Event) -> Any:
+    record = kind()
+    event.record.Unpack(record)
+    return record
 
 
 HANDLERS = {

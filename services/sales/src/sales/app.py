@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
-from crm_records import acting, replaying
+from crm_records import acting, following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
@@ -24,6 +24,10 @@ REGISTRY = Registry(
     [CATEGORIES, PRODUCTS, PRICE_LISTS, PRICE_ITEMS, PIPELINES, OPPORTUNITIES],
     foreign={"customer": tables.CUSTOMER.existing},
 )
+
+MERGES = {"customer.customer": "customer", "customer.contact": "contact"}
+"""Others' records that are merged, by the source of their events."""
+JOBS = [*following_merges.kinds_of_jobs(REGISTRY)]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -44,7 +48,11 @@ SERVICE = Service(
     name="sales",
     contract="crm.sales.v1",
     servicers=servicers,
-    handlers=acting.merged(events.HANDLERS, records.handlers("sales", REGISTRY)),
+    handlers=acting.merged(
+        events.HANDLERS, following_merges.handlers("sales", REGISTRY, MERGES), records.handlers("sales", REGISTRY)
+    ),
+    jobs=JOBS,
+    job_ended=jobs.ended,
     seed=first_entries.seed_first_entries,
     swept=records.swept("sales"),
     before_replay=replaying.before_replay(REGISTRY),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crm_kit.service import Service
-from crm_records import acting, replaying
+from crm_records import acting, following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
@@ -16,6 +16,10 @@ from service_desk.rpc.requests import ServiceRequestServicer
 from service_desk.tables import CUSTOMERS
 
 REGISTRY = Registry([REQUESTS], foreign={"customer": CUSTOMERS.existing})
+
+MERGES = {"customer.customer": "customer", "customer.contact": "contact"}
+"""Others' records that are merged, by the source of their events."""
+JOBS = [*following_merges.kinds_of_jobs(REGISTRY)]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -31,7 +35,13 @@ SERVICE = Service(
     name="service-desk",
     contract="crm.service_desk.v1",
     servicers=servicers,
-    handlers=acting.merged({CUSTOMERS.source: CUSTOMERS.apply}, records.handlers("service-desk", REGISTRY)),
+    handlers=acting.merged(
+        {CUSTOMERS.source: CUSTOMERS.apply},
+        following_merges.handlers("service-desk", REGISTRY, MERGES),
+        records.handlers("service-desk", REGISTRY),
+    ),
+    jobs=JOBS,
+    job_ended=jobs.ended,
     seed=first_entries.seed_dictionaries,
     swept=records.swept("service-desk"),
     before_replay=replaying.before_replay(REGISTRY),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crm_kit.service import Service
 from crm_kit.timers import Timer
-from crm_records import acting, replaying
+from crm_records import acting, following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
@@ -21,6 +21,10 @@ from workspace.tasks import TASKS
 
 _SENDER = (tables.notification.c.actor_id, tables.notification.c.actor_name)
 REGISTRY = Registry([TASKS, COMMENTS, NOTIFICATIONS], names=[_SENDER])
+
+MERGES = {"customer.customer": "customer", "customer.contact": "contact"}
+"""Others' records that are merged, by the source of their events."""
+JOBS = [*following_merges.kinds_of_jobs(REGISTRY)]
 
 
 def servicers(service: Service) -> dict[str, object]:
@@ -39,8 +43,15 @@ SERVICE = Service(
     contract="crm.workspace.v1",
     servicers=servicers,
     handlers=acting.merged(
-        events.HANDLERS, customer_records.HANDLERS, care.HANDLERS, records.handlers("workspace", REGISTRY)
+        events.HANDLERS,
+        events.FOLLOWED,
+        customer_records.HANDLERS,
+        care.HANDLERS,
+        following_merges.handlers("workspace", REGISTRY, MERGES),
+        records.handlers("workspace", REGISTRY),
     ),
+    jobs=JOBS,
+    job_ended=jobs.ended,
     timers=[Timer(60, escalate)],
     swept=records.swept("workspace"),
     before_replay=replaying.before_replay(REGISTRY),

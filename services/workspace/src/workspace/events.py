@@ -16,13 +16,17 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from crm.identity.v1.handovers_pb2 import Handover
+from crm.records.v1.acts_pb2 import Act
 from crm.records.v1.event_pb2 import Event
 from crm.records.v1.team_pb2 import TeamMember
 from crm_kit.inbox import Handler
+from crm_records import following
+from workspace import followers
 from workspace.notifications import (
     ASSIGNED,
     BACK_FROM,
     BACK_TO,
+    GIVEN_MANY,
     HANDED_FROM,
     HANDED_TO,
     RECORDS,
@@ -93,6 +97,24 @@ def handed_over(connection: Connection, events: Sequence[Event]) -> None:
     put(connection, notices)
 
 
+def given_many(connection: Connection, events: Sequence[Event]) -> None:
+    """Whoever is given many records by one act is told once how many, not of each."""
+    notices = []
+    for event in events:
+        act = Act.FromString(event.record.value)
+        for given in act.given:
+            if given.user_id == event.actor_id:
+                continue
+            about = (act.record_type, act.id, "")
+            actor, time = (event.actor_id, event.actor_name), event.time.ToDatetime(UTC)
+            told = notice(str(uuid5(UUID(event.id), given.user_id)), given.user_id, GIVEN_MANY, time, about, actor)
+            notices.append({**told, "records": given.count})
+    put(connection, notices)
+
+
 HANDLERS: dict[str, Handler] = {source: _given(kind, title) for source, (kind, title) in RECORDS.items()}
 HANDLERS["identity.handover"] = handed_over
+FOLLOWED: dict[str, Handler] = {source: followers.told(kind, title) for source, (kind, title) in RECORDS.items()}
+FOLLOWED |= {f"{source.partition('.')[0]}.follower": following.apply for source in RECORDS}
+HANDLERS |= {f"{source.partition('.')[0]}.act": given_many for source in RECORDS}
 HANDLERS |= {f"{source.partition('.')[0]}.team_member": into_team for source in RECORDS}

@@ -26,6 +26,12 @@ errors.texts(
     {
         "assigned_title": ("{label}已分配给您", "{label} assigned to you"),
         "assigned_body": ("{actor}将“{title}”分配给您", "{actor} assigned “{title}” to you"),
+        "given_many_title": ("{records} 条{label}已分配给您", "{label}: {records} were given to you"),
+        "given_many_body": ("{actor}将 {records} 条{label}分配给您", "{actor} gave you {records} records ({label})"),
+        "followed_title": ("您关注的{label}有变化", "{label} that you follow"),
+        "followed_body": ("{actor}更新了“{title}”", "{actor} changed “{title}”"),
+        "followed_gone_title": ("您关注的{label}已删除", "{label} that you follow"),
+        "followed_gone_body": ("{actor}删除了“{title}”", "{actor} deleted “{title}”"),
         "team_added_title": ("{label}的相关团队", "Added to a team: {label}"),
         "team_added_body": ("{actor}将您加入“{title}”的相关团队", "{actor} added you to the team of “{title}”"),
         "handover_given_title": ("您的记录已移交", "Your records were handed over"),
@@ -77,7 +83,9 @@ errors.texts(
     }
 )
 
-ASSIGNED, TASK_OVERDUE, TEAM_ADDED = "assigned", "task_overdue", "team_added"
+ASSIGNED, TASK_OVERDUE, GIVEN_MANY = "assigned", "task_overdue", "given_many"
+FOLLOWED, FOLLOWED_GONE = "followed", "followed_gone"
+TEAM_ADDED = "team_added"
 HANDED_FROM, HANDED_TO = "handover_given", "handover_taken"
 BACK_FROM, BACK_TO = "handover_got_back", "handover_gave_back"
 """Kinds; each has a title and a body above."""

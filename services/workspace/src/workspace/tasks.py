@@ -61,6 +61,7 @@ class Tasks(Record):
     search = ("title", "number")
     states = STATES
     closed_states = ("done", "cancelled")
+    about = ("record_type", "record_id")
     kept_together_by = "record_id"
     also_sees = ("creator_id",)
     given_within_reach = False

@@ -27,6 +27,8 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     origin: dict[str, Any] = field(default_factory=dict)
     record_id: str = ""
+    merged: bool = False
+    """Found by the key of a record that went into this one."""
     """The record that it is about, where there is one already."""
     outcome: str = ""
     changes: list[tuple[str, Any, Any]] = field(default_factory=list)

@@ -7,7 +7,7 @@ records may is written down, so that a row meets the rows of earlier steps also 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -130,6 +130,9 @@ def _match(call: Call, record: Record, options: Mapping[str, Any], drafts: Seque
         query = select(table.c[name]).where(table.c[name].in_(given), table.c.delete_time.is_(None))
         hidden = set(call.connection.scalars(query)) - {key for key, _ in seen}
     parent = record.parent[0] if record.parent and not alone else ""
+    merged: dict[str, tuple[str, str]] = {}
+    if name == record.key and name not in visibility.blind(call, record):
+        merged = _merged(call, record, {key for key in given if (key, "") not in seen and key not in hidden})
     for draft in drafts:
         if not draft.key:
             continue
@@ -140,6 +143,8 @@ def _match(call: Call, record: Record, options: Mapping[str, Any], drafts: Seque
             draft.problems.append(Problem(field.json_name, "several_match", params))
         elif ids:
             draft.record_id = ids[0]
+        elif draft.key in merged:
+            draft.merged, (draft.record_id, draft.key) = True, merged[draft.key]
         elif draft.key in hidden:
             draft.problems.append(Problem(field.json_name, "match_unseen", params))
         elif name == "number":  # numbers are given by us: one that we do not know is a mistake
@@ -160,6 +165,17 @@ def _found(call: Call, record: Record, name: str, given: Sequence[str]) -> dict[
     for key, record_id in pairs:
         found.setdefault((key, above.get(record_id, "")), []).append(record_id)
     return found
+
+
+def _merged(call: Call, record: Record, keys: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Key of one that went into another → (id of that one, its own key or, where it has none, its id)."""
+    into = record.find_merged(call, keys) if keys else {}
+    if not into:
+        return {}
+    table = record.table
+    query = select(table.c.id, table.c[record.key]).where(table.c.id.in_(sorted({*into.values()})))
+    own = {row[0]: row[1] for row in call.connection.execute(query)}
+    return {key: (record_id, own.get(record_id) or record_id) for key, record_id in into.items()}
 
 
 def key_field(record: Record, options: Mapping[str, Any]) -> str:
@@ -214,7 +230,9 @@ def _store(call: Call, record: Record, drafts: Sequence[Draft], *, skips: bool, 
         if skips and draft.record_id and not draft.problems:
             draft.outcome = "skipped"
     items = {
-        d.row: Item(d.message, d.record_id, list(d.problems), d.origin, strict=True) for d in drafts if not d.outcome
+        d.row: Item(d.message, d.record_id, list(d.problems), d.origin, strict=True, merged=d.merged)
+        for d in drafts
+        if not d.outcome
     }
     record.import_begins(call, [i.message for i in items.values()])
     bulk_store.store(call, record, list(items.values()), dry=dry)

@@ -31,6 +31,7 @@ WARNED, POSTPONED, CONFIRMED, REGAINED, CLOSED = "warned", "postponed", "confirm
 WARNINGS = (WARNED, POSTPONED)
 OPEN = (*WARNINGS, CONFIRMED)
 _UPDATE = "churn_case.update"
+MERGED_NOTE = "客户已合并 / The customer was merged into one with an open case"
 
 STATES = States(
     initial=WARNED,
@@ -75,6 +76,13 @@ class ChurnCases(Record):
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         if call.caller.user_id:  # the computation itself goes on with what it has done
             marks.mark(call.connection, [row["customer_id"]])
+
+    def relinks(self, call: Call, before: Row, after: Row) -> None:
+        """A customer has one open case: of two, that of the customer that stays goes on."""
+        c = churn_case.c
+        other = select(c.id).where(c.customer_id == after["customer_id"], c.state.in_(OPEN), c.delete_time.is_(None))
+        if after["state"] in OPEN and call.connection.scalar(other.limit(1)):
+            after.update(state=CLOSED, close_date=clock.today(call), close_note=MERGED_NOTE, postpone_date=None)
 
 
 CHURN_CASES = ChurnCases()

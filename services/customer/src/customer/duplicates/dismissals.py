@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select
@@ -43,6 +44,12 @@ class DuplicateDismissals(Record):
         if row["customer_id"] == row["other_id"]:
             raise errors.Invalid(Problem("otherId", "same_customer"))
         row["customer_id"], row["other_id"] = sorted((row["customer_id"], row["other_id"]))
+
+    def relinks(self, call: Call, before: Row, after: Row) -> None:
+        """Of two that are one now nothing needs to be said."""
+        after["customer_id"], after["other_id"] = sorted((after["customer_id"], after["other_id"]))
+        if after["customer_id"] == after["other_id"]:
+            after["delete_time"] = datetime.now(UTC)
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None:

@@ -7,7 +7,7 @@ tie as a record; on the map they see that end's tie as far as it tells nothing b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -67,6 +67,12 @@ class Relationships(Record):
             return None
         reached = select(customer.c.id).where(inside)
         return and_(r.from_customer_id.in_(reached), r.to_customer_id.in_(reached))
+
+    def relinks(self, call: Call, before: Row, after: Row) -> None:
+        """What was between two that are one now ties nothing any more."""
+        ends = [(after[f"{end}_customer_id"], after[f"{end}_contact_id"]) for end in ("from", "to")]
+        if ends[0] == ends[1]:
+            after["delete_time"] = datetime.now(UTC)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None:

@@ -12,11 +12,13 @@ from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import dictionaries, listing, search, writing
+from crm_records import bulk, dictionaries, listing, search, writing
 from crm_records.record import Record, Row, Unseen
 from crm_records.servicer import Servicer
+from customer.allocation.giving import ASKED
 from customer.customers import CUSTOMERS, group_field
 from customer.customers import Customers as CustomerRecord
+from customer.merging import redirects
 from customer.review import marks
 from customer.tables import customer
 
@@ -65,6 +67,21 @@ def brief_message(m: Any, names: Mapping[str, str]) -> pb.CustomerBrief:
 class CustomerServicer(Servicer):
     record = CUSTOMERS
     service = pb.DESCRIPTOR.services_by_name["CustomerService"]
+
+    def GetCustomer(self, call: Call, request: records_pb.GetRequest) -> pb.Customer:
+        found: pb.Customer = redirects.get(call, CUSTOMERS, request)
+        return found
+
+    def CreateCustomer(self, call: Call, request: pb.CreateCustomerRequest) -> pb.Customer:
+        if request.allocate:
+            call.memo[ASKED] = True
+        made: pb.Customer = writing.create(call, CUSTOMERS, request.customer)
+        return made
+
+    def ImportCustomers(self, call: Call, request: pb.ImportCustomersRequest) -> records_pb.BulkResponse:
+        if request.allocate:
+            call.memo[ASKED] = True
+        return bulk.import_rows(call, CUSTOMERS, request.customers)
 
     def AssignCustomer(self, call: Call, request: pb.AssignCustomerRequest) -> pb.Customer:
         def give(_before: Row) -> dict[str, Any]:

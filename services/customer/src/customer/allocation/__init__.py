@@ -1,0 +1,1 @@
+"""Giving customers away by rules."""

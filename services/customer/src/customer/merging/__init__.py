@@ -1,0 +1,1 @@
+"""Merging customers and contacts of which there are two, and taking it back."""
