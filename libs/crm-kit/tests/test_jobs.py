@@ -6,9 +6,10 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 import pytest
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 
-from crm_kit import errors, jobs, organisation, rpc
+from crm_kit import errors, job_files, jobs, organisation, rpc
 from crm_kit.jobs import Job, Jobs, Kind, Step
 from crm_kit.rpc import Call
 from crm_kit.testing import recorder
@@ -166,6 +167,21 @@ def test_one_failure_is_forgotten_when_the_step_succeeds(service: Any) -> None:
     assert (state(service, job_id).state, state(service, job_id).failures) == ("done", 0)
 
 
+def test_a_job_in_whose_way_somebody_is_holds_up_no_other_and_has_not_failed(service: Any) -> None:
+    order: list[str] = []
+
+    def step(call: Call, job: Job) -> Step:
+        order.append(job.id)
+        if job.id == stuck and order.count(stuck) <= jobs.TRIES + 1:
+            raise LockNotAvailable
+        return Step()
+
+    stuck, other = queue(service), queue(service)
+    finish(runner(service, Kind("count", LABEL, step)))
+    assert order == [stuck, other, *[stuck] * (jobs.TRIES + 1)]
+    assert {state(service, i).state for i in (stuck, other)} == {"done"}
+
+
 def test_a_refusal_ends_a_job_with_its_reason(service: Any) -> None:
     def refuses(call: Call, job: Job) -> Step:
         raise errors.Conflict("job_over")
@@ -219,21 +235,21 @@ def test_a_file_is_kept_in_parts_and_read_as_a_whole(service: Any) -> None:
     content = bytes(range(256)) * 10_000
     job_id = queue(service)
     with service.writer.begin() as connection:
-        jobs.save_file(connection, job_id, "a.csv", "text/csv", b"before")
-        jobs.save_file(connection, job_id, "a.csv", "text/csv", content)
-        assert jobs.read_file(connection, job_id, "a.csv") == ("text/csv", content)
-        assert jobs.read_file(connection, job_id, "b.csv") is None
+        job_files.save(connection, job_id, "a.csv", "text/csv", b"before")
+        job_files.save(connection, job_id, "a.csv", "text/csv", content)
+        assert job_files.read(connection, job_id, "a.csv") == ("text/csv", content)
+        assert job_files.read(connection, job_id, "b.csv") is None
 
 
 def test_files_go_a_week_after_the_end_of_their_job(service: Any) -> None:
     old, new = queue(service), queue(service)
     with service.writer.begin() as connection:
         for job_id, days in ((old, 8), (new, 6)):
-            jobs.save_file(connection, job_id, "a", "text/csv", b"x")
+            job_files.save(connection, job_id, "a", "text/csv", b"x")
             connection.execute(
                 text("UPDATE job SET finish_time = now() - make_interval(days => :days) WHERE id = :id"),
                 {"days": days, "id": job_id},
             )
         jobs.sweep(connection)
-        assert jobs.read_file(connection, old, "a") is None
-        assert jobs.read_file(connection, new, "a") is not None
+        assert job_files.read(connection, old, "a") is None
+        assert job_files.read(connection, new, "a") is not None

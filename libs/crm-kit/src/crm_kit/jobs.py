@@ -10,14 +10,12 @@ A person's job acts in that person's name, with the rights they have at each ste
 
 from __future__ import annotations
 
-import io
-import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
-from typing import IO, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -30,14 +28,12 @@ from sqlalchemy import (
     Engine,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     Table,
     Text,
     Uuid,
     delete,
     func,
-    insert,
     select,
     update,
 )
@@ -46,10 +42,11 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 
-from crm_kit import caller, errors, ids, logs, rpc, sealing
+from crm_kit import caller, errors, ids, logs, rpc
 from crm_kit.access import Organisation
 from crm_kit.caller import Caller
 from crm_kit.db import one_of
+from crm_kit.job_files import job_file
 from crm_kit.rpc import Call
 
 log = logging.getLogger("jobs")
@@ -66,8 +63,6 @@ PAUSE = 0.5
 """Seconds between looks for work that nobody woke us for."""
 TRIES = 3
 """How often a step may fail, one time after the other, before its job has."""
-PART = 128 * 1024
-"""Bytes of a file in one row: a change of keys takes two hundred of them at once."""
 FILES_KEPT, JOBS_KEPT = 7, 180
 """Days after its end that a job's files, and the job itself, are kept."""
 
@@ -116,18 +111,6 @@ Index("ix_job_creator_id", job.c.creator_id, job.c.id)
 Index("ix_job_record_type", job.c.record_type, job.c.id)
 Index("ix_job_finish_time", job.c.finish_time)
 Index("uq_job_key", job.c.key, unique=True, postgresql_where=job.c.key.is_not(None))
-
-job_file = Table(
-    "job_file",
-    metadata,
-    Column("job_id", Uuid(as_uuid=False), primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("part", Integer, primary_key=True),
-    Column("content_type", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False, info=sealing.SEALED),
-)
-"""What a job was given or has made, in parts, so that no statement carries a whole file. Sealed: it may hold personal
-data of thousands."""
 
 
 @dataclass(slots=True)
@@ -219,54 +202,6 @@ def cancel(connection: Connection, job_id: str) -> None:
         raise errors.Conflict("job_over")
 
 
-def save_file(connection: Connection, job_id: str, name: str, content_type: str, content: bytes | IO[bytes]) -> None:
-    """Keep a file of a job, in place of one of the same name; its bytes, or an open file that is read to its end."""
-    connection.execute(delete(job_file).where(job_file.c.job_id == job_id, job_file.c.name == name))
-    file = io.BytesIO(content) if isinstance(content, bytes) else content
-    keys = sealing.of(connection)
-    for part in itertools.count():
-        piece = file.read(PART)
-        if part and not piece:
-            return
-        sealed = keys.seal(connection, _place(job_id, name, part), piece)
-        row = {"job_id": job_id, "name": name, "part": part, "content_type": content_type, "content": sealed}
-        connection.execute(insert(job_file).values(row))
-
-
-def drop_files(connection: Connection, job_id: str, begin: str) -> None:
-    """Drop the files of a job whose names begin like this."""
-    these = job_file.c.name.startswith(begin, autoescape=True)
-    connection.execute(delete(job_file).where(job_file.c.job_id == job_id, these))
-
-
-def parts(connection: Connection, job_id: str, name: str, begin: int = 0, many: int = 100_000) -> Iterator[bytes]:
-    """The content of a job's file, `PART` by `PART`, from one of them on."""
-    keys = sealing.of(connection)
-    query = select(job_file.c.content).where(job_file.c.job_id == job_id, job_file.c.name == name)
-    for part in range(begin, begin + many):
-        sealed = connection.scalar(query.where(job_file.c.part == part))
-        if sealed is None:
-            return
-        yield keys.open(connection, _place(job_id, name, part), bytes(sealed))
-
-
-def find_file(connection: Connection, job_id: str, name: str) -> tuple[str, int] | None:
-    """(content type, parts) of a job's file; None if there is none, or no longer."""
-    query = select(job_file.c.content_type, func.count()).where(job_file.c.job_id == job_id, job_file.c.name == name)
-    row = connection.execute(query.group_by(job_file.c.content_type)).one_or_none()
-    return (row[0], row[1]) if row else None
-
-
-def read_file(connection: Connection, job_id: str, name: str) -> tuple[str, bytes] | None:
-    """(content type, content) of a job's file; None if there is none, or no longer."""
-    found = find_file(connection, job_id, name)
-    return (found[0], b"".join(parts(connection, job_id, name))) if found else None
-
-
-def _place(job_id: str, name: str, part: int) -> str:
-    return sealing.place(job_file.name, "content", job_id, name, part)
-
-
 class Jobs:
     """The jobs of one service, in a thread of their own. Any number of processes may do steps."""
 
@@ -338,24 +273,20 @@ class Jobs:
 
     def step(self) -> bool:
         """Do one step of the job that has waited longest; False where there is none."""
-        failed: tuple[Any, Exception] | None = None
         with self._engine.connect() as connection, connection.begin():
             row = self._claim(connection)
             if row is None:
                 return False
-            call = None
+            call: Call | None = None
             try:
                 with connection.begin_nested():
                     call = self._call(connection, row)
                     self._advance(call, row)
                     call.send_events()
             except Exception as error:
-                if _is_elsewhere(error):
+                if _is_away(error):
                     raise
-                failed = (row, error)
-                call = None
-            if failed is not None:
-                call = self._fail(connection, *failed)
+                call = self._fail(connection, row, error)
         if call is not None:
             for then in call.after_commit:
                 then()
@@ -405,9 +336,10 @@ class Jobs:
     def _fail(self, connection: Connection, row: Any, error: Exception) -> Call | None:
         """Count a failure of a step that left nothing behind; the last one ends the job, a refusal does at once."""
         now = datetime.now(UTC)
-        values: dict[str, Any] = {"step_time": now, "failures": row.failures + 1}
+        # Where another transaction is in its way it waits for its next turn, and holds up no other job meanwhile.
+        values: dict[str, Any] = {"step_time": now, "failures": row.failures + (not _is_in_the_way(error))}
         refused = isinstance(error, errors.Refusal)
-        if not refused:
+        if not refused and values["failures"] > row.failures:
             log.error("job %s (%s) failed", row.id, row.kind, exc_info=error)
         call = None
         if refused or values["failures"] >= TRIES:
@@ -454,9 +386,16 @@ def _job(row: Any) -> Job:
     )
 
 
-def _is_elsewhere(error: Exception) -> bool:
-    """Whether nothing is wrong with the step: the database is away, or another transaction was in its way."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, (DeadlockDetected, SerializationFailure, LockNotAvailable)):
-        return True
+def _is_away(error: Exception) -> bool:
+    """Whether nothing is wrong with the step: the database is away."""
+    cause = _cause(error)
     return isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError)) and cause.sqlstate is None
+
+
+def _is_in_the_way(error: Exception) -> bool:
+    """Whether nothing is wrong with the step: another transaction holds what it needs."""
+    return isinstance(_cause(error), (DeadlockDetected, SerializationFailure, LockNotAvailable))
+
+
+def _cause(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error

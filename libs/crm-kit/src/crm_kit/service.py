@@ -27,6 +27,7 @@ from crm_kit import (
     db,
     idempotency,
     inbox,
+    job_files,
     key_commands,
     logs,
     organisation,
@@ -60,6 +61,7 @@ KIT_METADATA = (
     sealing.metadata,
     rotation.metadata,
     jobs_metadata,
+    job_files.metadata,
     sweeping.metadata,
 )
 SHARED = "crm.records.v1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -37,7 +38,7 @@ def one(call: Call, items: Sequence[T], do: Callable[[T], Any]) -> list[Outcome]
         return [Outcome(value) for value in together.value]
     if len(items) == 1:
         return [together]
-    return [_attempt(call, lambda item=item: do(item)) for item in items]  # type: ignore[misc]
+    return [_attempt(call, partial(do, item)) for item in items]
 
 
 def _attempt(call: Call, do: Callable[[], Any]) -> Outcome:

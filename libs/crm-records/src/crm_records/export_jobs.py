@@ -16,7 +16,7 @@ from typing import IO, Any
 import orjson
 
 from crm.records.v1 import exports_pb2, jobs_pb2
-from crm_kit import errors, jobs
+from crm_kit import errors, job_files, jobs
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import exports, listing
@@ -64,7 +64,7 @@ def _step(call: Call, registry: Registry, job: Job) -> Step:
         content = (b"\xef\xbb\xbf" if not at["piece"] else b"") + csv_lines(table, head=not at["piece"])
     else:
         content = b"\n".join([orjson.dumps([_kept(c) for c in row]) for row in table.rows])
-    jobs.save_file(call.connection, job.id, piece, "text/plain", content)
+    job_files.save(call.connection, job.id, piece, "text/plain", content)
     going = {"token": token, "piece": at["piece"] + 1, "rows": rows, "reading": bool(token)}
     return Step(going, done=len(messages), total=None if token else rows, result={"rows": rows})
 
@@ -87,7 +87,7 @@ def _finish(call: Call, record: Record, request: Any, job: Job, at: dict[str, An
     with tempfile.TemporaryFile() as file:
         if request.format == "csv":
             for piece in range(at["piece"]):
-                for part in jobs.parts(call.connection, job.id, _PART.format(piece)):
+                for part in job_files.parts(call.connection, job.id, _PART.format(piece)):
                     file.write(part)
             content_type = "text/csv; charset=utf-8"
         else:
@@ -96,7 +96,7 @@ def _finish(call: Call, record: Record, request: Any, job: Job, at: dict[str, An
             write_xlsx(file, rows, *facts)
             content_type = exports.XLSX
         file.seek(0)
-        jobs.save_file(call.connection, job.id, name, content_type, file)
+        job_files.save(call.connection, job.id, name, content_type, file)
     _forget(call, job.id)
     call.note(record_type=record.type, rows=at["rows"])
     return Step(None, result={"rows": at["rows"], "file": name})
@@ -104,7 +104,7 @@ def _finish(call: Call, record: Record, request: Any, job: Job, at: dict[str, An
 
 def _rows(call: Call, job_id: str, pieces: int) -> Iterator[list[Cell]]:
     for piece in range(pieces):
-        content: IO[bytes] = io.BytesIO(b"".join(jobs.parts(call.connection, job_id, _PART.format(piece))))
+        content: IO[bytes] = io.BytesIO(b"".join(job_files.parts(call.connection, job_id, _PART.format(piece))))
         for line in content:
             yield [Decimal(c[0]) if isinstance(c, list) else c for c in orjson.loads(line)]
 
@@ -114,7 +114,7 @@ def _kept(cell: Cell) -> str | list[str]:
 
 
 def _forget(call: Call, job_id: str) -> None:
-    jobs.drop_files(call.connection, job_id, _PART.format(0)[:5])
+    job_files.drop(call.connection, job_id, _PART.format(0)[:5])
 
 
 def _ended(call: Call, job: Job, _how: str) -> None:

@@ -11,10 +11,11 @@ from sqlalchemy import Select, func, select
 
 from crm.records.v1 import jobs_pb2 as pb
 from crm.records.v1.event_pb2 import Event
-from crm_kit import errors, jobs, sealing
+from crm_kit import errors, job_files, jobs, sealing
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
-from crm_kit.jobs import Kind, job, job_file
+from crm_kit.job_files import job_file
+from crm_kit.jobs import Kind, job
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing
@@ -24,9 +25,9 @@ TYPE = "job"
 NEWEST = 50
 """Of a person's own jobs, those that one service tells."""
 
-PIECES = 8 * 1024 * 1024 // jobs.PART
+PIECES = 8 * 1024 * 1024 // job_files.PART
 """Rows of a file that one part of it has: 8 MiB."""
-WHOLE = 28 * 1024 * 1024 // jobs.PART
+WHOLE = 28 * 1024 * 1024 // job_files.PART
 """Rows of a file that is still told in one answer."""
 
 errors.texts(
@@ -83,7 +84,7 @@ class JobServicer:
         row = self._row(call, request)
         # What a file holds is what its maker might see: nobody else is to have it.
         mine = row.creator_id == call.access.user_id
-        found = jobs.find_file(call.connection, row.id, request.name) if mine else None
+        found = job_files.find(call.connection, row.id, request.name) if mine else None
         if found is None or request.part < 0:
             raise errors.NotFound()
         kind, pieces = found
@@ -94,7 +95,7 @@ class JobServicer:
             raise errors.Invalid(key="file_in_parts", parts=-(-pieces // PIECES))
         call.note(record_type=row.record_type, record_id=row.id)
         many = PIECES if request.part else pieces
-        data = b"".join(jobs.parts(call.connection, row.id, request.name, begin, many))
+        data = b"".join(job_files.parts(call.connection, row.id, request.name, begin, many))
         return HttpBody(content_type=kind, data=data)
 
     def _visible(self, call: Call, record_type: str) -> Select[Any]:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import orjson
 from sqlalchemy import Connection, update
 
-from crm_kit import jobs, sealing
+from crm_kit import job_files, sealing
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
 from crm_records import sql
@@ -114,7 +114,7 @@ def _reader(connection: Connection, import_id: str, row: int) -> _Reader:
         return found
     close(import_id)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - stays open between steps
-    for part in jobs.parts(connection, import_id, FILE):
+    for part in job_files.parts(connection, import_id, FILE):
         file.write(part)
     sheet = sheets.open_sheet(file, whole=True)
     found = _Reader(row, sheet, file)

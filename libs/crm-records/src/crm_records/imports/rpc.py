@@ -11,7 +11,7 @@ from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import insert, select, update
 
 from crm.records.v1 import imports_pb2 as pb
-from crm_kit import errors, ids, jobs
+from crm_kit import errors, ids, job_files, jobs
 from crm_kit.errors import Problem
 from crm_kit.field_names import snake
 from crm_kit.rpc import Call
@@ -86,7 +86,7 @@ class ImportServicer:
         }
         call.connection.execute(insert(record_import).values(row))
         jobs.start(call, IMPORT, record.type, {"import": import_id, "phase": READ}, job_id=import_id)
-        jobs.save_file(call.connection, import_id, reading.FILE, kind or TYPES[4], content)
+        job_files.save(call.connection, import_id, reading.FILE, kind or TYPES[4], content)
         return answers.of(call, self.row(call, record, import_id))
 
     def GetImport(self, call: Call, request: pb.GetImportRequest) -> pb.Import:
