@@ -14,7 +14,7 @@ from security.run import Run
 from security.services import Outcome
 from security.writing import unusable
 
-from crm_kit import jobs
+from crm_kit import job_files
 
 MANY = 8
 VERBS = {"customer": ("update", "assign", "delete"), "contact": ("update", "delete")}
@@ -55,6 +55,8 @@ def bulk(run: Run) -> None:
     if not run.equal("bulk", who, allowed - same, changed, f"{asked} {given}: changed"):
         wrong = next(r for r in records if r.id in (allowed - same) ^ changed)
         run.findings[-1].lines.append(f"of {wrong.id}: {_may(run, who, kind, verb, wrong, to).why}")
+    if verb == "assign" and changed and to is not who:
+        run.given[to.id][act_id] += 1  # told once, of all of them
     failed = _ask(run, who, kind, "ListActItems", record_type=kind.type, id=act_id, outcome="failed", page_size=50)
     refused = {i.record_id for i in failed.answer.items} if failed.code == ALLOWED else failed.code
     run.equal("bulk", who, {r.id for r in records} - allowed, refused, f"{asked}: told as failed")
@@ -97,7 +99,7 @@ def _strangers(run: Run, who: Person, kind: Kind, act_id: str) -> None:
     What a job has made is for who started it alone.
     """
     with run.services.servers["customer"].service.writer.begin() as connection:
-        jobs.save_file(connection, act_id, FILE, "text/csv", b"x")
+        job_files.save(connection, act_id, FILE, "text/csv", b"x")
     chance, oracle, configure = run.world.chance, run.world.oracle, f"{kind.type}.configure"
     able = [p for p in run.world.people if oracle.may(p, configure).yes]
     for one in (chance.choice([who, run.world.somebody()]), chance.choice(able)):
