@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -20,25 +19,52 @@ _DIALECT = PGDialect_psycopg()
 _unchanged: dict[Any, tuple[Any, list[tuple[Any, ...]]]] = {}
 
 
-@dataclass(frozen=True, slots=True)
 class Prepared:
-    """SQL text with named parameters, and the values of those that never change."""
+    """SQL text with named parameters, and the values of those that never change.
 
-    sql: str
-    fixed: dict[str, Any]
+    Made of a statement it is compiled when it first runs: a service has hundreds, and most processes need few of them.
+    """
+
+    __slots__ = ("_fixed", "_sql", "_statement")
+
+    def __init__(self, sql: str, fixed: dict[str, Any], statement: ClauseElement | None = None) -> None:
+        self._sql, self._fixed, self._statement = sql, fixed, statement
+
+    @property
+    def sql(self) -> str:
+        """The text."""
+        if self._statement is not None:
+            self._compile(self._statement)
+        return self._sql
 
     def run(self, connection: Connection, parameters: dict[str, Any] | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
         """Execute with the parameters that change."""
+        text = self.sql
         with driver(connection) as raw:
-            return raw.execute(self.sql, {**self.fixed, **(parameters or {})})
+            return raw.execute(text, {**self._fixed, **(parameters or {})})
 
     def run_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Execute once for each row, in one go."""
+        text = self.sql
         with driver(connection) as raw:
             if len(rows) == 1:
-                raw.execute(self.sql, {**self.fixed, **rows[0]})
+                raw.execute(text, {**self._fixed, **rows[0]})
             else:
-                raw.cursor().executemany(self.sql, [{**self.fixed, **row} for row in rows])
+                raw.cursor().executemany(text, [{**self._fixed, **row} for row in rows])
+
+    def _compile(self, statement: ClauseElement) -> None:
+        compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        processors = compiled._bind_processors
+        fixed = {}
+        for name, value in compiled.params.items():
+            bind = compiled.binds[name]
+            if bind.required:
+                continue
+            process = processors.get(name)
+            fixed[name] = process(value) if callable(process) else value
+        # Two threads may meet here and find the same; the statement goes last.
+        self._sql, self._fixed = str(compiled), fixed
+        self._statement = None
 
 
 def unchanged(connection: Connection, statement: Prepared, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -75,14 +101,5 @@ def driver(connection: Connection) -> Iterator[psycopg.Connection[Any]]:
 
 
 def prepare(statement: ClauseElement) -> Prepared:
-    """Compile a statement. Its literal values become fixed parameters, its `bindparam`s stay open."""
-    compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    processors = compiled._bind_processors
-    fixed = {}
-    for name, value in compiled.params.items():
-        bind = compiled.binds[name]
-        if bind.required:
-            continue
-        process = processors.get(name)
-        fixed[name] = process(value) if callable(process) else value
-    return Prepared(str(compiled), fixed)
+    """A statement ready to run. Its literal values become fixed parameters, its `bindparam`s stay open."""
+    return Prepared("", {}, statement)
