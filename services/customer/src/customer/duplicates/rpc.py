@@ -7,10 +7,9 @@ from crm.customer.v1 import duplicate_dismissals_pb2 as dismissals_pb
 from crm.customer.v1 import duplicate_keys_pb2 as keys_pb
 from crm.customer.v1 import duplicates_pb2 as pb
 from crm.records.v1 import jobs_pb2
-from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
 from crm_records.servicer import Servicer
-from customer.duplicates import checking, clusters, deriving, dismissals, key_switch, listing
+from customer.duplicates import checking, dismissals, key_switch, listing
 
 
 class DuplicateServicer:
@@ -42,27 +41,3 @@ class DuplicateClusterServicer:
         self, call: Call, request: clusters_pb.ListDuplicateClustersRequest
     ) -> clusters_pb.ListDuplicateClustersResponse:
         return listing.page(call, request)
-
-
-RECORDS = [key_switch.KEYS, dismissals.DISMISSALS]
-JOBS = [
-    Kind(deriving.DERIVE, ("建立查重索引", "Derive what duplicates are found by"), deriving.derive),
-    Kind(key_switch.BUILD, ("建立查重硬键", "Build a duplicate key"), key_switch.build, ended=key_switch.ended),
-    Kind(clusters.FIND, ("查找重复客户", "Find duplicate customers"), clusters.find),
-]
-
-
-def servicers() -> dict[str, object]:
-    """By the name of the contract's service."""
-    return {
-        "DuplicateService": DuplicateServicer(),
-        "DuplicateKeyService": DuplicateKeyServicer(),
-        "DuplicateDismissalService": DuplicateDismissalServicer(),
-        "DuplicateClusterService": DuplicateClusterServicer(),
-    }
-
-
-def seed(call: Call) -> None:
-    """After every migration."""
-    key_switch.seed(call)
-    deriving.seed(call)

@@ -1,11 +1,9 @@
-"""Trade and what is computed of customers, put together for the service."""
+"""Trade and what is computed of customers, as a part of the service."""
 
 from __future__ import annotations
 
-from crm_kit.inbox import Handler
-from crm_kit.jobs import Kind
 from crm_kit.timers import Timer
-from crm_records.record import Record
+from crm_records.part import Part
 from customer.churn import events as churn_events
 from customer.churn.cases import CHURN_CASES
 from customer.churn.rpc import ChurnCaseServicer, ChurnRuleServicer
@@ -31,34 +29,33 @@ from customer.value.models import VALUE_MODELS
 from customer.value.rpc import ValueModelServicer
 from customer.value.values import VALUE
 
-RECORDS: list[Record] = [
-    TRADE_ENTRIES,
-    GRADING_RULES,
-    LIFECYCLE_RULES,
-    CHURN_RULES,
-    CHURN_CASES,
-    VALUE_MODELS,
-    PYRAMIDS,
-    SEGMENTS,
-]
-NAMES = [(table.c.user_id, table.c.user_name) for table in (tables.overruling, tables.history)]
-JOBS: list[Kind] = [sweep.SWEEP, TAKE, FREEZE]
-TIMERS = [Timer(1.0, computing.by_the_clock)]
-HANDLERS: dict[str, Handler] = dict(churn_events.HANDLERS)
-
 # Each looks at what those before it did.
 computing.COMPUTATIONS[:] = [CHURN, LIFECYCLE, GRADING, VALUE]
 
-
-def servicers() -> dict[str, object]:
-    return {
-        "TradeEntryService": TradeEntryServicer(),
-        "StandingService": StandingServicer(),
-        "GradingRuleService": GradingRuleServicer(),
-        "LifecycleRuleService": LifecycleRuleServicer(),
-        "ChurnRuleService": ChurnRuleServicer(),
-        "ChurnCaseService": ChurnCaseServicer(),
-        "ValueModelService": ValueModelServicer(),
-        "PyramidService": PyramidServicer(),
-        "SegmentService": SegmentServicer(),
-    }
+PART = Part(
+    servicers=[
+        TradeEntryServicer,
+        StandingServicer,
+        GradingRuleServicer,
+        LifecycleRuleServicer,
+        ChurnRuleServicer,
+        ChurnCaseServicer,
+        ValueModelServicer,
+        PyramidServicer,
+        SegmentServicer,
+    ],
+    records=[
+        TRADE_ENTRIES,
+        GRADING_RULES,
+        LIFECYCLE_RULES,
+        CHURN_RULES,
+        CHURN_CASES,
+        VALUE_MODELS,
+        PYRAMIDS,
+        SEGMENTS,
+    ],
+    jobs=[sweep.SWEEP, TAKE, FREEZE],
+    timers=[Timer(1.0, computing.by_the_clock)],
+    handlers=churn_events.HANDLERS,
+    names=[(table.c.user_id, table.c.user_name) for table in (tables.overruling, tables.history)],
+)
