@@ -23,6 +23,19 @@ Index(
     customer.c.id,
     postgresql_where=customer.c.review_mark != "approved",
 )
+# What a list is filtered and sorted by: few have some value, so that a walk through all of them would not end.
+for _name in ("kind", "type", "level", "relation", "industry", "region", "province", "city", "source", "scale"):
+    Index(f"ix_customer_{_name}", customer.c[_name], customer.c.id)
+for _name in ("lifecycle", "short_name", "create_time"):
+    Index(f"ix_customer_{_name}", customer.c[_name], customer.c.id)
+# Without a list of what is still to be sorted in, as for names: each question would read all of it.
+Index(
+    "ix_customer_tags",
+    *(customer.c.tags, customer.c.behaviour_tags),
+    postgresql_using="gin",
+    postgresql_with={"fastupdate": "off"},
+)
+Index("ix_customer_custom", customer.c.custom, postgresql_using="gin", postgresql_ops={"custom": "jsonb_path_ops"})
 customer.c.lifecycle.server_default = DefaultClause(text("'potential'"))
 """Also of those who were there before there were stages."""
 
