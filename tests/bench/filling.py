@@ -158,19 +158,20 @@ def _take(known: _Names) -> None:
 def _piece(what: tuple[Place, int, int]) -> None:
     place, first, last = what
     known = names()
-    engine = db.engine(place.urls["customer"], "bench", size=2)
+    engine = db.engine(place.urls["customer"], "bench", size=1, read_only=True)
     keys = sealing.connect(engine, place.keys)
-    with engine.connect() as connection, engine.connect() as beside:
-        raw: Any = connection.connection.driver_connection
-        raw.execute("SET LOCAL statement_timeout = 0")
-        with psycopg.connect(place.urls["sales"]) as sales:
-            sealer = _Sealer(keys, beside)  # it looks at the keys every two seconds, while the other one copies
-            rows = [_customer(place, known, sealer, n) for n in range(first, last)]
-            _copy(raw, "customer", (row for row, _ in rows))
-            _copy(raw, "likeness", (row for _, row in rows))
-            _copy(raw, "contact", (_contact(known, sealer, place, n, i) for n in range(first, last) for i in range(3)))
-            _copy(sales, "opportunity", (_opportunity(place, known, n) for n in range(first, last)))
-        raw.commit()
+    with (
+        engine.connect() as connection,
+        psycopg.connect(place.urls["customer"]) as customers,
+        psycopg.connect(place.urls["sales"]) as sales,
+    ):
+        sealer = _Sealer(keys, connection)
+        rows = [_customer(place, known, sealer, n) for n in range(first, last)]
+        _copy(customers, "customer", (row for row, _ in rows))
+        _copy(customers, "likeness", (row for _, row in rows))
+        people = (_contact(known, sealer, place, n, i) for n in range(first, last) for i in range(3))
+        _copy(customers, "contact", people)
+        _copy(sales, "opportunity", (_opportunity(place, known, n) for n in range(first, last)))
     engine.dispose()
 
 
