@@ -10,7 +10,8 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 
 from crm_kit import errors, job_files, jobs, organisation, rpc
-from crm_kit.jobs import Job, Jobs, Kind, Step
+from crm_kit.job_runner import Jobs
+from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_kit.testing import recorder
 from crm_kit.testing.postgres import database
