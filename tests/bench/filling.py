@@ -213,7 +213,11 @@ def _customer(place: Place, known: _Names, seal: _Sealer, n: int) -> tuple[dict[
         **{"source": chance.choice(SOURCES), "employees": chance.randrange(1, 5000), "country": "CN"},
         **{"province": company.place.province, "city": company.place.name, "enterer_id": owner},
         **{"address": f"中山路 {chance.randrange(1, 2000)} 号", "phone": phone, "blind_index": tokens},
-        **{"registered_capital": chance.randrange(1, 500) * 100_000, "remarks": "由生成器写入", "external_id": f"m-{n}"},
+        **{
+            "registered_capital": chance.randrange(1, 500) * 100_000,
+            "remarks": "由生成器写入",
+            "external_id": f"m-{n}",
+        },
         **{"founding_date": f"{chance.randrange(1985, 2024)}-0{chance.randrange(1, 10)}-15", "lifecycle": "potential"},
         **{"lifecycle_date": made.date(), "review_mark": "pending" if n % 20 == 3 else "approved"},
         **{"last_contact_time": BEGAN + timedelta(seconds=max(seconds(n, i) for i in range(3)))},

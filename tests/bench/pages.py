@@ -47,7 +47,9 @@ def kinds(suite: Suite, token: str, place: Place, count: int, mine: Sequence[int
         "first page": lambda: customers(),
         "page 1,000": lambda: customers(pageToken=deep),
         "by name, page 1,000": lambda: customers(orderBy="name", pageToken=by_name),
-        "filtered: level and town": lambda: customers(filter=f'level = "a" AND city = "{chance.choice(_towns(known))}"'),
+        "filtered: level and town": lambda: customers(
+            filter=f'level = "a" AND city = "{chance.choice(_towns(known))}"'
+        ),
         "filtered, capped total": lambda: customers(
             filter=f'level = "b" AND industry = "{chance.choice(filling.INDUSTRIES)}"', count="capped"
         ),
@@ -78,7 +80,9 @@ def kinds(suite: Suite, token: str, place: Place, count: int, mine: Sequence[int
         ),
         "contacts": lambda: path("contacts", pageSize=20),
         "interactions": lambda: path("interactions", pageSize=20),
-        "board column": lambda: path("opportunities", filter=f'{board}"{next(stages)}"', orderBy="expected_amount desc"),
+        "board column": lambda: path(
+            "opportunities", filter=f'{board}"{next(stages)}"', orderBy="expected_amount desc"
+        ),
         "opportunities by amount": lambda: path("opportunities", pageSize=20, orderBy="expected_amount desc"),
         "opportunities: search": lambda: path("opportunities", search=chance.choice(known.titles).name[:2]),
         "open alerts": lambda: path("alerts", filter='state = "open"'),

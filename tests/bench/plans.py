@@ -16,7 +16,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from crm_kit import db, sealing
-from crm_kit.access import Organisation
+from crm_kit.organisation_reader import Organisation
 from crm_kit.caller import Caller
 from crm_kit.caller import read as metadata
 from crm_kit.rpc import Call
@@ -94,9 +94,7 @@ def _noted(asked: list[tuple[str, dict[str, Any]]]) -> Iterator[None]:
         sql.Prepared.run = run  # type: ignore[method-assign]
 
 
-def _explained(
-    connection: psycopg.Connection[Any], text: str, values: dict[str, Any], *, generic: bool
-) -> Plan:
+def _explained(connection: psycopg.Connection[Any], text: str, values: dict[str, Any], *, generic: bool) -> Plan:
     ask = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + text
     found = connection.execute(ask, values, prepare=generic).fetchone()
     assert found is not None

@@ -206,7 +206,7 @@ class Record:
         """Rows that a search finds; open parameters as in `search_parameters`."""
         found = search.condition(self.table)
         if any(self.fields[n].encrypted for n in self.search):
-            found = or_(found, search.exactly_among(self.table))
+            found = or_(found, search.exactly(self.table))
         return found
 
     def search_parameters(self, call: Call, words: str, unseen: Unseen) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class Record:
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
         found = and_(search.condition(self.table), or_(false(), *plain))
         if any(f.encrypted for f in seen):
-            found = or_(found, search.exactly_among(self.table))
+            found = or_(found, search.exactly(self.table))
         for part in self.searched_parts():
             assert part.parent is not None
             if unseen.get(part.type, frozenset()).issuperset(part.search):

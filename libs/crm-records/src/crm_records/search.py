@@ -22,7 +22,6 @@ _HAN, _LATIN = r"[\u3400-\u9fff]", r"[a-z]"
 _MIXED = re.compile(f"{_HAN}{_LATIN}|{_LATIN}{_HAN}")
 _PARTS = re.compile(rf"{_HAN}+|[^\u3400-\u9fff\s]+")
 LONGEST = 60
-_TOKENS = bindparam("search_tokens", type_=ARRAY(Text))
 
 
 def normal(text: str) -> str:
@@ -70,17 +69,15 @@ def holds(column: ColumnElement[Any]) -> ColumnElement[bool]:
     return like(func.lower(column))
 
 
-def exactly(table: Table) -> ColumnElement[bool]:
-    """Rows with an encrypted value that the words may be; bind `search_tokens`."""
-    return table.c.blind_index.op("&&", is_comparison=True)(_TOKENS)
+def exactly(table: Table, tokens: str = "search_tokens") -> ColumnElement[bool]:
+    """Rows with an encrypted value that is asked for; bind `tokens`.
 
-
-def exactly_among(table: Table) -> ColumnElement[bool]:
-    """The same beside other ways to be found. The ids are looked up first: PostgreSQL believes that many rows hold a
-    token, and would rather walk through the whole table than ask the index for the few that do."""
+    Their ids are looked up first: PostgreSQL believes that many rows hold a token, and would rather walk through the
+    whole table in the order of a page than ask the index for the few that do.
+    """
     same = table.alias()
-    there = select(same.c.id).where(same.c.blind_index.op("&&", is_comparison=True)(_TOKENS)).scalar_subquery()
-    ids: ColumnElement[Any] = func.array(there, type_=ARRAY(table.c.id.type))
+    held = same.c.blind_index.op("&&", is_comparison=True)(bindparam(tokens, type_=ARRAY(Text)))
+    ids = func.array(select(same.c.id).where(held).scalar_subquery(), type_=ARRAY(table.c.id.type))
     return table.c.id == any_(ids)
 
 

@@ -26,9 +26,22 @@ Index(
 # What lists are filtered and sorted by. Without these a value that few customers have is looked for through all of
 # them. Those of the living only, so that whoever counts by a value reads the index and no customer.
 _LIVING = customer.c.delete_time.is_(None)
-_LISTED = ("kind", "type", "level", "relation", "industry", "region", "province", "city", "source", "scale", "lifecycle")
-for _name in (*_LISTED, "short_name", "create_time"):
+_LISTED = (
+    "kind",
+    "type",
+    "level",
+    "relation",
+    "industry",
+    "region",
+    "province",
+    "city",
+    "source",
+    "scale",
+    "lifecycle",
+)
+for _name in (*_LISTED, "short_name", "create_time", "employees", "registered_capital", "annual_revenue"):
     Index(f"ix_customer_{_name}", customer.c[_name], customer.c.id, postgresql_where=_LIVING)
+Index("ix_customer_founded", customer.c.founding_date, customer.c.id, postgresql_where=_LIVING)
 # Fields that few fill in: looked for, not sorted by.
 for _name in (
     *("ownership_kind", "business_form", "trade_standing", "sales_channel", "registration_channel", "taxpayer_kind"),
