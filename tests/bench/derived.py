@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import filling
+import made
 import psycopg
-from filling import BEGAN, DEPARTMENTS, ID_SQL, USERS, YEAR, Place, identifier
+from filling import ID_SQL
+from made import BEGAN, DEPARTMENTS, USERS, YEAR, Place, identifier
 from suite import PASSWORD, Suite
 
 from customer.duplicates.clusters import FIND
@@ -14,43 +16,43 @@ from sales.first_entries import DEFAULT_PIPELINE
 
 _INTERACTIONS = f"""
 INSERT INTO interaction (id, number, create_time, update_time, creator_id, customer_id, kind, subject, start_time)
-SELECT pg_temp.made({filling.INTERACTION}, n * 3 + i), 'JW20240101-' || lpad((n * 3 + i)::text, 7, '0'), at, at,
+SELECT pg_temp.made({made.INTERACTION}, n * 3 + i), 'JW20240101-' || lpad((n * 3 + i)::text, 7, '0'), at, at,
        c.owner_id, c.id, (ARRAY['call', 'visit', 'wechat'])[i + 1], '沟通 ' || i, at
 FROM generate_series(%(old)s::bigint, %(new)s::bigint - 1) AS n
-JOIN customer AS c ON c.id = pg_temp.made({filling.CUSTOMER}, n)
+JOIN customer AS c ON c.id = pg_temp.made({made.CUSTOMER}, n)
 CROSS JOIN generate_series(0, 2) AS i
 CROSS JOIN LATERAL (SELECT %(began)s::timestamptz + ((n * 7919 + i * 10104729) %% {2 * YEAR}) * interval '1 s') AS t(at)
 """
 _DEMANDS = f"""
 INSERT INTO demand (id, number, create_time, update_time, customer_id, kind, description, valid_from, valid_until)
-SELECT pg_temp.made({filling.DEMAND}, n), 'XQ20240101-' || lpad(n::text, 7, '0'), %(began)s, %(began)s,
-       pg_temp.made({filling.CUSTOMER}, n), 'advertising', '投放需求 ' || n, '2024-02-01',
-       CASE WHEN n %% {filling.VALID} = 0 THEN '2036-01-01'::date ELSE '2024-08-01'::date END
+SELECT pg_temp.made({made.DEMAND}, n), 'XQ20240101-' || lpad(n::text, 7, '0'), %(began)s, %(began)s,
+       pg_temp.made({made.CUSTOMER}, n), 'advertising', '投放需求 ' || n, '2024-02-01',
+       CASE WHEN n %% {made.VALID} = 0 THEN '2036-01-01'::date ELSE '2024-08-01'::date END
 FROM generate_series(%(old)s::bigint, %(new)s::bigint - 1) AS n WHERE n %% 5 = 0
 """
 _ALERTS = f"""
 INSERT INTO alert (id, create_time, update_time, customer_id, record_type, record_id, title, customer_name, kind, date,
                    days, user_id, state, unique_key)
-SELECT pg_temp.made({filling.OTHER}, n), %(began)s, %(began)s, c.id, 'customer', c.id, c.name, c.name,
+SELECT pg_temp.made({made.OTHER}, n), %(began)s, %(began)s, c.id, 'customer', c.id, c.name, c.name,
        (ARRAY['contact_overdue', 'no_business', 'company_anniversary'])[n %% 3 + 1], '2024-03-01', 30, c.owner_id,
        CASE WHEN n %% 20 = 5 THEN 'open' ELSE 'done' END, 'made:' || n
 FROM generate_series(%(old)s::bigint, %(new)s::bigint - 1) AS n
-JOIN customer AS c ON c.id = pg_temp.made({filling.CUSTOMER}, n) WHERE n %% 10 = 5
+JOIN customer AS c ON c.id = pg_temp.made({made.CUSTOMER}, n) WHERE n %% 10 = 5
 """
 _CLUSTERS = (
     f"""
     INSERT INTO duplicate_cluster (id, run_id)
-    SELECT pg_temp.made({filling.OTHER}, n), %(run)s FROM generate_series(%(old)s::bigint, %(new)s::bigint - 1) AS n
+    SELECT pg_temp.made({made.OTHER}, n), %(run)s FROM generate_series(%(old)s::bigint, %(new)s::bigint - 1) AS n
     WHERE n %% 400 = 0
     """,
     f"""
     INSERT INTO duplicate_member (run_id, customer_id, cluster_id)
-    SELECT %(run)s, pg_temp.made({filling.CUSTOMER}, n + i), pg_temp.made({filling.OTHER}, n)
+    SELECT %(run)s, pg_temp.made({made.CUSTOMER}, n + i), pg_temp.made({made.OTHER}, n)
     FROM generate_series(%(old)s::bigint, %(new)s::bigint - 1) AS n, generate_series(0, 1) AS i WHERE n %% 400 = 0
     """,
     f"""
     INSERT INTO duplicate_pair (run_id, customer_id, other_id, score, reasons)
-    SELECT %(run)s, pg_temp.made({filling.CUSTOMER}, n), pg_temp.made({filling.CUSTOMER}, n + 1), 90, '{{name}}'
+    SELECT %(run)s, pg_temp.made({made.CUSTOMER}, n), pg_temp.made({made.CUSTOMER}, n + 1), 90, '{{name}}'
     FROM generate_series(%(old)s::bigint, %(new)s::bigint - 1) AS n WHERE n %% 400 = 0
     """,
 )
@@ -60,9 +62,9 @@ INSERT INTO job (id, kind, record_type, parameters, state, done, result, cancell
 VALUES (%(run)s, %(kind)s, 'customer', '{}', 'done', 1, '{}', false, 0, '', 'customer.read', '', '', 'zh', '', '',
         now(), now(), now(), 1) ON CONFLICT DO NOTHING
 """
-RUN = identifier(filling.OTHER, 4_000_000)
+RUN = identifier(made.OTHER, 4_000_000)
 """The run of the search for duplicates."""
-FROZEN = identifier(filling.OTHER, 4_000_001)
+FROZEN = identifier(made.OTHER, 4_000_001)
 """A segment whose members are written down: every 200th customer."""
 _SEGMENT = """
 INSERT INTO segment (id, create_time, update_time, name, kind, shared, match, creator_id, freeze_time)
@@ -70,7 +72,7 @@ VALUES (%(id)s, now(), now(), '固化的客户群', 'frozen', true, 'all', %(cre
 """
 _MEMBERS = f"""
 INSERT INTO segment_member (segment_id, customer_id, origin)
-SELECT %(id)s, pg_temp.made({filling.CUSTOMER}, n), 'computed'
+SELECT %(id)s, pg_temp.made({made.CUSTOMER}, n), 'computed'
 FROM generate_series(%(old)s::bigint, %(new)s::bigint - 1) AS n WHERE n %% 200 = 0
 """
 _COPIES = {
@@ -104,8 +106,8 @@ def derive(place: Place, old: int, new: int) -> None:
         for statement in (_INTERACTIONS, _DEMANDS, _ALERTS, *_CLUSTERS, _RUN, _SEGMENT, _MEMBERS):
             connection.execute(statement, known)
     edges = {
-        "first": identifier(filling.CUSTOMER, old), "last": identifier(filling.CUSTOMER, new),
-        "begun": identifier(filling.OPPORTUNITY, old), "ended": identifier(filling.OPPORTUNITY, new),
+        "first": identifier(made.CUSTOMER, old), "last": identifier(made.CUSTOMER, new),
+        "begun": identifier(made.OPPORTUNITY, old), "ended": identifier(made.OPPORTUNITY, new),
     }  # fmt: skip
     for (source, target, table), query in _COPIES.items():
         with psycopg.connect(place.urls[source]) as reading, psycopg.connect(place.urls[target]) as writing:
@@ -129,9 +131,9 @@ def settle_in(suite: Suite) -> Place:
     for key, kind in (("segment_code", "text"), ("contract_days", "number")):
         field = {"key": key, "kind": kind, "labelZh": key, "labelEn": key}
         suite.call("POST", "/v1/records/customer/custom-fields", field, admin)
-    departments = [department, *(identifier(filling.DEPARTMENT, i) for i in range(1, DEPARTMENTS))]
+    departments = [department, *(identifier(made.DEPARTMENT, i) for i in range(1, DEPARTMENTS))]
     each = USERS // DEPARTMENTS
-    users = [seller, *(identifier(filling.USER, i) for i in range(1, USERS))]
+    users = [seller, *(identifier(made.USER, i) for i in range(1, USERS))]
     people = tuple((user, departments[i // each]) for i, user in enumerate(users))
     urls, keys = filling.place_of(suite)
     for url in urls.values():

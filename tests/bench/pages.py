@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlencode
 
 import derived
-import filling
-from filling import CUSTOMER, Place, identifier, mobile
+import made
+from made import CUSTOMER, Place, identifier, mobile
 from suite import Suite
 
 DEEP = 1000
@@ -23,8 +23,8 @@ def path(where: str, **query: object) -> str:
 
 
 def kinds(suite: Suite, token: str, place: Place, count: int, mine: Sequence[int]) -> dict[str, Ask]:
-    """What to ask for each kind of page. `count` customers are there, `mine` are those that the person certainly sees."""
-    chance, known = random.Random(9), filling.names()
+    """What to ask for each kind of page. Of `count` customers the person sees `mine` for certain."""
+    chance, known = random.Random(9), made.names()
 
     def company() -> str:
         return known.company(chance.choice(mine)).name
@@ -38,7 +38,7 @@ def kinds(suite: Suite, token: str, place: Place, count: int, mine: Sequence[int
     def customers(**query: object) -> str:
         return path("customers", pageSize=20, **query)
 
-    stages = itertools.cycle(filling.STAGES[:5])
+    stages = itertools.cycle(made.STAGES[:5])
     typed = _typed(company)
     deep, by_name = (_deep(suite, token, count, order) for order in ("", "name"))
     department = place.people[0][1]
@@ -51,13 +51,13 @@ def kinds(suite: Suite, token: str, place: Place, count: int, mine: Sequence[int
             filter=f'level = "a" AND city = "{chance.choice(_towns(known))}"'
         ),
         "filtered, capped total": lambda: customers(
-            filter=f'level = "b" AND industry = "{chance.choice(filling.INDUSTRIES)}"', count="capped"
+            filter=f'level = "b" AND industry = "{chance.choice(made.INDUSTRIES)}"', count="capped"
         ),
         "filtered: level, owner, department": lambda: customers(
             filter=f'level = "c" AND owner_id = "{person()}" AND department_id = "{department}"'
         ),
         "filtered: rare level": lambda: customers(filter='level = "key"'),
-        "filtered: tag": lambda: customers(filter=f'tags = "{chance.choice(filling.TAGS)}"'),
+        "filtered: tag": lambda: customers(filter=f'tags = "{chance.choice(made.TAGS)}"'),
         "filtered: rare tag": lambda: customers(filter='tags = "少见"'),
         "filtered: behaviour tag": lambda: customers(filter='behaviour_tags = "常看报价"'),
         "filtered: custom field": lambda: customers(filter=f'custom.segment_code = "S{chance.randrange(997)}"'),
@@ -70,7 +70,7 @@ def kinds(suite: Suite, token: str, place: Place, count: int, mine: Sequence[int
         "search: pinyin of a contact": lambda: customers(search=known.person(chance.choice(mine), 1).pinyin),
         "search: phone": lambda: customers(search=mobile(chance.choice(mine), 2)),
         "search: 有": lambda: customers(search="有"),
-        "search: nothing there": lambda: customers(search=f"没有这家{chance.choice(filling.TAGS)}"),
+        "search: nothing there": lambda: customers(search=f"没有这家{chance.choice(made.TAGS)}"),
         "record": lambda: path(f"customers/{seen()}"),
         "360° view": lambda: path(f"customers/{seen()}/overview"),
         "timeline": lambda: path(f"customers/{seen()}/timeline"),
@@ -91,7 +91,7 @@ def kinds(suite: Suite, token: str, place: Place, count: int, mine: Sequence[int
     }
 
 
-def _towns(known: filling._Names) -> list[str]:
+def _towns(known: made.Names) -> list[str]:
     return [place.name for place in known.places]
 
 

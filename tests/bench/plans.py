@@ -16,9 +16,9 @@ import psycopg
 from sqlalchemy import Connection
 
 from crm_kit import db, sealing
-from crm_kit.organisation_reader import Organisation
 from crm_kit.caller import Caller
 from crm_kit.caller import read as metadata
+from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import sql
 

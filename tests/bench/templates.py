@@ -123,8 +123,15 @@ class Company:
                 key = keys.FULL + parts.full
             found.append(key.replace(f"|{_NEUTRAL}", f"|{parts.province}"))
         return {
-            **{"full_name": parts.full, "core": parts.core, "province": parts.province, "city": parts.city},
-            **{"trade": parts.trade, "form": parts.form, "branch": parts.branch, "short_core": "", "domain": ""},
+            "full_name": parts.full,
+            "core": parts.core,
+            "province": parts.province,
+            "city": parts.city,
+            "trade": parts.trade,
+            "form": parts.form,
+            "branch": parts.branch,
+            "short_core": "",
+            "domain": "",
             "keys": list(dict.fromkeys(found)),
         }
 

@@ -22,7 +22,7 @@ import load
 import pages
 import psycopg
 import pytest
-from filling import CUSTOMER, USERS, Place, identifier
+from made import CUSTOMER, USERS, Place, identifier
 from processes import Process
 from suite import Suite
 
@@ -50,9 +50,9 @@ def place() -> Iterator[tuple[Suite, Place]]:
     try:
         suite.sign_in()
         suite.settle()
-        made = derived.settle_in(suite)
+        there = derived.settle_in(suite)
         suite.settle()
-        yield suite, made
+        yield suite, there
     finally:
         suite.stop()
 
