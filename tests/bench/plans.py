@@ -87,11 +87,11 @@ def _noted(asked: list[tuple[str, dict[str, Any]]]) -> Iterator[None]:
         asked.append((self.sql, {**self._fixed, **(parameters or {})}))
         return answer
 
-    sql.Prepared.run = noted  # type: ignore[method-assign]
+    sql.Prepared.run = noted
     try:
         yield
     finally:
-        sql.Prepared.run = run  # type: ignore[method-assign]
+        sql.Prepared.run = run
 
 
 def _explained(connection: psycopg.Connection[Any], text: str, values: dict[str, Any], *, generic: bool) -> Plan:

@@ -185,7 +185,7 @@ def people(count: int) -> list[Found]:
             continue
         full, initials = pinyin.of(name, person=True)
         row = dict.fromkeys(CONTACTS.search) | {"name": name, "pinyin": full, "pinyin_initials": initials}
-        text, pairs = search.keys(CONTACTS.search_texts(None, row, None))  # type: ignore[arg-type]
+        text, pairs = search.keys(CONTACTS.search_texts(None, row, None))
         found[name] = Found(name, full, initials, text, frozenset(pairs))
     return list(found.values())
 

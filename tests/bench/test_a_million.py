@@ -98,7 +98,7 @@ def _same_as_derived(made: Place, count: int) -> None:
             assert (row["pinyin"], row["pinyin_initials"]) == pinyin.of(row["name"])
             texts = "SELECT search_text FROM contact WHERE customer_id = %s ORDER BY id"
             theirs = [line for (text,) in connection.execute(texts, [record_id]) for line in text.split("\n")]
-            own = CUSTOMERS.search_texts(None, row, None)  # type: ignore[arg-type]
+            own = CUSTOMERS.search_texts(None, row, None)
             text, grams = search.keys([*own, *theirs])
             assert (row["search_text"], row["search_grams"]) == (text, grams)
             kept = connection.execute("SELECT keys FROM likeness WHERE record_id = %s", [record_id]).fetchone()
@@ -114,7 +114,7 @@ def _alone(suite: Suite, token: str, ask: pages.Ask) -> tuple[float, float]:
     result = load.run(suite.http, requests, connections=1, seconds=60)
     assert not result.refused, result.refused[0]
     after = _cpu(ours), _cpu(database)
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         sum(now - then[pid] for pid, now in later.items() if pid in then) / len(result.milliseconds) * 1000
         for then, later in zip(before, after, strict=True)
     )
