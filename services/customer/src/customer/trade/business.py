@@ -9,15 +9,14 @@ from collections.abc import Collection
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, exists, func, or_, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, and_, func, select, text
 
 from crm_kit.db import one_of
 from customer.tables import customer
 from customer.trade.tables import customer_opportunity
 
 _c, _o = customer.c, customer_opportunity.c
-_WON = and_(_o.won_date.is_not(None), ~_o.deleted)
+_WON = "customer_opportunity.won_date IS NOT NULL AND NOT customer_opportunity.deleted"
 
 
 class Business(NamedTuple):
@@ -31,12 +30,14 @@ def of(connection: Connection, customer_ids: Collection[str]) -> dict[str, Busin
     """Of those of the customers with whom there was any."""
     first = func.least(_c.first_order_date, func.min(_o.won_date))
     last = func.greatest(_c.last_order_date, func.max(_o.won_date))
-    deals = customer.outerjoin(customer_opportunity, and_(_o.customer_id == _c.id, _WON))
+    deals = customer.outerjoin(customer_opportunity, and_(_o.customer_id == _c.id, text(_WON)))
     query = select(_c.id, first, last).select_from(deals).where(one_of(_c.id, customer_ids)).group_by(_c.id)
     found = connection.execute(query.having(first.is_not(None)))
     return {row[0]: Business(row[1], row[2]) for row in found}
 
 
-_ANY = or_(_c.first_order_date.is_not(None), exists().where(_o.customer_id == _c.id, _WON).correlate(customer))
-ANY = f"({_ANY.compile(dialect=postgresql.dialect())})"  # type: ignore[no-untyped-call]
+ANY = (
+    "(customer.first_order_date IS NOT NULL OR EXISTS (SELECT FROM customer_opportunity"
+    f" WHERE customer_opportunity.customer_id = customer.id AND {_WON}))"
+)
 """SQL about the table `customer`: there was business with it."""
