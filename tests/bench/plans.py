@@ -82,8 +82,8 @@ class Reader:
 def _noted(asked: list[tuple[str, dict[str, Any]]]) -> Iterator[None]:
     run = sql.Prepared.run
 
-    def noted(self: sql.Prepared, connection: Connection, parameters: dict[str, Any] | None = None) -> Any:
-        answer = run(self, connection, parameters)
+    def noted(self: sql.Prepared, connection: Connection, parameters: dict[str, Any] | None = None, **how: Any) -> Any:
+        answer = run(self, connection, parameters, **how)
         asked.append((self.sql, {**self._fixed, **(parameters or {})}))
         return answer
 

@@ -137,14 +137,15 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = No
         if kept is None:
             behind = [paging.behind(record, order, nulls)] if nulls is not None else []
             kept = _keep(list_key, spelled.statements(record, where, behind, columns, order))
-        result = kept[0].run(call.connection, bound).fetchall()
+        result = kept[0].run(call.connection, bound, planned_anew=True).fetchall()
         if is_rare := len(result) <= size:
-            result = kept[1].run(call.connection, bound).fetchall()
+            result = kept[1].run(call.connection, bound, planned_anew=True).fetchall()
     else:
         statement = _statements.get(list_key)
         if statement is None:
             statement = _keep(list_key, _page_statement(record, where, (*columns, *extra), order, nulls))
-        result = statement.run(call.connection, bound).fetchall()
+        asked = bool(request.filter or request.search)
+        result = statement.run(call.connection, bound, planned_anew=asked).fetchall()
 
     more = len(result) > size
     result = result[:size]
@@ -357,7 +358,7 @@ def _count(
         if how == "capped":
             inner = inner.limit(CAP + 1)
         statement = _keep(key, sql.prepare(select(func.count()).select_from(inner.subquery())))
-    found = statement.run(call.connection, parameters).fetchone()
+    found = statement.run(call.connection, parameters, planned_anew=True).fetchone()
     total = int(found[0])
     return (CAP, True) if how == "capped" and total > CAP else (total, False)
 
