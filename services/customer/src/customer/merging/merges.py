@@ -197,7 +197,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
     if record is CUSTOMERS and after["parent_id"]:
         check_parent(call, after)
     _tell(call, record, MERGED, before, after, act_id, merged)
-    record.written(call, after, before)
+    record.written_many(call, [(before, after)])
     redirects.lead(call, record, act_id, merged, asked.to_id)
     if record is CUSTOMERS:
         loose.join_teams(call, record, act_id, merged, (asked.to_id, after["version"]))
