@@ -55,6 +55,16 @@ def test_a_workbook_is_read_mapped_tried_and_stored(importer: Importer, boss: Cl
     assert "" != first.number != second.number
 
 
+def test_what_means_something_to_the_way_into_the_database_arrives_as_it_is(importer: Importer, boss: Client) -> None:
+    texts = ["第一行\n\t第二行", "C:\\new\\test", r"\N", r"\.", '{"a","b"}', "NULL", "it's 100 %s"]
+    importer.put(as_csv([["客户名称", "标签", "备注"], *([f"公司 {t!r}", '"a\\b"、{c}', t] for t in texts)]))
+    stored = boss.ListCustomers(order_by="number", fields="*").customers
+    assert [c.remarks for c in stored] == texts
+    assert [list(c.tags) for c in stored] == [['"a\\b"', "{c}"]] * len(texts)
+    assert [c.name for c in stored] == [f"公司 {t!r}" for t in texts]
+    assert boss.ListCustomers(search="C:\\\\new", count="exact").total == 1
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
 def test_csv_is_read_in_the_encodings_that_people_have(importer: Importer, boss: Client, encoding: str) -> None:
     made = importer.put(as_csv([["公司名称", "备注"], ["㐂田（上海）有限公司", "第一行\n第二行"]], encoding))

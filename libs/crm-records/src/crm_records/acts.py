@@ -241,8 +241,7 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
         recycling.bin_many(call, record, binned, "undone")
     if changed:
         writing.store_many(call, record, changed)
-        for row, after in changed:
-            record.written(call, after, row)
+        record.written_many(call, changed)
         changes.tell(call, record, "undone", changed, changed[0][1]["update_time"])
         # What left the records as they are again, this act or another before it, can be taken back from here.
         _HAND_ON.run_many(call.connection, as_before)

@@ -142,9 +142,9 @@ def _insert(call: Call, record: Record, new: Sequence[tuple[Item, Row]]) -> None
 
 def _create(call: Call, record: Record, new: list[Row]) -> None:
     writing.insert_rows(call, record, new)
-    for row in new:
-        record.written(call, row, None)
-    changes.tell(call, record, "created", [(None, row) for row in new], new[0]["update_time"], bulk=True)
+    pairs = [(None, row) for row in new]
+    record.written_many(call, pairs)
+    changes.tell(call, record, "created", pairs, new[0]["update_time"], bulk=True)
     record.created(call, new, many=True)
 
 
@@ -221,8 +221,7 @@ def _change(call: Call, record: Record, good: Sequence[tuple[Item, Row, Row]]) -
             item.changes = changes.between(record, row, after)
             stored.append((row, after))
     writing.store_many(call, record, stored)
-    for row, after in stored:
-        record.written(call, after, row)
+    record.written_many(call, stored)
     if stored:
         changes.tell(call, record, "updated", stored, stored[0][1]["update_time"], bulk=True)
 

@@ -157,7 +157,7 @@ def _empty_record(call: Call, found: Found, before: Row, *, anew: bool) -> int:
     }
     if anew or writing.record_changed(record, before, after):
         writing.store(call, record, before, after)
-        record.written(call, after, before)
+        record.written_many(call, [(before, after)])
         hidden = {**before, **{n: _hidden(before[n]) for n in record.personal if after[n] != before[n]}}
         changes.tell(call, record, "erased", [(hidden, after)], after["update_time"], bulk=True)
     if found.relation == personal.SUBJECT:

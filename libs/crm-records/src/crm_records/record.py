@@ -257,6 +257,11 @@ class Record:
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """Something to do in the same transaction after the row is stored."""
 
+    def written_many(self, call: Call, pairs: Sequence[tuple[Row | None, Row]]) -> None:
+        """The same for each (before, after): overridden instead where something is cheaper for several at once."""
+        for before, after in pairs:
+            self.written(call, after, before)
+
     def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
         """Something to do in the same transaction after new rows are stored and told; `many`: by an import."""
 
@@ -282,6 +287,11 @@ class Record:
 
     def may_delete(self, call: Call, row: Row) -> None:
         """Refuse a deletion for reasons beyond dependents."""
+
+    def may_delete_many(self, call: Call, rows: Sequence[Row]) -> None:
+        """The same for each, refused if one is: overridden instead where several are cheaper to look at at once."""
+        for row in rows:
+            self.may_delete(call, row)
 
     def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
         """What is known of a person beside records, as (kind, what): part of an export."""

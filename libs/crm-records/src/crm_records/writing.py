@@ -53,7 +53,7 @@ def create(call: Call, record: Record, message: Message, *, taken_over: Containe
         assert record.registry.numbers is not None
         row["number"] = record.registry.numbers.take(call.connection, record)[0]
     insert_rows(call, record, [row])
-    record.written(call, row, None)
+    record.written_many(call, [(None, row)])
     changes.tell(call, record, "created", [(None, row)], row["create_time"])
     record.created(call, [row], many=False)
     return answer(call, record, row)
@@ -133,7 +133,7 @@ def write(
         return before
     check(call, record, after, before, wrong)
     store(call, record, before, after)
-    record.written(call, after, before)
+    record.written_many(call, [(before, after)])
     changes.tell(call, record, event, [(before, after)], after["update_time"])
     return after
 

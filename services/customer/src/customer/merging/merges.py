@@ -200,7 +200,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
     _tell(call, record, MERGED, before, after, act_id, merged)
     if record is CUSTOMERS:
         capacity.do_not_ask(call)
-    record.written(call, after, before)
+    record.written_many(call, [(before, after)])
     redirects.lead(call, record, act_id, merged, asked.to_id)
     if record is CUSTOMERS:
         loose.join_teams(call, record, act_id, merged, (asked.to_id, after["version"]))
