@@ -17,7 +17,7 @@ from crm_kit import codec, errors, ids
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, writing
+from crm_records import listing, reaching, visibility, writing
 from customer.customers import CUSTOMERS
 from customer.register.provider import configured
 from customer.register.tables import takeover
@@ -80,6 +80,9 @@ def listed(call: Call, request: pb.ListRegisterTakeoversRequest) -> pb.ListRegis
         query = query.where(tuple_(c.time, c.id) < tuple_(*_position(request.page_token)))
     rows = call.connection.execute(query.limit(size + 1)).mappings().all()
     answer = pb.ListRegisterTakeoversResponse(takeovers=[_message(dict(row)) for row in rows[:size]])
+    for name in visibility.unseen(call, CUSTOMERS, request.customer_id).intersection(FIELDS):
+        for told in answer.takeovers:
+            told.facts.ClearField(name)
     if len(rows) > size:
         last = rows[size - 1]
         plain = orjson.dumps([last["time"].isoformat(), last["id"]])
