@@ -12,7 +12,8 @@ from crm_kit.testing import Client, refused
 from customer.trade.figures import months_between
 
 LAST = date.max.isoformat()
-FIRST = date.min.isoformat()
+FIRST = "1000-01-01"
+"""A day is written with a year from 1000 on."""
 
 
 @pytest.mark.feature("CUS-16", "CUS-21", "CUS-24", "CUS-10")

@@ -133,7 +133,7 @@ def _days(request: pb.CountBehaviourRequest, today: date) -> tuple[date, date]:
     if problems:
         raise errors.Invalid(*problems)
     last = given["until_date"] or today
-    first = given["from_date"] or last - min(timedelta(days=29), last - date.min)
+    first = given["from_date"] or last - timedelta(days=29)
     if first > last:
         raise errors.Invalid(Problem("untilDate", "until_before_from"))
     if (last - first).days >= DAYS:
