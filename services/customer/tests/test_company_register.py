@@ -341,3 +341,31 @@ def test_memory_does_not_grow_with_the_file(register: Any, monkeypatch: pytest.M
 
     peak(100)  # what is loaded once
     assert peak(2000) < 1.5 * peak(200)
+
+
+def test_what_was_taken_over_is_listed_page_by_page(boss: Client, register: Any) -> None:
+    register([FACTS])
+    customer = boss.CreateCustomer(customer={"name": "长江轴承"})
+    taken = []
+    for fields in (["credit_code"], ["registered_capital"], ["founding_date"]):
+        etag = boss.GetCustomer(id=customer.id).etag
+        made = boss.TakeOverRegisteredCompany(id=customer.id, etag=etag, credit_code=code(1), fields=fields)
+        taken.append(made.takeover.id)
+    seen, token = list[str](), ""
+    while len(seen) < 4:
+        page = boss.ListRegisterTakeovers(customer_id=customer.id, page_size=1, page_token=token)
+        seen += [t.id for t in page.takeovers]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == taken[::-1]
+
+
+def test_a_takeover_tells_no_fact_that_is_hidden_as_a_field(boss: Client, server: Server, register: Any) -> None:
+    register([FACTS])
+    customer = boss.CreateCustomer(customer={"name": "长江轴承"})
+    boss.TakeOverRegisteredCompany(id=customer.id, etag="1", credit_code=code(1), fields=["legal_representative"])
+    hidden = [{"resource": "customer", "field": "legal_representative", "rule": "masked"}]
+    reader = server.person(["customer.read"], fields=hidden)
+    (told,) = reader.ListRegisterTakeovers(customer_id=customer.id).takeovers
+    assert (told.facts.legal_representative, told.facts.credit_code) == ("", code(1))

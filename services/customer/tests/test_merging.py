@@ -13,6 +13,7 @@ from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm_kit import ids
 from crm_kit.testing import Client, Server, refused
 from crm_kit.testing.server import event
+from customer.merging import merges
 
 pytestmark = [pytest.mark.feature("CUS-05")]
 
@@ -383,3 +384,16 @@ def test_what_is_no_id_is_not_found(boss: Client) -> None:
     for read in (boss.GetCustomer, boss.GetContact):
         with refused("NOT_FOUND"):
             read(id="12")
+
+
+def test_nothing_moves_to_a_record_that_went_while_the_merge_waited(
+    server: Server, boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges, "AT_ONCE", 0)
+    first, second, third = (make(boss, name) for name in ("甲", "乙", "丙"))
+    boss.CreateContact(contact={"customer_id": first.id, "name": "王芳"})
+    waiting = merge(boss, second, first)
+    assert merge(boss, third, second).customer.id == third.id
+    server.run_jobs()
+    assert boss.GetJob(record_type="customer", id=waiting.act_id).state == "failed"
+    assert [c.name for c in boss.ListContacts(filter=f'customer_id = "{first.id}"').contacts] == ["王芳"]

@@ -52,6 +52,14 @@ def engine(url: str, service: str, *, size: int, read_only: bool = False) -> Eng
     return made
 
 
+def apart(made: Engine, name: str) -> Engine:
+    """The same database with a connection of its own, for a short transaction within others.
+
+    From the pool in which those hold one each, a second one might not come: everybody would wait for everybody.
+    """
+    return engine(made.url.render_as_string(hide_password=False), name, size=1)
+
+
 def _prepare(connection: PsycopgConnection[Any], _record: object) -> None:
     connection.adapters.register_loader("uuid", _TextLoader)
 

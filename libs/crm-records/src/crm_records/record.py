@@ -170,7 +170,13 @@ class Record:
         """The same for anybody, and whatever right is asked."""
         right = asked if asked.partition(".")[0] == self.type else f"{self.type}.read"
         found = access.reach(self.top.type, right, self.top.team_of)
-        return access.below(found, self.top.team_of, self.type) if found.pool_ids and self.parent else found
+        return access.below(found, self.top.team_of, self.hidden_by) if found.pool_ids and self.parent else found
+
+    @property
+    def hidden_by(self) -> frozenset[str]:
+        """What a pool closes this part of its records by: its type, and the fields of the record that it copies."""
+        copied = {name for sources in self.copies.values() for resource, name in sources if resource == self.top.type}
+        return frozenset({self.type, *copied})
 
     @property
     def top(self) -> Record:
@@ -204,7 +210,7 @@ class Record:
 
     def search_condition(self) -> ColumnElement[bool]:
         """Rows that a search finds; open parameters as in `search_parameters`."""
-        found = search.condition(self.table)
+        found = self._by_text()
         if any(self.fields[n].encrypted for n in self.search):
             found = or_(found, search.exactly(self.table))
         return found
@@ -231,7 +237,7 @@ class Record:
         """
         seen = [self.fields[n] for n in self.search if n not in unseen.get(self.type, ())]
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
-        found = and_(search.condition(self.table), or_(false(), *plain))
+        found = and_(self._by_text(), or_(false(), *plain))
         if any(f.encrypted for f in seen):
             found = or_(found, search.exactly(self.table))
         for part in self.searched_parts():
@@ -246,7 +252,13 @@ class Record:
         """Like `narrow_search` within a pool: by plain fields that it shows, by nothing encrypted, by no part."""
         seen = [self.fields[n] for n in self.search if n not in unseen.get(self.type, ())]
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
-        return and_(search.condition(self.table), or_(false(), *plain))
+        return and_(self._by_text(), or_(false(), *plain))
+
+    def _by_text(self) -> ColumnElement[bool]:
+        """Rows whose searched texts hold the words. Of kinds of which there are few no texts are kept apart."""
+        if "search_grams" in self.table.c:
+            return search.condition(self.table)
+        return or_(false(), *(search.holds(self.table.c[n]) for n in self.search))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         """Derive values and check rules that need more than one field. Raises `errors.Invalid`."""

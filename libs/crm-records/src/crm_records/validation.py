@@ -73,7 +73,9 @@ def _value(message: Message, field: Field, problems: list[Problem], path: str) -
             return raw or None
         case kinds.INTEGER:
             if not message.DESCRIPTOR.fields_by_name[field.name].has_presence:
-                return _number(raw, field, wrong) if raw else raw
+                # Where 0 is no value, nothing was given.
+                nothing = None if field.required and (field.min or 0) > 0 else 0
+                return _number(raw, field, wrong) if raw else nothing
             return _number(raw, field, wrong) if message.HasField(field.name) else None
         case kinds.BOOLEAN:
             return raw

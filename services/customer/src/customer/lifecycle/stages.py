@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from crm_kit.rpc import Call
 from customer.churn.cases import OPEN, Last, latest
 from customer.clock import add_months
 from customer.lifecycle.rules import LIFECYCLE_RULES
+from customer.sight import Sight
 from customer.standing.bunch import Bunch, Customer
 from customer.standing.computing import Computation, Result
 from customer.standing.keeping import column
@@ -61,9 +63,14 @@ def _stage(rule: dict[str, Any], customer: Customer, case: Last | None, today: d
     return Result(customer.id, stage, rule["id"], rule["version"], reasons)
 
 
+def _told(_call: Call, seen: Sight, _rule_id: str, reasons: dict[str, Any]) -> dict[str, Any]:
+    return {n: v for n, v in reasons.items() if n != "lastOrderDate" or seen.sees("last_order_date")}
+
+
 LIFECYCLE = Computation(
     "lifecycle",
     compute,
+    told=_told,
     field="lifecycle",
     apply=column("lifecycle", "staged", since="lifecycle_date"),
     may_be=lambda call, value: value in STAGES,

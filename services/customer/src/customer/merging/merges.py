@@ -90,6 +90,7 @@ def step(call: Call, records: Mapping[str, Record], job: Job) -> Step:
     """The next piece of a merge as a job: a batch of what moves, at last the records themselves."""
     p = job.parameters
     asked = Asked(records[job.record_type], p["into"], tuple(p["merged"]), p["chosen"], p["fill"])
+    locked(call, asked)  # nothing moves to a record that went meanwhile
     images.go_on(call, job.id)
     n = relinking.relink(call, asked.record.registry, job.record_type, p["merged"], p["into"])
     result = {"moved": job.result.get("moved", 0) + n}

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import delete, insert, literal, select, tuple_
 
 from crm.customer.v1 import company_register_pb2 as pb
 from crm.customer.v1.customers_pb2 import Customer
@@ -17,7 +17,7 @@ from crm_kit import codec, errors, ids
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, writing
+from crm_records import listing, reaching, visibility, writing
 from customer.customers import CUSTOMERS
 from customer.register.provider import configured
 from customer.register.tables import takeover
@@ -77,9 +77,14 @@ def listed(call: Call, request: pb.ListRegisterTakeoversRequest) -> pb.ListRegis
     c = takeover.c
     query = select(takeover).where(c.customer_id == request.customer_id).order_by(c.time.desc(), c.id.desc())
     if request.page_token:
-        query = query.where(tuple_(c.time, c.id) < tuple_(*_position(request.page_token)))
+        time, last_id = _position(request.page_token)
+        behind = tuple_(literal(time, c.time.type), literal(last_id, c.id.type))
+        query = query.where(tuple_(c.time, c.id) < behind)
     rows = call.connection.execute(query.limit(size + 1)).mappings().all()
     answer = pb.ListRegisterTakeoversResponse(takeovers=[_message(dict(row)) for row in rows[:size]])
+    for name in visibility.unseen(call, CUSTOMERS, request.customer_id).intersection(FIELDS):
+        for told in answer.takeovers:
+            told.facts.ClearField(name)
     if len(rows) > size:
         last = rows[size - 1]
         plain = orjson.dumps([last["time"].isoformat(), last["id"]])

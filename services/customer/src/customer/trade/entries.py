@@ -35,6 +35,9 @@ _ISO_4217 = re.compile(r"[A-Z]{3}")
 _FEN = Decimal("0.01")
 _MOST = Decimal(10) ** 15
 
+PAID_BY = ("amount", "base_amount", "kind", "date")
+"""Fields that every figure of trade is made of."""
+
 
 class TradeEntries(Record):
     """See the contract for the fields."""

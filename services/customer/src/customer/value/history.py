@@ -11,7 +11,9 @@ from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, reaching, rows
+from customer import sight
 from customer.customers import CUSTOMERS
+from customer.sight import Sight
 from customer.value.models import VALUE_MODELS, seen_in_full
 from customer.value.tables import score_change
 
@@ -30,7 +32,7 @@ def page(call: Call, request: pb.ListCustomerScoresRequest) -> pb.ListCustomerSc
         if not kinds.is_id(request.page_token):
             raise errors.Invalid(key="bad_page_token")
         query = query.where(c.id < request.page_token)
-    query = query.where(c.model_id.not_in(_hidden(call)))
+    query = query.where(c.model_id.not_in(_hidden(call, sight.of(call, customer_id))))
     found = call.connection.execute(query.order_by(c.id.desc()).limit(size + 1)).all()
     answer = pb.ListCustomerScoresResponse(scores=[_message(row) for row in found[:size]])
     if len(found) > size:
@@ -38,11 +40,11 @@ def page(call: Call, request: pb.ListCustomerScoresRequest) -> pb.ListCustomerSc
     return answer
 
 
-def _hidden(call: Call) -> list[str]:
+def _hidden(call: Call, seen: Sight) -> list[str]:
     """Models that look at something that the caller does not see in full."""
     table = VALUE_MODELS.table
     models = call.connection.execute(select(table.c.id, table.c.criteria).where(table.c.state != "draft"))
-    return [m.id for m in models if not seen_in_full(call, m.criteria)]
+    return [m.id for m in models if not seen_in_full(seen, m.criteria)]
 
 
 def _message(row: Any) -> pb.CustomerScore:
