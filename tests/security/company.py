@@ -33,6 +33,8 @@ def move_in(services: Services, world: World, share: float = 1.0, *, teams: bool
     organise(services, world)
     pipelines = services.ask(world.boss, "ListPipelines", fields="*").answer.pipelines
     services.deliver("sales", [event(p, "created") for p in pipelines])  # there from the start, announced long ago
+    template = {"name": "问候", "channel": "task", "text_zh": "问候"}
+    world.care_template = services.ask(world.boss, "CreateCareTemplate", care_template=template).answer.id
     for record_type, size in SIZES.items():
         _make(services, world, record_type, max(10, int(size * share)))
         services.tell()
@@ -210,9 +212,12 @@ def _team_up(services: Services, world: World) -> None:
 
 
 def _pool(services: Services, world: World) -> None:
-    """Two public pools, one of which hides the interactions, and an eighth of the customers in them."""
-    drafts = [worlds.pool(world, hidden) for hidden in (frozenset({"interaction"}), frozenset[str]())]
-    pools = [_found(services, world, draft) for draft in drafts]
+    """Public pools: one hides fields and the interactions, one shows so many a day, one everything. An eighth of the
+    customers lies in them."""
+    hidden = frozenset({"interaction", "mobile", "annual_revenue", "lifecycle"})
+    pools = [_found(services, world, p) for p in (worlds.pool(world, hidden), worlds.pool(world, views=3))]
+    pools.append(_found(services, world, worlds.pool(world)))
+    world.oracle.pools += pools
     for record in world.records["customer"]:
         if not record.deleted and world.chance.random() < 0.125:
             into = world.chance.choice(pools)
@@ -231,6 +236,8 @@ def _found(services: Services, world: World, pool: Pool) -> Pool:
         "member_department_ids": sorted(pool.departments),
         "member_role_codes": sorted(pool.roles),
         "hidden_fields": sorted(pool.hidden),
+        "administrator_user_ids": sorted(pool.administrators),
+        "limits": [] if pool.views is None else [{"views_per_day": pool.views}],
     }
     made = services.ask(world.boss, "CreatePool", pool=said)
     assert made.code == "OK", made

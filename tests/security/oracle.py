@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from security.facts import Person, Record, Role, Scope
+from security.facts import Person, Pool, Record, Role, Scope
 
 HIDDEN, MASKED, READ_ONLY, REQUIRED, OPTIONAL = "hidden", "masked", "read_only", "required", "optional"
 OPENNESS = (HIDDEN, MASKED, READ_ONLY, REQUIRED, OPTIONAL)
@@ -27,7 +27,9 @@ OF_EVERYBODY = frozenset({"behaviour_tag_rule"})
 """Nobody's, so no scope bounds them: whoever has the right has it on all."""
 OWNED_PARTS = frozenset({"visit"})
 """Parts that somebody has besides: they are reached through what they belong to, and through whoever has them."""
-GOES_ALONG = frozenset({"task_comment", "customer_event_participant", "duplicate_dismissal"})
+GOES_ALONG = frozenset(
+    {"task_comment", "customer_event_participant", "duplicate_dismissal", "occasion", "care_item"}
+)
 """Lie in the recycle bin with what they belong to, for everybody and every purpose."""
 TEAM_READS = frozenset({"read", "export", "print"})
 """What whoever is in a record's team may do with it, if a role gives the right."""
@@ -36,6 +38,15 @@ SCOPE_ALONE = frozenset({"delete", "assign"})
 
 POOL_GIVES = frozenset({"read", "export", "print"})
 """What membership in a public pool gives, if a role gives the right: to look."""
+
+POOL_BRIEF = frozenset(
+    {
+        *("id", "number", "name", "short_name", "pinyin", "kind", "type", "level", "relation", "industry", "country"),
+        *("province", "city", "region", "source", "scale", "owner_id", "department_id", "last_contact_time"),
+        *("create_time", "update_time"),
+    }
+)
+"""What members are told of a customer in a pool whose views are limited before they open it; no pool hides it."""
 
 ALLOWED, NO_RIGHT, NOT_THERE = "OK", "PERMISSION_DENIED", "NOT_FOUND"
 
@@ -60,6 +71,8 @@ class Oracle:
         self.people = {p.id: p for p in people}
         self.departments = departments
         self.tops = tops
+        self.pools: list[Pool] = []
+        """The pools in use."""
         self._held: dict[tuple[str, str], Answer] = {}
         self._reached: dict[tuple[str, str, str], frozenset[str] | None] = {}
         self._homes: dict[tuple[str, str, str], frozenset[str]] = {}
@@ -189,15 +202,34 @@ class Oracle:
         return None
 
     def _in_pool(self, person: Person, action: str, record: Record) -> Answer | None:
-        """Whether a person looks at a record as a member of the pool in which it lies. A part may be hidden there."""
+        """Whether a person looks at a record as a member of the pool in which it lies. A part may be hidden there, or
+        be shown only to who opened the record."""
         pool = record.top.pool
-        if pool is None or action not in POOL_GIVES or (record.parent is not None and record.type in pool.hidden):
+        if pool is None or action not in POOL_GIVES or not self.is_member(person, pool):
             return None
+        unopened = pool.views is not None and (person.id, pool.id) not in record.top.opened
+        if record.parent is not None and (record.type in pool.hidden or unopened):
+            return None
+        return Answer(ALLOWED, f"{person.name} is a member of the pool in which the {record.top.type} lies")
+
+    def is_member(self, person: Person, pool: Pool) -> bool:
+        """Whether a person belongs to a pool: by name, by department or one above it, by a role, by administering."""
         line = self._line(person.department) if person.department in self.departments else []
         codes = {role.code for role in person.roles}
-        if person.id in pool.people or pool.departments & {*line} or pool.roles & codes:
-            return Answer(ALLOWED, f"{person.name} is a member of the pool in which the {record.top.type} lies")
-        return None
+        return bool(person.id in pool.people | pool.administrators or pool.departments & {*line} or pool.roles & codes)
+
+    def kept(self, person: Person, record: Record, name: str, *, comparing: bool = False) -> bool:
+        """Whether the pool in which a customer lies keeps a field from a person who looks at it as a member.
+
+        Nobody compares by what a pool shows only after opening. Who reaches every customer anyway sees all of it.
+        """
+        pool = record.pool
+        if pool is None or not self.is_member(person, pool) or self.owners(person, "customer.read", "customer") is None:
+            return False
+        if name in pool.hidden:
+            return True
+        unopened = comparing or (person.id, pool.id) not in record.opened
+        return pool.views is not None and unopened and name not in POOL_BRIEF
 
     def reaches(self, person: Person, right: str, record: Record) -> Answer:
         """Whether a right that a person has holds on a record: by a scope, the record's team or its pool.
@@ -207,7 +239,7 @@ class Oracle:
         if record.type in GOES_ALONG and _above_is_gone(record):
             return Answer(NOT_THERE, f"what the {record.type} belongs to is deleted")
         if record.ends:
-            return _all(self.reaches(person, right, end) for end in record.ends)
+            return _all(self.reaches(person, right, Record(record.type, "", parent=end)) for end in record.ends)
         answer, action = self.in_scope(person, right, record), right.partition(".")[2]
         if answer.yes:
             return answer
@@ -231,7 +263,8 @@ class Oracle:
             return None
         if self._by_team(person, record):
             return Answer(NO_RIGHT, f"{person.name} sees it through the team of the {record.top.type}: no {action}")
-        if all(self._in_pool(person, "read", end) for end in record.ends or (record,)):
+        ends = [Record(record.type, "", parent=end) for end in record.ends]
+        if all(self._in_pool(person, "read", end) for end in ends or (record,)):
             return Answer(NO_RIGHT, f"{person.name} sees the {record.top.type} as a member of its pool: no {action}")
         return None
 
@@ -288,6 +321,11 @@ class Oracle:
 
     # The third question
 
+    def shows(self, person: Person, record: Record, name: str) -> str:
+        """How open a field of a record is: what its pool keeps is hidden."""
+        hidden = record.type == "customer" and self.kept(person, record, name)
+        return HIDDEN if hidden else self.level(person, record.type, name, record.state)
+
     def level(self, person: Person, record_type: str, name: str, state: str | None) -> str:
         """How open a field is: the most open over the roles that give the right to read."""
         right = f"{record_type}.read"
@@ -312,6 +350,34 @@ class Oracle:
     def compares(self, person: Person, record_type: str, name: str, states: Iterable[str]) -> bool:
         """Whether a person may filter, sort, group and search by a field: not if it is veiled in any state."""
         return not self.levels(person, record_type, name, states) & {HIDDEN, MASKED}
+
+    def all_of(self, person: Person, resource: str) -> bool:
+        """Whether a person reads what hangs on customers (their ledger, behaviour …) of every customer that they read:
+        what is counted or computed of it tells nothing new."""
+        right = f"{resource}.read"
+        if not self.may(person, right).yes:
+            return False
+        theirs, mine = (self.owners(person, r, "customer") for r in ("customer.read", right))
+        if mine is None:
+            return True
+        places = self.places(person, right, "customer") >= self.places(person, "customer.read", "customer")
+        closed = any(p.views is not None or resource in p.hidden for p in self.pools if self.is_member(person, p))
+        return theirs is not None and mine >= theirs and places and not closed
+
+    def everywhere(self, person: Person, name: str, states: Iterable[str]) -> bool:
+        """Whether a person sees a field in full of every customer that they read, also of those in pools."""
+        if not self.compares(person, "customer", name, states):
+            return False
+        return self.owners(person, "customer.read", "customer") is None or not any(
+            name in p.hidden or (p.views is not None and name not in POOL_BRIEF)
+            for p in self.pools
+            if self.is_member(person, p)
+        )
+
+    def details(self, person: Person) -> bool:
+        """Whether more than the brief is told to a person of every customer that they read."""
+        limited = any(p.views is not None for p in self.pools if self.is_member(person, p))
+        return not limited or self.owners(person, "customer.read", "customer") is None
 
     def _name(self, person_id: str | None) -> str:
         return self.people[person_id].name if person_id in self.people else "nobody"

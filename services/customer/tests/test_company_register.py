@@ -341,3 +341,19 @@ def test_memory_does_not_grow_with_the_file(register: Any, monkeypatch: pytest.M
 
     peak(100)  # what is loaded once
     assert peak(2000) < 1.5 * peak(200)
+
+
+@pytest.mark.figure("R40")
+def test_a_fact_that_became_a_hidden_field_is_not_told_by_what_was_taken_over(
+    server: Server, boss: Client, register: Any
+) -> None:
+    register([FACTS])
+    one = boss.CreateCustomer(customer={"name": "甲公司"})
+    fields = ["credit_code", "legal_representative", "address"]
+    boss.TakeOverRegisteredCompany(id=one.id, etag=one.etag, credit_code=FACTS["creditCode"], fields=fields)
+    rules = [{"resource": "customer", "field": n, "rule": "hidden"} for n in ("credit_code", "legal_representative")]
+
+    (told,) = server.person(["customer.read"], fields=rules).ListRegisterTakeovers(customer_id=one.id).takeovers
+
+    assert (told.facts.id, told.facts.credit_code, told.facts.legal_representative) == ("", "", "")
+    assert told.facts.address == "重庆市渝北区临江路 1 号"

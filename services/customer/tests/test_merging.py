@@ -383,3 +383,25 @@ def test_what_is_no_id_is_not_found(boss: Client) -> None:
     for read in (boss.GetCustomer, boss.GetContact):
         with refused("NOT_FOUND"):
             read(id="12")
+
+
+@pytest.mark.figure("R40")
+def test_a_field_that_is_closed_in_the_state_of_one_of_them_is_neither_shown_nor_chosen(
+    server: Server, boss: Client
+) -> None:
+    one, other = (boss.CreateCustomer(customer={"name": n, "remarks": f"{n}的底细"}) for n in ("甲", "乙"))
+    boss.ApproveCustomer(id=other.id, etag=other.etag)
+    rule = {"resource": "customer", "field": "remarks", "rule": "hidden", "states": ["approved"]}
+    clerk = server.person(["customer.*"], fields=[rule])
+
+    shown = {f.field for f in clerk.PreviewMergeCustomers(id=one.id, merged_ids=[other.id]).fields}
+    assert "name" in shown
+    assert "remarks" not in shown
+    etags = [boss.GetCustomer(id=c.id).etag for c in (one, other)]
+    with refused("INVALID_ARGUMENT", "INVALID", "remarks"):
+        clerk.MergeCustomers(
+            id=one.id,
+            etag=etags[0],
+            merged=[{"id": other.id, "etag": etags[1]}],
+            choices=[{"field": "remarks", "from_id": other.id}],
+        )

@@ -24,6 +24,7 @@ from customer.standing.tables import overruling
 from customer.standing.tables import result as results
 from customer.tables import customer
 from customer.trade import figures
+from customer.value import seeing
 
 TOPIC = "relation"
 
@@ -63,12 +64,19 @@ def _reasons(rule: dict[str, Any], today: date, sales: Decimal, power: Decimal |
     return told
 
 
+def _told(call: Call, _part: str, reasons: dict[str, Any]) -> dict[str, Any]:
+    """Who does not see the ledger in full, or the purchasing power where it was looked at, is told the relation only."""
+    power = "purchasingPower" not in reasons or seeing.field(call, "purchasing_power")
+    return reasons if power and seeing.trade(call) else {}
+
+
 GRADING = Computation(
     TOPIC,
     compute,
     field="relation",
     apply=column("relation", "graded"),
     may_be=is_relation,
+    told=_told,
 )
 
 

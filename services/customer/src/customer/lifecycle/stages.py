@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from customer.churn.cases import OPEN, Last, latest
+from crm_kit.rpc import Call
+from customer.churn.cases import CHURN_CASES, OPEN, Last, latest
 from customer.clock import add_months
 from customer.lifecycle.rules import LIFECYCLE_RULES
 from customer.standing.bunch import Bunch, Customer
 from customer.standing.computing import Computation, Result
 from customer.standing.keeping import column
+from customer.value import seeing
 
 POTENTIAL, NOT_NEEDED = "potential", "not_needed"
 STAGES = (POTENTIAL, "trading", "dormant", "leaving", "lost", "regained", NOT_NEEDED)
@@ -61,10 +63,18 @@ def _stage(rule: dict[str, Any], customer: Customer, case: Last | None, today: d
     return Result(customer.id, stage, rule["id"], rule["version"], reasons)
 
 
+def _told(call: Call, _part: str, reasons: dict[str, Any]) -> dict[str, Any]:
+    """The day of the last order to whom that field is told, the churn case to whoever reads those of all customers."""
+    unseen = set() if seeing.field(call, "last_order_date") else {"lastOrderDate"}
+    unseen |= set() if seeing.reads(call, CHURN_CASES) else {"churnCase", "churnState"}
+    return {name: value for name, value in reasons.items() if name not in unseen}
+
+
 LIFECYCLE = Computation(
     "lifecycle",
     compute,
     field="lifecycle",
     apply=column("lifecycle", "staged", since="lifecycle_date"),
     may_be=lambda call, value: value in STAGES,
+    told=_told,
 )

@@ -26,7 +26,7 @@ def preview(call: Call, record: Record, request: pb.PreviewMergeRequest) -> pb.P
     found = _rows(call, record, [request.id, *merged])
     language = 1 if call.language == errors.EN else 0
     answer = pb.PreviewMergeResponse()
-    for field in choosing.fields(call, record):
+    for field in choosing.fields(call, record, found):
         if field.level == HIDDEN:
             continue
         values = [_shown(call, record, field, field.of(row)) for row in found]

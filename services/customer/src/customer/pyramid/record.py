@@ -73,12 +73,13 @@ def _by_threshold(tiers: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
 
 
 def refuse_unseen(call: Call, rule: Mapping[str, Any]) -> None:
-    """PERMISSION_DENIED where the caller does not see in full what a pyramid is made of."""
+    """PERMISSION_DENIED for who may not read customers, and who does not see in full what a pyramid is made of."""
+    call.need("customer.read")
     match rule["base"]:
         case "field":
             seen = seeing.field(call, rule["field"])
         case "score":
-            seen = seeing.score(call, rule["model"])
+            seen = seeing.score(call, rule["model"]) and seeing.details(call)
         case _:
             seen = seeing.trade(call)
     if not seen:

@@ -80,7 +80,9 @@ def refuse_foreign(call: Call, row: Mapping[str, Any]) -> None:
 
 
 def refuse_unseen(call: Call, row: Mapping[str, Any]) -> None:
-    """PERMISSION_DENIED where a segment looks at what the caller does not see in full."""
+    """PERMISSION_DENIED for who may not read customers, and where a segment looks at what the caller does not see in
+    full."""
+    call.need("customer.read")
     seen = all(seeing.field(call, name) for name in fields_of(row)) and all(
         _sees(call, kind, code) for kind, code in kinds_of(row)
     )
@@ -93,8 +95,9 @@ def _sees(call: Call, kind: str, code: str) -> bool:
         return seeing.trade(call)
     if kind == "behaviour":
         return seeing.behaviour(call)
-    # A level is told to whoever sees the customer; a score is not, where it is made of something hidden.
-    return kind == "level" or last_of(call, code) is None or seeing.score(call, code)
+    # A level is told to whoever sees the customer's details; a score is not, where it is made of something hidden.
+    made = kind == "level" or last_of(call, code) is None or seeing.score(call, code)
+    return made and seeing.details(call)
 
 
 def _problems(row: Row) -> Iterator[Problem]:

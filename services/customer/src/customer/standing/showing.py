@@ -11,7 +11,8 @@ from crm.customer.v1 import standings_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, visibility
+from crm_records import listing, visibility
+from customer import details
 from customer.customers import CUSTOMERS
 from customer.standing.computing import COMPUTATIONS, named
 from customer.standing.tables import history, overruling
@@ -20,14 +21,14 @@ from customer.standing.tables import result as results
 
 def of_customer(call: Call, customer_id: str) -> pb.ListStandingsResponse:
     """Everything that is computed of a customer, in the order in which it is."""
-    _check(call, customer_id)
+    hidden = _hidden(call, customer_id)
     computed = {
         row.topic: row for row in call.connection.execute(select(results).where(results.c.customer_id == customer_id))
     }
     open_ones = select(overruling).where(overruling.c.customer_id == customer_id, overruling.c.end_time.is_(None))
     said = {row.topic: row for row in call.connection.execute(open_ones)}
     order = [c.topic for c in COMPUTATIONS]
-    topics = sorted({*computed, *said} - _hidden(call), key=lambda t: (order.index(t) if t in order else len(order), t))
+    topics = sorted({*computed, *said} - hidden, key=lambda t: (order.index(t) if t in order else len(order), t))
     return pb.ListStandingsResponse(standings=[_standing(call, t, computed.get(t), said.get(t)) for t in topics])
 
 
@@ -39,12 +40,12 @@ def one(call: Call, customer_id: str, topic: str) -> pb.Standing:
 
 def past(call: Call, request: pb.ListStandingHistoryRequest) -> pb.ListStandingHistoryResponse:
     """One page of how it changed, newest first."""
-    _check(call, request.customer_id)
+    hidden = _hidden(call, request.customer_id)
     size = listing._page_size(request)
     query = select(history).where(history.c.customer_id == request.customer_id)
     if request.topic:
         query = query.where(history.c.topic == request.topic)
-    if hidden := _hidden(call):
+    if hidden:
         query = query.where(history.c.topic.not_in(hidden))
     if request.page_token:
         query = query.where(history.c.id < _position(request.page_token))
@@ -55,14 +56,9 @@ def past(call: Call, request: pb.ListStandingHistoryRequest) -> pb.ListStandingH
     return answer
 
 
-def _check(call: Call, customer_id: str) -> None:
-    if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, CUSTOMERS.reach(call)):
-        raise errors.NotFound()
-
-
-def _hidden(call: Call) -> frozenset[str]:
-    """A topic that is a field of the customer obeys that field's rules."""
-    return visibility.blind(call, CUSTOMERS)
+def _hidden(call: Call, customer_id: str) -> frozenset[str]:
+    """A topic that is a field of the customer obeys that field's rules, and is hidden where a pool hides the field."""
+    return details.unseen(call, customer_id) | visibility.blind(call, CUSTOMERS)
 
 
 def _standing(call: Call, topic: str, computed: Any, said: Any) -> pb.Standing:

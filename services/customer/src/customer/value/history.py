@@ -10,17 +10,17 @@ from crm.customer.v1 import value_models_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, rows
-from customer.customers import CUSTOMERS
-from customer.value.models import VALUE_MODELS, seen_in_full
+from crm_records import listing, rows
+from customer import details
+from customer.value import seeing
+from customer.value.models import VALUE_MODELS
 from customer.value.tables import score_change
 
 
 def page(call: Call, request: pb.ListCustomerScoresRequest) -> pb.ListCustomerScoresResponse:
     """One page, newest first; of models that look at nothing that the caller does not see."""
     customer_id = request.customer_id
-    if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, CUSTOMERS.reach(call)):
-        raise errors.NotFound()
+    details.unseen(call, customer_id)
     size = listing._page_size(request)
     c = score_change.c
     query = select(score_change).where(c.customer_id == customer_id)
@@ -42,7 +42,7 @@ def _hidden(call: Call) -> list[str]:
     """Models that look at something that the caller does not see in full."""
     table = VALUE_MODELS.table
     models = call.connection.execute(select(table.c.id, table.c.criteria).where(table.c.state != "draft"))
-    return [m.id for m in models if not seen_in_full(call, m.criteria)]
+    return [m.id for m in models if not seeing.in_full(call, m.criteria)]
 
 
 def _message(row: Any) -> pb.CustomerScore:

@@ -40,7 +40,6 @@ errors.texts(
 LEDGER = ("order_amount", "order_count", "receipt_amount", "receipt_count")
 COUNTED = ("interactions", "visits", "behaviour")
 _CRITERION = kinds.of(pb.ValueCriterion.DESCRIPTOR)
-PAID_BY = ("amount", "base_amount", "kind", "date")
 
 
 class ValueModels(Rules):
@@ -177,16 +176,3 @@ def last_of(call: Call, code: str) -> Row | None:
     found = VALUE_MODELS._found(call, query.order_by((c.state == ACTIVE).desc(), c.update_time.desc()).limit(1))
     return found[0] if found else None
 
-
-def seen_in_full(call: Call, criteria: Iterable[dict[str, Any]]) -> bool:
-    """Whether the caller sees in full all that these criteria look at."""
-    view, blind = visibility.of(call, CUSTOMERS), visibility.blind(call, TRADE_ENTRIES)
-    for c in criteria:
-        if c["source"] in LEDGER and not blind.isdisjoint(PAID_BY):
-            return False
-        name = {"field": c.get("field", ""), "last_order": "last_order_date", "last_contact": "last_contact_time"}.get(
-            c["source"]
-        )
-        if view is not None and name and view.is_blind(name):
-            return False
-    return True

@@ -19,8 +19,8 @@ from crm_records import fields as kinds
 from crm_records import rows, sql, writing
 from customer.standing.bunch import Bunch
 from customer.standing.computing import Computation, Result
-from customer.value import figures, scoring
-from customer.value.models import VALUE_MODELS, active_of, last_of, seen_in_full
+from customer.value import figures, scoring, seeing
+from customer.value.models import VALUE_MODELS, active_of, last_of
 from customer.value.tables import score, score_change
 
 TOPIC = "value"
@@ -95,7 +95,7 @@ def _is_level(call: Call, code: str, value: str) -> bool:
 def _told(call: Call, code: str, reasons: dict[str, Any]) -> dict[str, Any]:
     """Who does not see in full what a model looks at is told the level only."""
     model = last_of(call, code)
-    return reasons if model is not None and seen_in_full(call, model["criteria"]) else {}
+    return reasons if model is not None and seeing.in_full(call, model["criteria"]) else {}
 
 
 VALUE = Computation(TOPIC, compute, part_may_be=_is_level, told=_told)
