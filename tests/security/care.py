@@ -52,7 +52,7 @@ def progress(run: Run) -> None:
 
 
 def birthdays(run: Run) -> None:
-    """The day of a birthday is told with care as it is told of the contact: not at all where it is veiled in a state."""
+    """The day of a birthday is told as it is told of the contact: not at all where it is veiled in a state."""
     who, oracle = run.world.somebody(), run.world.oracle
     outcome = run.ask(who, "ListCareItems", page_size=30, fields="*")
     if not run.answer("care", who, None, oracle.may(who, "care_item.read"), outcome, "ListCareItems"):

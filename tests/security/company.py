@@ -110,8 +110,7 @@ def _make(services: Services, world: World, record_type: str, count: int) -> Non
     assert outcome.answer.created == count, [r.reason for r in outcome.answer.results if r.outcome != "created"][:3]
     for row in boss_list(services, world, record_type):
         world.records[record_type].append(_record(world, record_type, row))
-    for record in world.records[record_type]:
-        refresh(services, record)
+    refresh(services, *world.records[record_type])
 
 
 def boss_list(services: Services, world: World, record_type: str) -> list[Any]:
@@ -154,16 +153,24 @@ def reread(services: Services, world: World, record: Record) -> None:
     refresh(services, record)
 
 
-def refresh(services: Services, record: Record) -> None:
-    """Whose it is, in which state and version: facts, not rights, so they are taken from where they are kept."""
-    kind = KINDS[record.type]
+def refresh(services: Services, *records: Record) -> None:
+    """Whose records of one type are, in which state and version: facts, not rights, so they are taken from where they
+    are kept."""
+    if not records:
+        return
+    kind = KINDS[records[0].type]
     columns = [*STRUCTURE, *(["owner_id", "department_id"] if kind.owned else [])]
     columns += [kind.state_column] if kind.states else []
-    columns += ["pool_id"] if record.type == "customer" else []
+    columns += ["pool_id"] if kind.type == "customer" else []
     columns += [*([kind.named] if kind.named else []), *kind.facts]
-    server = services.servers[kind.service]
-    (row,) = server.sql(f'SELECT {", ".join(columns)} FROM "{record.type}" WHERE id = :id', id=record.id)
-    now = dict(zip(columns, row, strict=True))
+    asked = f'SELECT {", ".join(columns)} FROM "{kind.type}" WHERE id = ANY(CAST(:ids AS uuid[]))'
+    rows = services.servers[kind.service].sql(asked, ids=[r.id for r in records])
+    found = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    for record in records:
+        _is_now(services, kind, record, {**found[record.id]})
+
+
+def _is_now(services: Services, kind: Kind, record: Record, now: dict[str, Any]) -> None:
     record.creator, record.version, record.deleted = now["creator_id"], now["version"], now["delete_time"] is not None
     record.owner, record.department = now.get("owner_id"), now.get("department_id")
     record.state = now.get(kind.state_column)

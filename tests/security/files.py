@@ -123,7 +123,9 @@ def _compare(run: Run, who: Person, import_id: str, rows: list[Row], asked: str)
         done = "updated" if line.record else "created"
         expected = Answer(done, line.expected.why) if line.expected.yes else Answer("rejected", line.expected.why)
         said = str([p.message for p in row.problems])
-        run.answer("import job", who, line.record, expected, Outcome(row.outcome, None, {}, said), f"{asked}: {line.cells}")
+        run.answer(
+            "import job", who, line.record, expected, Outcome(row.outcome, None, {}, said), f"{asked}: {line.cells}"
+        )
         if line.record is not None and not run.world.oracle.sees(who, line.record).yes:
             run.equal("import job", who, "", row.record_id, f"{asked}: the id of a customer that is not seen")
 

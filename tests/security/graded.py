@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from security import company
 from security.around import by_right
 from security.facts import Person, Record
 from security.kinds import KINDS
@@ -31,6 +32,10 @@ def set_up(services: Services, world: World) -> None:
         made = _made(services, world, "CreateValueModel", value_model=model)
         _made(services, world, "ActivateValueModel", id=made.id, etag=made.etag)
     services.servers["customer"].run_jobs()
+    known = {r.id for r in world.records["churn_case"]}
+    for row in company.boss_list(services, world, "churn_case"):
+        if row.id not in known:  # who computes a customer warns of it, too
+            company.adopt(services, world, "churn_case", row)
     for code, base, limit in (
         ("size", {"base": "field", "field": "annual_revenue"}, LARGE),
         ("ledger", {"base": "order_total"}, BUSY),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from security import company
+from security.acts import configurers
 from security.facts import Person, Record
 from security.fields import may_set
 from security.kinds import KINDS
@@ -43,8 +44,7 @@ def merged(run: Run) -> None:
     if pair is None:
         return
     stays, goes = pair
-    for record in pair:
-        company.refresh(run.services, record)
+    company.refresh(run.services, *pair)
     who = _who(run, stays, goes)
     refusals = _refusals(run, who, stays, goes, both=True)
     empty = may_set(run, who, CUSTOMER, stays, {})
@@ -78,7 +78,9 @@ def _led_on(run: Run, stays: Record, goes: Record, parts: list[Record]) -> None:
         if run.answer("merge", one, goes, oracle.sees(one, stays), outcome, "GetCustomer of one that was merged"):
             run.equal("merge", one, stays.id, outcome.answer.id, "GetCustomer: where it leads")
         outcome = run.ask(one, "ListContacts", filter=f'customer_id = "{stays.id}"', page_size=200, fields="id")
-        if run.answer("merge", one, stays, oracle.may(one, "contact.read"), outcome, "ListContacts of the one that stays"):
+        if run.answer(
+            "merge", one, stays, oracle.may(one, "contact.read"), outcome, "ListContacts of the one that stays"
+        ):
             there = [r for r in run.sees(one, "contact") if r.parent is stays]
             run.same("merge", one, there, [c.id for c in outcome.answer.contacts], "ListContacts of the one that stays")
         if parts:
@@ -89,19 +91,17 @@ def _led_on(run: Run, stays: Record, goes: Record, parts: list[Record]) -> None:
 
 def _taken_back(run: Run, who: Person, act_id: str, stays: Record, goes: Record) -> None:
     """By who did it, or who configures customers and reaches all of them; by nobody else."""
-    oracle, configure, this = run.world.oracle, "customer.configure", {"record_type": "customer", "id": act_id}
-    able = [p for p in run.world.people if oracle.may(p, configure).yes and oracle.owners(p, configure, "customer") is None]
+    this, able = {"record_type": "customer", "id": act_id}, [who, *configurers(run, "customer")]
     stranger = run.world.somebody()
-    if stranger is not who and stranger not in able:
+    if stranger not in able:
         outcome = run.services.ask(stranger, "UndoAct", run.over(), service="customer", **this)
         run.answer("undo", stranger, None, Answer(NOT_THERE, "somebody else's act"), outcome, "UndoAct of a merge")
-    one = run.world.chance.choice([who, *able])
+    one = run.world.chance.choice(able)
     outcome = run.services.ask(one, "UndoAct", run.over(), service="customer", **this)
     run.answer("undo", one, None, Answer(ALLOWED, "one's own act, or configures all"), outcome, "UndoAct of a merge")
     run.services.servers["customer"].run_jobs()
     before = [(r.owner, r.department, r.deleted, r.state) for r in (stays, goes)]
-    for record in (stays, goes):
-        company.refresh(run.services, record)
+    company.refresh(run.services, stays, goes)
     now = [(r.owner, r.department, r.deleted, r.state) for r in (stays, goes)]
     run.equal("undo", one, before, now, "UndoAct of a merge: both are what they were")
 

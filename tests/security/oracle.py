@@ -27,9 +27,7 @@ OF_EVERYBODY = frozenset({"behaviour_tag_rule"})
 """Nobody's, so no scope bounds them: whoever has the right has it on all."""
 OWNED_PARTS = frozenset({"visit"})
 """Parts that somebody has besides: they are reached through what they belong to, and through whoever has them."""
-GOES_ALONG = frozenset(
-    {"task_comment", "customer_event_participant", "duplicate_dismissal", "occasion", "care_item"}
-)
+GOES_ALONG = frozenset({"task_comment", "customer_event_participant", "duplicate_dismissal", "occasion", "care_item"})
 """Lie in the recycle bin with what they belong to, for everybody and every purpose."""
 TEAM_READS = frozenset({"read", "export", "print"})
 """What whoever is in a record's team may do with it, if a role gives the right."""

@@ -24,8 +24,8 @@ def looked_at(run: Run) -> None:
         return
     seen = {r.id: r for r in run.sees(who, "customer") if r.pool is not None}
     shown = {row.id: row for row in outcome.answer.customers}
-    # Nobody who sees less than all of a pool's customers finds them by the pool: that is told by reading them.
-    for record in [r for r in seen.values() if r.id in shown][:12]:
+    rows = [r for r in seen.values() if r.id in shown]
+    for record in run.world.chance.sample(rows, min(len(rows), 4)):
         compare_all(run, "field in pool", who, record, shown[record.id])
     opened(run, who, run.world.chance.choice(records) if records else None)
 

@@ -76,7 +76,9 @@ class Run:
         self, surface: str, who: Person, record: Record, refusals: list[Answer], outcome: Outcome, asked: str
     ) -> bool:
         """One answer where several things may be refused at once: with any of the reasons, or a yes without one."""
-        expected = next((a for a in refusals if a.code == outcome.code), next(iter(refusals), Answer(ALLOWED, "all of it")))
+        expected = next(
+            (a for a in refusals if a.code == outcome.code), next(iter(refusals), Answer(ALLOWED, "all of it"))
+        )
         return self.answer(surface, who, record, expected, outcome, asked)
 
     def same(

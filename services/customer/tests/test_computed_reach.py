@@ -104,9 +104,7 @@ def test_the_sales_behind_a_relation_are_for_whoever_reads_the_ledger(
 
 
 @pytest.mark.feature("CUS-17")
-def test_a_stage_does_not_tell_the_day_of_an_order_that_is_hidden(
-    server: Server, boss: Client, graded: Any
-) -> None:
+def test_a_stage_does_not_tell_the_day_of_an_order_that_is_hidden(server: Server, boss: Client, graded: Any) -> None:
     one = graded(SALES)
     assert reasons(server.person(READS), one, "lifecycle")["lastOrderDate"] == "2026-11-01"
     assert "lastOrderDate" not in reasons(server.person(READS, fields=HIDDEN_DATE), one, "lifecycle")

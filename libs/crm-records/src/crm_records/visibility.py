@@ -47,7 +47,7 @@ def blind(call: Call, record: Record) -> frozenset[str]:
 
 
 def unseen(call: Call, record: Record, row: Row) -> frozenset[str]:
-    """The fields that the caller does not see in full of one row: by the rules for its state, by the pool it lies in."""
+    """The fields that the caller does not see in full of one row: by the rules for its state, by its pool."""
     view = of(call, record)
     if view is None:
         return frozenset()

@@ -65,7 +65,7 @@ def _reasons(rule: dict[str, Any], today: date, sales: Decimal, power: Decimal |
 
 
 def _told(call: Call, _part: str, reasons: dict[str, Any]) -> dict[str, Any]:
-    """Who does not see the ledger in full, or the purchasing power where it was looked at, is told the relation only."""
+    """Who does not see in full the ledger, or the purchasing power it was set against, is told the relation only."""
     power = "purchasingPower" not in reasons or seeing.field(call, "purchasing_power")
     return reasons if power and seeing.trade(call) else {}
 

@@ -18,7 +18,6 @@ from crm_records import visibility
 from crm_records.record import Row
 from customer.customers import CUSTOMERS
 from customer.standing.rules import ACTIVE, DRAFT, Rules, states_of
-from customer.trade.entries import TRADE_ENTRIES
 from customer.value import fields, scoring
 from customer.value.tables import value_model
 
@@ -175,4 +174,3 @@ def last_of(call: Call, code: str) -> Row | None:
     query = select(value_model).where(c.code == code, c.state != DRAFT)
     found = VALUE_MODELS._found(call, query.order_by((c.state == ACTIVE).desc(), c.update_time.desc()).limit(1))
     return found[0] if found else None
-
