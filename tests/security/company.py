@@ -146,6 +146,17 @@ def _values(kind: Kind, row: Any) -> dict[str, object]:
     return {n: plain.get(camel(n), "") for n in names}
 
 
+def reread_all(services: Services, world: World, record_type: str) -> None:
+    """The same of every living record of a type: something was computed of all of them."""
+    for row in boss_list(services, world, record_type):
+        record = world.find(record_type, row.id)
+        if record is None:
+            adopt(services, world, record_type, row)
+        else:
+            record.values |= _values(KINDS[record_type], row)
+    refresh(services, *world.records[record_type])
+
+
 def reread(services: Services, world: World, record: Record) -> None:
     """Its values as the boss reads them: some are filled in where nothing is given."""
     kind = KINDS[record.type]

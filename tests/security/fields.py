@@ -120,14 +120,14 @@ def compared(run: Run) -> None:
 def given(run: Run) -> None:
     """A field is changed, or emptied: refused unless it is the person's to give, and where it is required."""
     chance, oracle = run.world.chance, run.world.oracle
-    kind = KINDS[chance.choice([k for k in KINDS if KINDS[k].ruled and "update" in KINDS[k].verbs])]
+    kind = KINDS[chance.choice([k for k in KINDS if "update" in KINDS[k].verbs and _givable(KINDS[k])])]
     record = chance.choice(run.world.records[kind.type])
     company.refresh(run.services, record)
     right = f"{kind.type}.update"
     able = [p for p in run.world.people if oracle.may_do(p, right, record).yes and p is not run.world.boss]
     if record.deleted or not able:
         return
-    who, name = chance.choice(able), chance.choice([n for n in kind.ruled if n not in kind.told])
+    who, name = chance.choice(able), chance.choice(_givable(kind))
     others = {str(r.values.get(name) or "") for r in run.world.records[kind.type]} - {_told(record, name), ""}
     value = chance.choice(sorted(others)) if others and chance.random() < 0.75 else ""
     fields = {kind.type: _with(kind, record, name, value), "update_mask": {"paths": [name]}}
@@ -140,6 +140,10 @@ def given(run: Run) -> None:
         company.reread(run.services, run.world, record)
 
 
+def _givable(kind: Kind) -> list[str]:
+    return [n for n in kind.ruled if n not in kind.told]
+
+
 def _with(kind: Kind, record: Record, name: str, value: str) -> dict[str, Any]:
     given: dict[str, Any] = {"id": record.id}
     if value:
@@ -150,7 +154,7 @@ def _with(kind: Kind, record: Record, name: str, value: str) -> dict[str, Any]:
 def may_set(run: Run, who: Person, kind: Kind, record: Record, values: dict[str, str]) -> Answer:
     """Whether a change may give these values: each must be the person's to give, and what is required be there."""
     oracle = run.world.oracle
-    for name in [n for n in kind.ruled if n not in kind.told]:
+    for name in _givable(kind):
         level = oracle.level(who, kind.type, name, record.state)
         before = _told(record, name)
         after = values.get(name, before)

@@ -32,10 +32,8 @@ def set_up(services: Services, world: World) -> None:
         made = _made(services, world, "CreateValueModel", value_model=model)
         _made(services, world, "ActivateValueModel", id=made.id, etag=made.etag)
     services.servers["customer"].run_jobs()
-    known = {r.id for r in world.records["churn_case"]}
-    for row in company.boss_list(services, world, "churn_case"):
-        if row.id not in known:  # who computes a customer warns of it, too
-            company.adopt(services, world, "churn_case", row)
+    for record_type in ("customer", "churn_case"):  # what is computed of a customer is its stage and warnings, too
+        company.reread_all(services, world, record_type)
     for code, base, limit in (
         ("size", {"base": "field", "field": "annual_revenue"}, LARGE),
         ("ledger", {"base": "order_total"}, BUSY),

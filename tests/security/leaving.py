@@ -50,8 +50,8 @@ def _taken(run: Run, action: str, rpc: str, **how: str) -> tuple[Person, Kind, s
 
 
 def _key(kind: Kind) -> str:
-    """By what a row is known: a pool may keep the key of another system from its members."""
-    return "number" if kind.type == "customer" else "external_id"
+    """By what a row is known: a pool may keep the key of another system from its members, and not all have one."""
+    return {"customer": "number", "care_item": "id"}.get(kind.type, "external_id")
 
 
 def _compare(run: Run, surface: str, who: Person, kind: Kind, name: str, rows: list[list[str]]) -> None:
