@@ -9,7 +9,8 @@ from typing import Any
 from security.facts import Person, Record
 from security.oracle import Answer, Oracle
 
-from crm_kit.access import Access, Reach
+from crm_kit.access import Access
+from crm_kit.reach import Reach
 
 
 class NoDenials(Oracle):

@@ -21,7 +21,8 @@ from sqlalchemy import Column, ColumnElement, Engine, Table, and_, false, or_, s
 
 from crm import rule_pb2
 from crm_kit import contract
-from crm_kit.access import Access, Reach
+from crm_kit.access import Access
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, among, condition
 from crm_records import blind, search
