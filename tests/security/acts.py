@@ -9,8 +9,8 @@ from security import company
 from security.facts import Person, Record
 from security.fields import may_set
 from security.kinds import KINDS, Kind
-from security.oracle import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.run import Run
+from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.services import Outcome
 from security.writing import unusable
 

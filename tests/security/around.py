@@ -9,8 +9,9 @@ from decimal import Decimal
 from security import company
 from security.facts import Person, Record
 from security.kinds import KINDS
-from security.oracle import ALLOWED, HIDDEN, MASKED, NOT_THERE, READ_ONLY, Answer
+from security.oracle import HIDDEN, MASKED, READ_ONLY
 from security.run import LEAK, Run
+from security.scopes import ALLOWED, NOT_THERE, Answer
 
 CUSTOMER = KINDS["customer"]
 

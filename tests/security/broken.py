@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from security.facts import Person, Record
-from security.oracle import Answer, Oracle
+from security.oracle import Oracle
+from security.scopes import Answer
 
 from crm_kit.access import Access
 from crm_kit.reach import Reach

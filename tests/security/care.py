@@ -8,8 +8,8 @@ from typing import Any
 
 from security import company
 from security.kinds import KINDS
-from security.oracle import ALLOWED
 from security.run import LEAK, WRONG_REFUSAL, Run
+from security.scopes import ALLOWED
 from security.services import Services
 from security.world import World
 

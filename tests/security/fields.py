@@ -9,9 +9,10 @@ from google.protobuf.json_format import MessageToDict
 from security import company
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind
-from security.oracle import ALLOWED, HIDDEN, MASKED, OPENNESS, REQUIRED, Answer
+from security.oracle import HIDDEN, MASKED, OPENNESS, REQUIRED
 from security.reading import pages
 from security.run import LEAK, WRONG_REFUSAL, Run
+from security.scopes import ALLOWED, Answer
 
 from crm_kit.field_names import camel
 

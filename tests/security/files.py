@@ -12,8 +12,8 @@ from security import company
 from security.facts import Person, Record
 from security.fields import GIVEN, may_set
 from security.kinds import KINDS
-from security.oracle import ALLOWED, NOT_THERE, Answer
 from security.run import Run
+from security.scopes import ALLOWED, NOT_THERE, Answer
 from security.services import Outcome
 
 CUSTOMER = KINDS["customer"]

@@ -10,8 +10,8 @@ from security import company
 from security.around import by_right
 from security.facts import Person, Record
 from security.kinds import KINDS
-from security.oracle import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.run import Run
+from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.services import Services
 from security.world import World
 

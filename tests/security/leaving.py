@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind
-from security.oracle import HIDDEN, MASKED, Answer
+from security.oracle import HIDDEN, MASKED
 from security.run import LEAK, Run
+from security.scopes import Answer
 
 
 def exported(run: Run) -> None:

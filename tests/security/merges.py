@@ -9,8 +9,9 @@ from security.acts import configurers
 from security.facts import Person, Record
 from security.fields import may_set
 from security.kinds import KINDS
-from security.oracle import ALLOWED, HIDDEN, MASKED, NO_RIGHT, NOT_THERE, Answer
+from security.oracle import HIDDEN, MASKED
 from security.run import LEAK, Run
+from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 
 from crm_kit.field_names import camel
 

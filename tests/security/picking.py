@@ -9,8 +9,8 @@ from security import company, drafts
 from security.facts import Person, Record
 from security.fields import as_it_stands, may_set
 from security.kinds import KINDS, Kind
-from security.oracle import ALLOWED, Answer
 from security.run import Run
+from security.scopes import ALLOWED, Answer
 
 REFUSED = "INVALID_ARGUMENT"
 

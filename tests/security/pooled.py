@@ -9,8 +9,8 @@ from security import company
 from security.facts import Person, Pool, Record
 from security.fields import compare_all
 from security.kinds import KINDS
-from security.oracle import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.run import Run
+from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 
 CUSTOMER = KINDS["customer"]
 USED_UP, NOT_NOW = "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION"

@@ -7,8 +7,8 @@ from typing import Any
 
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, NOT_THERE, Answer
 from security.run import Run
+from security.scopes import ALLOWED, NOT_THERE, Answer
 from security.services import HTTP
 
 from crm.customer.v1.contacts_pb2 import Contact

@@ -8,8 +8,9 @@ from security import company
 from security.around import by_right
 from security.fields import may_set
 from security.kinds import KINDS
-from security.oracle import ALLOWED, HIDDEN, MASKED, NOT_THERE, Answer
+from security.oracle import HIDDEN, MASKED
 from security.run import LEAK, WRONG_REFUSAL, Run
+from security.scopes import ALLOWED, NOT_THERE, Answer
 from security.services import REGISTERED
 
 CUSTOMER = KINDS["customer"]

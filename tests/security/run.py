@@ -9,7 +9,7 @@ from typing import Any
 
 from security.facts import Person, Record
 from security.kinds import Kind
-from security.oracle import ALLOWED, NOT_THERE, Answer
+from security.scopes import ALLOWED, NOT_THERE, Answer
 from security.services import GRPC, HTTP, Outcome, Services
 from security.world import World
 

@@ -12,8 +12,9 @@ from security import company
 from security.facts import Person, Record
 from security.fields import as_it_stands, may_set
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, GOES_ALONG, NO_RIGHT, NOT_THERE, Answer
+from security.oracle import GOES_ALONG
 from security.run import Run
+from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.services import Outcome
 
 TOLD_OF = ("customer", "opportunity", "service_request", "task")

@@ -17,7 +17,7 @@ from crm_kit.rpc import Call
 from crm_records import custom_fields, pooling
 from crm_records import fields as kinds
 from crm_records.fields import Field
-from crm_records.record import Record, Row
+from crm_records.record import Record
 
 Finish = Callable[[Call, Any], None]
 """Takes away from a message, in place, what its reader does not see."""
@@ -44,17 +44,6 @@ def blind(call: Call, record: Record) -> frozenset[str]:
     """Fields that the caller cannot compare, sort, count or add up by."""
     view = of(call, record)
     return view.blind if view is not None else frozenset()
-
-
-def unseen(call: Call, record: Record, row: Row) -> frozenset[str]:
-    """The fields that the caller does not see in full of one row: by the rules for its state, by its pool."""
-    view = of(call, record)
-    if view is None:
-        return frozenset()
-    state = row[record.states.column] if record.states is not None else None
-    veiled = frozenset(n for n in view.names if view.level(n, state) < READ_ONLY)
-    closed = view.pools.get(row[record.pooled]) if view.pools else None
-    return veiled if closed is None else veiled | closed.now(call, row["id"])
 
 
 def unseen_in_search(call: Call, record: Record) -> dict[str, frozenset[str]]:

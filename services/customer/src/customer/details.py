@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from crm_kit import errors
+from crm_kit.field_access import READ_ONLY
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import reaching, visibility
@@ -20,5 +21,11 @@ def unseen(call: Call, customer_id: str) -> frozenset[str]:
     reach = call.access.below(CUSTOMERS.reach(call), CUSTOMERS.team_of, "details")
     if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, reach):
         raise errors.NotFound()
-    query = select(customer.c.id, customer.c.review_mark, customer.c.pool_id).where(customer.c.id == customer_id)
-    return visibility.unseen(call, CUSTOMERS, dict(call.connection.execute(query).mappings().one()))
+    view = visibility.of(call, CUSTOMERS)
+    if view is None:
+        return frozenset()
+    query = select(customer.c.review_mark, customer.c.pool_id).where(customer.c.id == customer_id)
+    state, pool_id = call.connection.execute(query).one()
+    veiled = frozenset(n for n in view.names if view.level(n, state) < READ_ONLY)
+    closed = view.pools.get(pool_id)
+    return veiled if closed is None else veiled | closed.now(call, customer_id)

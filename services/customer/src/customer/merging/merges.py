@@ -134,7 +134,8 @@ def check_ids(named: Sequence[str]) -> None:
 def locked(call: Call, record: Record, named: Sequence[str], etags: Mapping[str, str] | None = None) -> list[Row]:
     """The rows of a merge, the one that stays first.
 
-    Locked in one order whoever merges what, so that two that cross do not wait for each other. Each must be the caller's to change, and those that go the caller's to delete.
+    Locked in one order whoever merges what, so that two that cross do not wait for each other. Each must be the
+    caller's to change, and those that go the caller's to delete.
     """
     call.need(f"{record.type}.delete")
     rows = {}
