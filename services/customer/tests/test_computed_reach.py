@@ -114,8 +114,11 @@ def test_a_stage_does_not_tell_the_day_of_an_order_that_is_hidden(server: Server
 def test_who_may_not_read_customers_is_told_of_no_members_and_no_tiers(server: Server, boss: Client) -> None:
     boss.CreateCustomer(customer={"name": "甲公司", "city": "上海", "annual_revenue": "500"})
     there, taken = segment(boss, 'city = "上海"'), snapshot(boss, server, base="field", field="annual_revenue")
+    fields = {"name": "自用", "kind": "live", "filter": 'city = "上海"'}
+    personal = boss.CreateSegment(segment=fields).id
     stranger = server.person(["segment.read", "pyramid.read"])
     for ask in (
+        lambda: stranger.CountSegmentMembers(id=personal),
         lambda: stranger.ListSegmentMembers(id=there),
         lambda: stranger.CountSegmentMembers(id=there),
         lambda: stranger.GetPyramidFigures(snapshot_id=taken),
