@@ -135,6 +135,9 @@ def _stored(run: Run, who: Person, import_id: str, rows: list[Row]) -> None:
     outcome = _ask(run, who, "StartImport", id=import_id)
     run.answer("import job", who, None, Answer(ALLOWED, "one's own"), outcome, "StartImport")
     _compare(run, who, import_id, rows, "StartImport")
+    told = _ask(run, who, "ListImportRows", id=import_id, outcome="created", page_size=50).answer
+    new = [run.services.ask(run.world.boss, "GetCustomer", id=row.record_id) for row in told.rows]
+    made = [company.adopt(run.services, run.world, "customer", outcome.answer) for outcome in new]
     act_id = _ask(run, who, "GetImport", id=import_id).answer.act_id
     undone = _ask(run, who, "UndoAct", id=act_id)
     run.answer("undo", who, None, Answer(ALLOWED, "one's own act"), undone, "UndoAct of an import")
@@ -142,11 +145,9 @@ def _stored(run: Run, who: Person, import_id: str, rows: list[Row]) -> None:
     for line in rows:
         if line.record is not None:
             company.reread(run.services, run.world, line.record)
-    left = run.services.servers["customer"].sql(
-        "SELECT count(*) FROM customer WHERE external_id = ANY(:keys) AND delete_time IS NULL",
-        keys=[r.cells[0] for r in rows if r.record is None],
-    )
-    run.equal("undo", who, 0, left[0][0], "UndoAct of an import: new customers that are still there")
+    company.refresh(run.services, *made)
+    left = [r.id for r in made if not r.deleted]
+    run.equal("undo", who, [], left, "UndoAct of an import: new customers that are still there")
 
 
 SURFACES: tuple[Callable[[Run], None], ...] = (imported,)
