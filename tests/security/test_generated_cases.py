@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -94,10 +94,19 @@ def moved_in(services: Services, seed: int, share: float = 1.0, people: int = 40
     return made
 
 
-def asked(run: Run, cases: int, findings: int = 40, areas: Sequence[tuple[ModuleType, float]] = AREAS) -> Run:
-    """Ask until there are so many cases, or so many findings that the rest would say the same."""
+def asked(
+    run: Run,
+    cases: int,
+    findings: int = 40,
+    areas: Sequence[tuple[ModuleType, float]] = AREAS,
+    surfaces: Collection[str] = (),
+) -> Run:
+    """Ask until there are so many cases and all surfaces were asked, or so many findings that the rest would say the
+    same; twice as many at most."""
     modules, weights = zip(*areas, strict=True)
-    while run.cases.total() < cases and len(run.findings) < findings:
+    while run.cases.total() < cases or (not {*surfaces} <= set(run.cases) and run.cases.total() < 2 * cases):
+        if len(run.findings) >= findings:
+            break
         (module,) = run.world.chance.choices(modules, weights)
         run.world.chance.choice(module.SURFACES)(run)
     return run
@@ -114,7 +123,7 @@ def told(run: Run) -> str:
 def test_everybody_sees_and_does_on_every_surface_what_the_rules_say(
     services: Services, measured: Callable[[str], None]
 ) -> None:
-    run = asked(Run(moved_in(services, 2026), services), CASES)
+    run = asked(Run(moved_in(services, 2026), services), CASES, surfaces=EXPECTED)
 
     measured(run.report())
     assert not run.findings, told(run)
