@@ -217,7 +217,7 @@ def examine(call: Call, record: Record, row: Row, before: Row | None, wrong: Ite
 
 
 def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
-    """Whose a record is decides who sees it: to make it another's takes the right to assign, within that right's reach."""
+    """Whose a record is decides who sees it: to make it another's takes the right to assign, within its reach."""
     owner, department = row["owner_id"], row["department_id"]
     if before is not None and (owner, department) == (before["owner_id"], before["department_id"]):
         return
