@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +10,6 @@ from care_fixtures import contact, queue, result, watch
 
 from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm_kit.testing import Client, Server, event, refused
-from customer.alerts.reasons import months_later
 
 pytestmark = pytest.mark.feature("CUS-22")
 
@@ -95,25 +94,44 @@ def test_nobody_was_in_contact_for_longer_than_the_level_allows(server: Server, 
     ]
 
 
-def test_no_business_for_some_months_and_never_of_a_prospect(server: Server, boss: Client, customer: Any) -> None:
+def test_no_business_for_some_months_and_never_of_a_prospect(
+    server: Server, boss: Client, customer: Any, order: Any
+) -> None:
     boss.CreateCustomer(customer={"name": "潜在客户"})
     rule(boss, "no_business", months=6)
 
     def won(number: int, day: str) -> None:
-        deal = Opportunity(id=f"01890000-0000-7000-8000-00000000000{number}", customer_id=customer.id, title="年单")
-        told = event(deal, "won")
-        told.time.FromJsonString(f"{day}T04:00:00Z")
-        server.deliver("sales", told)
+        deal = Opportunity(id=f"01890000-0000-7000-8000-00000000000{number}", title="年单", state="won")
+        deal.customer_id, deal.close_date = customer.id, day
+        server.deliver("sales", event(deal, "won"))
 
-    won(1, "2026-01-31")
-    assert watch(server, "2026-07-30")["raised"] == 0
-    assert watch(server, "2026-07-31")["raised"] == 1
+    won(1, "2025-08-31")
+    order(customer.id, "2025-05-10", "100")
+    assert watch(server, "2026-02-27")["raised"] == 0
+    assert watch(server, "2026-02-28")["raised"] == 1
+    order(customer.id, "2026-03-01", "-50")
+    assert watch(server, "2026-03-02") == {"raised": 0, "done": 0}
+    order(customer.id, "2026-03-01", "50")
+    assert watch(server, "2026-03-02") == {"raised": 0, "done": 1}
+    assert watch(server, "2026-09-01")["raised"] == 1
     won(2, "2026-08-01")
-    assert watch(server, "2026-08-02") == {"raised": 0, "done": 1}
-    assert [(a.date, a.state) for a in alerts(boss, "no_business")] == [("2026-01-31", "done")]
-    assert [months_later(date(2026, 8, 31), m).isoformat() for m in (1, 6, 18)] == [
-        "2026-09-30", "2027-02-28", "2028-02-29"
-    ]  # fmt: skip
+    assert watch(server, "2026-09-02") == {"raised": 0, "done": 1}
+    found = [(a.date, a.state) for a in alerts(boss, "no_business")]
+    assert found == [("2025-08-31", "done"), ("2026-03-01", "done")]
+
+
+def test_who_does_not_see_days_of_orders_sees_none_in_alerts(
+    server: Server, boss: Client, customer: Any, order: Any
+) -> None:
+    rule(boss, "no_business", months=6)
+    order(customer.id, "2025-05-10", "100")
+    watch(server, "2026-02-28")
+    far = server.person(fields=[{"resource": "customer", "field": "last_order_date", "rule": "hidden"}])
+
+    for asked in ("", "date,days"):
+        (alert,) = alerts(far, fields=asked)
+        assert (alert.date, alert.HasField("days")) == ("", False)
+    assert [a.date for a in alerts(boss)] == ["2025-05-10"]
 
 
 def test_a_demand_runs_out_and_is_done_when_it_is_prolonged(server: Server, boss: Client, customer: Any) -> None:

@@ -124,9 +124,9 @@ def test_company_anniversaries_and_first_deals_go_to_the_primary_contact_or_the_
 ) -> None:
     primary = contact(boss, customer, "李总", primary=True)
     contact(boss, customer, "其他人")
-    won = event(Opportunity(id="01890000-0000-7000-8000-000000000001", customer_id=customer.id, title="轴承"), "won")
-    won.time.FromJsonString("2024-06-11T20:00:00Z")
-    server.deliver("sales", won)
+    deal = Opportunity(id="01890000-0000-7000-8000-000000000001", title="轴承", state="won")
+    deal.customer_id, deal.close_date = customer.id, "2024-06-12"
+    server.deliver("sales", event(deal, "won"))
     plan(boss, "company_anniversary", audience="primary_contacts", name="周年")
     plan(boss, "first_deal", "task", audience="customers", name="首单")
 
@@ -137,6 +137,39 @@ def test_company_anniversaries_and_first_deals_go_to_the_primary_contact_or_the_
         ("company_anniversary", "contact", primary.id, "2026-06-12"),
         ("first_deal", "customer", customer.id, "2026-06-12"),
     }
+
+
+def test_the_first_deal_is_the_first_order_where_that_is_earlier(
+    server: Server, boss: Client, customer: Any, order: Any
+) -> None:
+    ordered = boss.CreateCustomer(customer={"name": "老主顾"})
+    boss.CreateCustomer(customer={"name": "潜在客户"})
+    for day in ("2023-06-13", "2024-06-12"):
+        order(ordered.id, day, "100")
+    order(customer.id, "2023-06-12", "100")
+    deal = Opportunity(id="01890000-0000-7000-8000-000000000001", customer_id=customer.id, state="won")
+    deal.close_date = "2024-06-13"
+    server.deliver("sales", event(deal, "won"))
+    plan(boss, "first_deal", "task", audience="customers")
+
+    propose(server, "2026-06-12")
+
+    found = {(i.record_id, i.occasion_date) for i in items(boss)}
+    assert found == {(ordered.id, "2026-06-13"), (customer.id, "2026-06-12")}
+
+
+def test_a_plan_tells_no_day_of_orders_that_its_owner_does_not_see(
+    server: Server, boss: Client, customer: Any, order: Any
+) -> None:
+    order(customer.id, "2023-06-12", "100")
+    hidden = [{"resource": "customer", "field": "first_order_date", "rule": "hidden"}]
+    owner = server.person(fields=hidden)
+    plan(owner, "first_deal", "task", audience="customers", template_id=template(boss, "task"))
+
+    said = propose(server, "2026-06-12")
+
+    assert ["首次订货日期" in s["reason"] for s in said["stopped"]] == [True]
+    assert items(boss) == []
 
 
 def test_occasions_that_people_enter_come_once_or_every_year(server: Server, boss: Client, customer: Any) -> None:

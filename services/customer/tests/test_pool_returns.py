@@ -12,6 +12,7 @@ from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm_kit import ids
 from crm_kit.pool import today
 from crm_kit.testing import Client, Server, event, refused
+from customer.pools import returning
 
 pytestmark = pytest.mark.feature("CUS-10")
 TODAY = today()
@@ -79,6 +80,48 @@ def test_levels_exemptions_protection_and_what_sales_tells_decide(server: Server
     assert lying_in(boss, pool) == {key["idle"], plain["idle"], plain["lost"]}
     pools.night(after(1))
     assert lying_in(boss, pool) == {key["idle"], plain["idle"], plain["lost"], plain["safe"], key["late"]}
+
+
+def test_an_order_of_the_ledger_is_a_deal_like_a_won_opportunity(
+    server: Server, boss: Client, pools: Any, order: Any
+) -> None:
+    rules = [{"levels": ["key"], "no_deal_days": 60}, {"no_contact_days": 20, "exempt_deal": True}]
+    pool = pools.make(return_rules=rules)
+    key = dict(zip(("old", "ordered", "both", "refund"), made(boss, 4, level="key"), strict=True))
+    plain = dict(zip(("prospect", "ordered", "paid"), made(boss, 3, level="c"), strict=True))
+    pools.own_since(after(-90))
+    order(key["old"], after(-61).isoformat(), "10")
+    order(key["ordered"], after(-59).isoformat(), "10")
+    order(key["both"], after(-80).isoformat(), "10")
+    opportunity(server, key["both"], state="won", close_date=after(-58).isoformat())
+    order(key["refund"], after(-10).isoformat(), "-10")
+    order(plain["ordered"], after(-1000).isoformat(), "10")
+    order(plain["paid"], after(-5).isoformat(), "10", kind="receipt")
+    pools.night(TODAY)
+    gone = {key["old"], key["refund"], plain["prospect"], plain["paid"]}
+    assert lying_in(boss, pool) == gone
+    pools.night(after(1))
+    assert lying_in(boss, pool) == gone | {key["ordered"]}
+    pools.night(after(2))
+    assert lying_in(boss, pool) == gone | {key["ordered"], key["both"]}
+
+
+def test_an_order_entered_while_the_night_runs_keeps_the_customer(
+    boss: Client, pools: Any, order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pools.make(return_rules=[{"no_deal_days": 30}])
+    customer = made(boss, 1)[0]
+    pools.own_since(after(-40))
+    judge = returning.judged
+
+    def judged(*asked: Any) -> Any:
+        found = judge(*asked)
+        order(customer, TODAY.isoformat(), "10")
+        return found
+
+    monkeypatch.setattr(returning, "judged", judged)
+    assert dict(pools.night(TODAY).result)["returned"] == 0
+    assert lying_in(boss, pool) == set()
 
 
 def test_the_end_of_the_last_contract_starts_a_term(boss: Client, pools: Any) -> None:
@@ -179,7 +222,7 @@ def test_a_night_is_one_act_and_is_taken_back_as_a_whole(server: Server, boss: C
     assert {(line.kind, line.count) for line in figures.outgoing} == {("undone", 4), ("claimed", 1)}
 
 
-def population(server: Server, boss: Client, rng: random.Random) -> None:
+def population(server: Server, boss: Client, order: Any, rng: random.Random) -> None:
     """300 customers of six people in three departments, of every kind that rules tell apart."""
     company = server.department("公司")
     homes = [company, server.department("华东", company), None]
@@ -198,6 +241,8 @@ def population(server: Server, boss: Client, rng: random.Random) -> None:
             state = rng.choice(["developing", "won", "archived"])
             closed = after(-rng.randint(0, 200)).isoformat() if state != "developing" else ""
             opportunity(server, customer.id, state=state, close_date=closed, create_time=seconds)
+        if rng.random() < 0.3:
+            order(customer.id, after(-rng.randint(0, 200)).isoformat(), "10")
         if rng.random() < 0.1:
             until = after(rng.randint(0, 80)).isoformat()
             locked = rng.random() < 0.3
@@ -226,9 +271,11 @@ def happened(server: Server, pool: Any) -> dict[str, str]:
     return {customer_id: day.isoformat() for customer_id, day in rows}
 
 
-def test_what_a_simulation_tells_is_what_happens(server: Server, boss: Client, pools: Any, measured: Any) -> None:
+def test_what_a_simulation_tells_is_what_happens(
+    server: Server, boss: Client, pools: Any, order: Any, measured: Any
+) -> None:
     rng = random.Random(48)
-    population(server, boss, rng)
+    population(server, boss, order, rng)
     rules = [
         {"levels": ["key"], "no_deal_days": 120, "contract_ended_days": 20, "exempt_open_opportunity": True},
         {"levels": ["a", "b"], "no_contact_days": 60, "exempt_deal": True, "warning_days": 7},

@@ -84,7 +84,7 @@ def _concerned(call: Call, handover_id: str) -> bool:
 def _message(call: Call, row: Any, names: dict[str, str], record: Record | None) -> pb.HandoverItem:
     """An item, its number and title as far as the caller's field rules show them of the record."""
     same = ("record_id", "kind", "from_user_id", "to_user_id", "outcome", "time")
-    why = _WHY.get(row.outcome)
+    why = row.reason if row.outcome == "failed" and row.reason else {"key": _WHY.get(row.outcome), "params": {}}
     copied = {"number": row.number, "title": row.title}
     if record is not None and (rules := call.access.fields(record.ruled_by or record.type)):
         fields = {"number": "number", "title": record.title_field}
@@ -94,7 +94,7 @@ def _message(call: Call, row: Any, names: dict[str, str], record: Record | None)
         **copied,
         from_name=names.get(row.from_user_id, ""),
         to_name=names.get(row.to_user_id, ""),
-        reason=errors.text(why, call.language, {}) if why else "",
+        reason=errors.text(why["key"], call.language, why["params"]) if why["key"] else "",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ BATCH = 500
 
 Done = dict[str, int]
 """How many came to which outcome."""
+Why = dict[str, Any]
+"""The text of a refusal by a rule, and what stands in it; empty where the database or the stream refuses."""
 
 _statements: dict[Record, sql.Prepared] = {}
 
@@ -39,11 +41,9 @@ def move(call: Call, record: Record, job: Row) -> tuple[Done, str | None]:
     found = _rows(call, record, where)
     takers = job["takers"][record.type]
     pairs = [(row, {**row, "owner_id": chosen(takers, _key(record, row))}) for row in found]
-    failed = [] if _hand(call, record, pairs, "handed_over") else _one_by_one(call, record, pairs, "handed_over")
-    moved = [pair for pair in pairs if pair[0]["id"] not in failed]
-    _note(call, record, job, [(before, after, "moved") for before, after in moved])
-    _note(call, record, job, [(before, after, "failed") for before, after in pairs if before["id"] in failed])
-    return {"moved": len(moved), "failed": len(failed)}, found[-1]["id"] if len(found) == BATCH else None
+    failed = _hand_all(call, record, pairs, "handed_over")
+    _note(call, record, job, pairs, failed)
+    return {"moved": len(pairs) - len(failed), "failed": len(failed)}, found[-1]["id"] if len(found) == BATCH else None
 
 
 def give_back(call: Call, record: Record, job: Row) -> tuple[Done, str | None]:
@@ -59,8 +59,7 @@ def give_back(call: Call, record: Record, job: Row) -> tuple[Done, str | None]:
         for i, row in found.items()
         if (row["owner_id"], row["version"]) == (items[i]["to_user_id"], items[i]["version"])
     ]
-    stuck = [] if _hand(call, record, unchanged, "handed_back") else _one_by_one(call, record, unchanged, "handed_back")
-    back = {before["id"] for before, _ in unchanged} - set(stuck)
+    back = {before["id"] for before, _ in unchanged} - _hand_all(call, record, unchanged, "handed_back").keys()
     for outcome, ids in (("undone", back), ("kept", set(items) - back)):
         if ids:
             these = update(item).where(*mine, one_of(item.c.record_id, sorted(ids)))
@@ -80,8 +79,16 @@ def _key(record: Record, row: Row) -> str:
     return str(row.get(record.kept_together_by) or row["id"])
 
 
-def _hand(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: str) -> bool:
-    """Store, log and announce the new owners, all or none. False where the database or the stream refuses one."""
+def _hand_all(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: str) -> dict[str, Why]:
+    """Hand records together or, where one is refused, each for itself: why not, by the id of those that cannot be."""
+    if _hand(call, record, pairs, action) is None:
+        return {}
+    refused = {pair[0]["id"]: _hand(call, record, [pair], action) for pair in pairs}
+    return {i: why for i, why in refused.items() if why is not None}
+
+
+def _hand(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: str) -> Why | None:
+    """Store, log and announce the new owners, all or none: None, or why not."""
     announced, now = len(call.events), datetime.now(UTC)
     try:
         with call.connection.begin_nested():
@@ -96,6 +103,8 @@ def _hand(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: 
                     for _, a in pairs
                 ]
                 _statement(record).run_many(call.connection, rows)
+                if action == "handed_over":
+                    record.handed_over(call, pairs)
                 changes.tell(call, record, action, pairs, now, bulk=True)
     except (Refusal, DBAPIError, psycopg.Error) as error:
         if acting.is_elsewhere(error):
@@ -103,13 +112,8 @@ def _hand(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: 
         del call.events[announced:]
         if len(pairs) == 1:
             log.warning("%s %s cannot be %s: %s", record.type, pairs[0][0]["id"], action, type(error).__name__)
-        return False
-    return True
-
-
-def _one_by_one(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]], action: str) -> list[str]:
-    """The same with each record for itself: the ids of those that cannot be handed."""
-    return [pair[0]["id"] for pair in pairs if not _hand(call, record, [pair], action)]
+        return {"key": error.key, "params": error.params} if isinstance(error, Refusal) else {}
+    return None
 
 
 def _statement(record: Record) -> sql.Prepared:
@@ -127,9 +131,9 @@ def _statement(record: Record) -> sql.Prepared:
     return _statements[record]
 
 
-def _note(call: Call, record: Record, job: Row, done: Sequence[tuple[Row, Row, str]]) -> None:
+def _note(call: Call, record: Record, job: Row, pairs: Sequence[tuple[Row, Row]], failed: Mapping[str, Why]) -> None:
     """Keep what each record was before: the report for both sides, and what an undo goes by."""
-    if not done:
+    if not pairs:
         return
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = [
@@ -142,12 +146,13 @@ def _note(call: Call, record: Record, job: Row, done: Sequence[tuple[Row, Row, s
             "title": str(before.get(record.title_field) or ""),
             "from_user_id": before["owner_id"],
             "to_user_id": after["owner_id"],
-            "version": after["version"] if outcome == "moved" else None,
-            "outcome": outcome,
+            "version": None if before["id"] in failed else after["version"],
+            "outcome": "failed" if before["id"] in failed else "moved",
+            "reason": failed.get(before["id"]) or None,
             "time": now,
         }
-        for before, after, outcome in done
+        for before, after in pairs
     ]
     new = insert(item)
-    again = {n: new.excluded[n] for n in ("to_user_id", "version", "outcome", "time")}
+    again = {n: new.excluded[n] for n in ("to_user_id", "version", "outcome", "reason", "time")}
     call.connection.execute(new.on_conflict_do_update(index_elements=list(item.primary_key), set_=again), rows)

@@ -63,6 +63,8 @@ item = Table(
     # Of a place in a team: what the taker's became, where it was changed.
     Column("taker_version", Integer),
     Column("outcome", Text, nullable=False),
+    # Why it failed, where a rule says so: {"key": …, "params": {…}} of a text.
+    Column("reason", JSONB(none_as_null=True)),
     Column("time", DateTime(timezone=True), nullable=False),
 )
 

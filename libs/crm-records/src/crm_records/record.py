@@ -260,6 +260,9 @@ class Record:
     def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
         """Something to do in the same transaction after new rows are stored and told; `many`: by an import."""
 
+    def handed_over(self, call: Call, pairs: Sequence[tuple[Row, Row]]) -> None:
+        """Refuse a handover of (before, after), which are stored already; each is then tried for itself."""
+
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A merge makes the row point at another record: settle in `after` what then cannot stay."""
 

@@ -17,7 +17,8 @@ from crm_records import blind, search, sql
 from crm_records.record import Record, Row, Unseen
 from customer import clock, headings, pinyin
 from customer.duplicates import keeping
-from customer.pools import ownership
+from customer.pools import capacity, ownership
+from customer.pools.config import CREATION, HANDOVER
 from customer.review import marks
 from customer.standing import marks as standing_marks
 from customer.standing import notes
@@ -142,13 +143,22 @@ class Customers(Record):
         _check_position(row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
             check_parent(call, row)
-        ownership.settle(call, row, before)
+        ownership.settle(row, before)
+        if before is None and row["owner_id"]:
+            _check_room(call, row["owner_id"])
 
     def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
-        """Whoever asked for it, or where nobody owns them and a rule is for that: they are given away by the rules."""
+        """Whoever asked for it, or where nobody owns them and a rule is for that: they are given away by the rules. For
+        the rest, which may be many, there must be room."""
         from customer.allocation import giving
 
+        owners = [row["owner_id"] for row in rows]
         giving.new_ones(call, rows, many=many)
+        capacity.check(call, CREATION, {o for o, row in zip(owners, rows, strict=True) if o and o == row["owner_id"]})
+
+    def handed_over(self, call: Call, pairs: Sequence[tuple[Row, Row]]) -> None:
+        takers = {after["owner_id"] for _, after in pairs if after["delete_time"] is None}
+        capacity.check(call, HANDOVER, takers, from_id=pairs[0][0]["owner_id"])
 
     def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
         from customer.merging import redirects
@@ -159,6 +169,8 @@ class Customers(Record):
         """What it is compared by is kept beside it; what is computed of it looks at its purchasing power."""
         keeping.written(call, row, before)
         ownership.moved(call, row, before)
+        if before is not None:
+            capacity.check_given(call, row, before)
         if row["purchasing_power"] != (before or {}).get("purchasing_power") or _watched(call, row, before):
             standing_marks.mark(call.connection, [row["id"]])
 
@@ -186,6 +198,14 @@ class Customers(Record):
 
 
 CUSTOMERS = Customers()
+
+
+def _check_room(call: Call, owner_id: str) -> None:
+    """Whether there is room for a new customer that its owner keeps."""
+    from customer.allocation import giving
+
+    if giving.ASKED not in call.memo:
+        capacity.check(call, CREATION, [owner_id], coming=1)
 
 
 def _watched(call: Call, row: Row, before: Row | None) -> bool:

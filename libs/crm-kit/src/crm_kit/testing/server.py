@@ -66,7 +66,7 @@ class Server:
         self.address, self.tls_port = address, tls_port
         modules = contract_modules(service.contract) + contract_modules("crm.records.v1")
         self._methods = {m.name: m for s in rpc.services(modules).values() for m in s.methods}
-        self._tables = self._remember_tables()
+        self._remember_tables()
         self._sequence = 0
         self.nobody = self.client("")
         self.reset()
@@ -75,11 +75,7 @@ class Server:
         """Empty the database; what migrations and first data filled in is there again, announced to nobody."""
         with self.service.writer.begin() as connection:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            for name, seeded in self._tables.items():
-                connection.exec_driver_sql(f'DELETE FROM "{name}"')  # noqa: S608
-                if seeded:
-                    again = f'INSERT INTO "{name}" OVERRIDING SYSTEM VALUE SELECT * FROM seeded."{name}"'  # noqa: S608
-                    connection.exec_driver_sql(again)
+            connection.exec_driver_sql("SELECT seeded.reset()")
             x = base64url_encode(_KEY.public_key().public_bytes_raw()).decode()
             connection.execute(insert(organisation.signing_key).values(kid=KID, x=x, retired=False))
         self.service.organisation.forget()
@@ -207,17 +203,22 @@ class Server:
             connection.execute(insert(table).values(deleted=False, version=1, **row))
         self.service.organisation.forget()
 
-    def _remember_tables(self) -> dict[str, bool]:
-        """Every table but Alembic's, and whether it is to be filled again; what it holds now is kept aside."""
+    def _remember_tables(self) -> None:
+        """Keep aside what every table but Alembic's holds now, and write the function that brings it back.
+
+        One function, planned once: a hundred tables asked for one by one are what most tests would wait for.
+        """
         self.sql("CREATE SCHEMA seeded")
-        found = {}
+        steps = []
         for (name,) in self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
             if name == "alembic_version":
                 continue
-            found[name] = name != "outbox" and bool(self.sql(f'SELECT 1 FROM "{name}" LIMIT 1'))  # noqa: S608
-            if found[name]:
+            steps.append(f'DELETE FROM "{name}";')  # noqa: S608
+            if name != "outbox" and self.sql(f'SELECT 1 FROM "{name}" LIMIT 1'):  # noqa: S608
                 self.sql(f'CREATE TABLE seeded."{name}" AS SELECT * FROM "{name}"')  # noqa: S608
-        return found
+                steps.append(f'INSERT INTO "{name}" OVERRIDING SYSTEM VALUE SELECT * FROM seeded."{name}";')  # noqa: S608
+        body = "\n".join(steps)
+        self.sql(f"CREATE FUNCTION seeded.reset() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {body} END $$")
 
 
 def token(user_id: str, session_id: str, *, pending: str = "", seconds: int = 900, acting_id: str = "") -> str:

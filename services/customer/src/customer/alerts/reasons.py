@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from crm_kit import organisation
 from crm_kit.db import one_of
@@ -18,7 +17,10 @@ from crm_kit.rpc import Call
 from customer.alerts import rules
 from customer.alerts.rules import RuleSet
 from customer.care import days
-from customer.tables import contact, customer, demand, happening
+from customer.clock import add_months
+from customer.tables import contact, customer, demand
+from customer.trade import business
+from customer.trade.business import Business
 
 _CUSTOMER = [
     customer.c[n]
@@ -82,27 +84,16 @@ def of(one: Page) -> Iterator[Reason]:
     """Every reason there is."""
     yield from _birthdays_of_contacts(one)
     yield from _demands(one)
-    business = last_business(one.call, list(one.customers)) if one.rules.furthest(rules.NO_BUSINESS, "months") else {}
+    asked = one.rules.furthest(rules.NO_BUSINESS, "months")
+    traded = business.of(one.call.connection, list(one.customers)) if asked else {}
     for row in one.customers.values():
         if row["kind"] == "individual" and row["birthday"]:
             yield from _yearly(one, rules.BIRTHDAY, row, row["birthday"], row["birthday_lunar"])
         if row["founding_date"]:
             yield from _yearly(one, rules.COMPANY, row, row["founding_date"], False)
         yield from _overdue(one, row)
-        yield from _idle(one, row, business.get(row["id"]))
+        yield from _idle(one, row, traded.get(row["id"]))
         yield from _credit(one, row)
-
-
-def last_business(call: Call, customer_ids: Sequence[str]) -> dict[str, date]:
-    """The last day on which there was business with each customer: the only place that says what business is.
-
-    Made of the opportunities that sales announced as won; a ledger of orders, once there is one, goes in here.
-    """
-    c = happening.c
-    query = select(c.customer_id, func.max(c.time)).where(
-        one_of(c.customer_id, customer_ids), c.record_type == "opportunity", c.action == "won"
-    )
-    return {i: t.astimezone(ZONE).date() for i, t in call.connection.execute(query.group_by(c.customer_id))}
 
 
 def _yearly(
@@ -158,11 +149,11 @@ def _overdue(one: Page, row: Mapping[str, Any]) -> Iterator[Reason]:
         yield _since(rules.OVERDUE, row, rule, since, gone)
 
 
-def _idle(one: Page, row: Mapping[str, Any], last: date | None) -> Iterator[Reason]:
+def _idle(one: Page, row: Mapping[str, Any], traded: Business | None) -> Iterator[Reason]:
     """There was business, but none for so many months. Who never bought is a prospect and no alert."""
     rule = one.rule(rules.NO_BUSINESS, row)
-    if rule is not None and last is not None and months_later(last, rule["months"]) <= one.day:
-        yield _since(rules.NO_BUSINESS, row, rule, last, (one.day - last).days)
+    if rule is not None and traded is not None and add_months(traded.last, rule["months"]) <= one.day:
+        yield _since(rules.NO_BUSINESS, row, rule, traded.last, (one.day - traded.last).days)
 
 
 def _credit(one: Page, row: Mapping[str, Any]) -> Iterator[Reason]:
@@ -177,9 +168,3 @@ def _credit(one: Page, row: Mapping[str, Any]) -> Iterator[Reason]:
 
 def _since(kind: str, row: Mapping[str, Any], rule: Mapping[str, Any], since: date, gone: int) -> Reason:
     return Reason(kind, f"{kind}:{row['id']}:{since}", row, rule, "customer", row["id"], row["name"], since, gone)
-
-
-def months_later(day: date, months: int) -> date:
-    """The same day so many months later; the last one of a shorter month."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -16,7 +16,7 @@ from crm_kit.rpc import Call
 from crm_records import listing, writing
 from crm_records.record import Record
 from crm_records.states import States, Transition
-from customer.alerts.rules import ALERT_RULES, BIRTHDAY
+from customer.alerts.rules import ALERT_RULES, BIRTHDAY, NO_BUSINESS
 from customer.alerts.tables import alert
 from customer.customers import CUSTOMERS
 
@@ -40,6 +40,8 @@ KINDS = {
 
 _ABOUT = {"": ("contact", "customer"), "contact": ("contact",)}
 """Whose name the title may be; of everything else it is the customer's."""
+_DATED = {"": ("birthday", "last_order_date"), BIRTHDAY: ("birthday",), NO_BUSINESS: ("last_order_date",)}
+"""By kind of alert, what of the record its date and days tell."""
 
 
 class Alerts(Record):
@@ -55,7 +57,7 @@ class Alerts(Record):
     copies = {  # noqa: RUF012
         "title": [("contact", "name"), ("customer", "name")],
         "customer_name": [("customer", "name")],
-        "date": [("contact", "birthday"), ("customer", "birthday")],
+        "date": [("contact", "birthday"), ("customer", "birthday"), ("customer", "last_order_date")],
         "amount": [("customer", "outstanding_amount")],
     }
 
@@ -68,7 +70,7 @@ class Alerts(Record):
                 if not rules:
                     continue
                 message.title = field_access.shown(rules, "name", message.title)
-                if message.kind in ("", BIRTHDAY) and rules.strictest("birthday") < field_access.READ_ONLY:
+                if any(rules.strictest(n) < field_access.READ_ONLY for n in _DATED.get(message.kind, ())):
                     message.date = ""
                     message.ClearField("days")
 

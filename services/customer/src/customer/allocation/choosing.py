@@ -16,6 +16,7 @@ from crm_records import listing, sql
 from customer.allocation.rules import DEPARTMENT, FIXED, LEAST_LOAD, ROUND_ROBIN
 from customer.allocation.tables import allocation_rule, turn
 from customer.customers import CUSTOMERS
+from customer.pools import capacity
 from customer.tables import customer, usage
 
 _ONE_AT_A_TIME = 0x43524D32
@@ -46,6 +47,7 @@ class Chooser:
         self._people: dict[str, list[str]] = {}
         self._loads: dict[str, dict[str, int]] = {}
         self._turns: dict[str, str] = {}
+        self._rooms = capacity.Rooms(suite)
 
     def decide(self, ids: Sequence[str], owners: dict[str, str | None]) -> dict[str, Decision]:
         """Decisions for those customers that a rule takes. `owners`: whose they are now."""
@@ -96,7 +98,11 @@ class Chooser:
         return self._people[rule.id]
 
     def _has_room(self, rule: Any, user_id: str, owner_id: str | None) -> bool:
-        return rule.capacity is None or user_id == owner_id or self._load("held", user_id) < rule.capacity
+        """By the capacity of the rule, and by that of the pool where it is obeyed."""
+        if user_id == owner_id:
+            return True
+        within = rule.capacity is None or self._load("held", user_id) < rule.capacity
+        return within and self._rooms.has(user_id, owner_id)
 
     def _next(self, rule: Any, people: Sequence[str]) -> str:
         order, last = list(rule.user_ids), self._last(rule)
@@ -133,6 +139,7 @@ class Chooser:
         return loads[user_id]
 
     def _moved(self, from_id: str | None, to_id: str) -> None:
+        self._rooms.moved(from_id, to_id)
         for loads in self._loads.values():
             if from_id in loads:
                 loads[from_id] -= 1

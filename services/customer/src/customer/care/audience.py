@@ -17,6 +17,7 @@ from crm_records.record import Record, Row
 from customer.care import days, people, plans
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
+from customer.trade import business
 
 PAGE = 200
 _TREE = text(
@@ -70,9 +71,14 @@ def page(call: Call, plan: Row, start: date, end: date, token: str) -> tuple[lis
 
 def _refuse_unseen(owner: Call, record: Record, plan: Row) -> None:
     """A plan tells nobody what its owner may not know."""
-    needed = {"name"} | ({"birthday"} if plan["occasion"] == plans.BIRTHDAY else set())
-    for name in sorted(needed & visibility.blind(owner, record)):
-        raise errors.Denied("plan_sees_not", label=record.fields[name].label)
+    needed = [(record, "name")]
+    if plan["occasion"] == plans.BIRTHDAY:
+        needed.append((record, "birthday"))
+    if plan["occasion"] == plans.FIRST_DEAL:
+        needed.append((CUSTOMERS, "first_order_date"))
+    for of, name in needed:
+        if name in visibility.blind(owner, of):
+            raise errors.Denied("plan_sees_not", label=of.fields[name].label)
 
 
 def _of_customers(call: Call, plan: Row, recipients: Sequence[people.Recipient]) -> list[people.Recipient]:
@@ -130,10 +136,7 @@ def _condition(plan: Row, record: Record, start: date, end: date) -> str:
         case plans.COMPANY:
             customers.append(_solar("customer.founding_date", start, end))
         case plans.FIRST_DEAL:
-            customers.append(
-                "customer.id IN (SELECT h.customer_id FROM happening h"
-                " WHERE h.record_type = 'opportunity' AND h.action = 'won')"
-            )
+            customers.append(business.ANY)
         case plans.OCCASION:
             kind = str(plan["occasion_kind"]).replace("'", "''")
             parts.append(

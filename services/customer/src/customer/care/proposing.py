@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from crm.customer.v1 import care_items_pb2 as pb
 from crm_kit import errors
@@ -22,7 +22,7 @@ from crm_records.record import Row
 from customer.care import audience, days, festivals, items, occasions, people, plans, templates
 from customer.care.items import CARE_ITEMS
 from customer.care.tables import care_day, care_item, care_plan, care_template, occasion
-from customer.tables import happening
+from customer.trade import business
 
 errors.texts(
     {
@@ -130,17 +130,8 @@ def _first_days(call: Call, special: str, found: Sequence[people.Recipient]) -> 
         return {r.id: r.birthday for r in found if r.birthday}
     if special == plans.COMPANY:
         return {r.id: r.founding_date for r in found if r.founding_date}
-    first = first_deals(call, [r.customer_id for r in found])
-    return {r.id: first[r.customer_id] for r in found if r.customer_id in first}
-
-
-def first_deals(call: Call, customer_ids: Sequence[str]) -> dict[str, date]:
-    """The day of the first opportunity that was won with each customer, from what sales announced."""
-    c = happening.c
-    query = select(c.customer_id, func.min(c.time)).where(
-        one_of(c.customer_id, set(customer_ids)), c.record_type == "opportunity", c.action == "won"
-    )
-    return {i: t.astimezone(ZONE).date() for i, t in call.connection.execute(query.group_by(c.customer_id))}
+    traded = business.of(call.connection, {r.customer_id for r in found})
+    return {r.id: traded[r.customer_id].first for r in found if r.customer_id in traded}
 
 
 def _store(call: Call, plan: Row, wanted: Sequence[Wanted]) -> list[Row]:

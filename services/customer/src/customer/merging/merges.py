@@ -23,6 +23,7 @@ from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
 from customer.customers import CUSTOMERS, check_parent, find_again
 from customer.merging import choosing, loose, redirects
+from customer.pools import capacity
 from customer.tables import customer, interaction
 
 errors.texts(
@@ -193,6 +194,8 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
     if record is CUSTOMERS and after["parent_id"]:
         check_parent(call, after)
     _tell(call, record, MERGED, before, after, act_id, merged)
+    if record is CUSTOMERS:
+        capacity.do_not_ask(call)
     record.written(call, after, before)
     redirects.lead(call, record, act_id, merged, asked.to_id)
     if record is CUSTOMERS:

@@ -19,7 +19,7 @@ from crm_records import fields as kinds
 from crm_records.record import Row
 from customer.customers import CUSTOMERS
 from customer.pools import capacity
-from customer.pools.config import ACTIVE_POOLS, Config, administers
+from customer.pools.config import ACTIVE_POOLS, ASSIGNMENT, Config, administers
 from customer.pools.ownership import ASSIGNED, CLAIMED, Move, because
 from customer.pools.tables import pool_move
 from customer.tables import customer
@@ -90,7 +90,7 @@ def give_out(call: Call, customer_id: str, etag: str, owner_id: str) -> Row:
     known = select(c.id).where(c.id == owner_id, c.active, ~c.deleted, ~c.client)
     if not kinds.is_id(owner_id) or call.connection.scalar(known) is None:
         raise errors.Invalid(Problem("ownerId", "unknown_reference", {"label": CUSTOMERS.fields["owner_id"].label}))
-    capacity.check_assignment(call, owner_id, pool.id)
+    capacity.check(call, ASSIGNMENT, [owner_id], pool_id=pool.id, coming=1)
     return _move_out(call, pool, customer_id, etag, ASSIGNED, lambda _row: {"owner_id": owner_id})
 
 

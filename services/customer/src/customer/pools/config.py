@@ -14,6 +14,8 @@ from customer.pools.tables import pool
 from customer.pools.terms import CONTRACT_ENDED, NO_CONTACT, NO_DEAL, NO_OPPORTUNITY, Rule
 
 DRAFT, ACTIVE = "draft", "active"
+OCCASIONS = ASSIGNMENT, CREATION, HANDOVER = "assignment", "creation", "handover"
+"""On which a pool may have capacity obeyed."""
 _DAYS = {
     NO_CONTACT: "noContactDays",
     NO_OPPORTUNITY: "noOpportunityDays",
@@ -46,7 +48,8 @@ class Config:
     limits: tuple[Limit, ...]
     former_owner_days: int
     fresh_days: int
-    capacity_on_assignment: bool
+    capacity_on: frozenset[str]
+    """On which occasions capacity is obeyed besides claims."""
     administrator_user_ids: frozenset[str]
     administrator_role_codes: frozenset[str]
     reasons: frozenset[str]
@@ -89,7 +92,7 @@ def of_row(row: Any) -> Config:
         ),
         former_owner_days=row.former_owner_days or 0,
         fresh_days=row.fresh_days or 0,
-        capacity_on_assignment=row.capacity_on_assignment,
+        capacity_on=frozenset(o for o in OCCASIONS if getattr(row, f"capacity_on_{o}")),
         administrator_user_ids=frozenset(row.administrator_user_ids),
         administrator_role_codes=frozenset(row.administrator_role_codes),
         reasons=frozenset(row.return_reasons),

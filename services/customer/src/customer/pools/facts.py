@@ -13,11 +13,11 @@ from crm_kit.pool import ZONE
 from crm_kit.rpc import Call
 from crm_records import custom_fields, filter_language, filters
 from customer.customers import CUSTOMERS
-from customer.pools import dealings
 from customer.pools.config import Config, Tree, in_order
 from customer.pools.tables import pool_warning
 from customer.pools.terms import Facts
 from customer.tables import customer
+from customer.trade import business, opportunities
 
 _c, _user = customer.c, organisation.user.c
 
@@ -45,10 +45,11 @@ def _load(call: Call, where: Iterable[ColumnElement[bool]], size: int) -> list[F
     joined = joined.outerjoin(pool_warning, pool_warning.c.customer_id == _c.id)
     query = select(*(_c[n] for n in names), since, _user.department_id, *warned).select_from(joined)
     rows = call.connection.execute(query.where(*where).order_by(_c.id).limit(size)).all()
-    business = dealings.opportunities(call.connection, [r.id for r in rows]) if rows else {}
+    ids = [r.id for r in rows]
+    known, traded = opportunities.of(call.connection, ids), business.of(call.connection, ids)
     found = []
     for row in rows:
-        known = business.get(row.id)
+        opportunity, deals = known.get(row.id), traded.get(row.id)
         found.append(
             Facts(
                 customer_id=row.id,
@@ -59,9 +60,9 @@ def _load(call: Call, where: Iterable[ColumnElement[bool]], size: int) -> list[F
                 locked=row.locked,
                 protected_until=row.protected_until,
                 last_contact=day_of(row.last_contact_time),
-                last_opportunity=day_of(known.last_created) if known else None,
-                open_opportunity=bool(known and known.any_open),
-                last_deal=known.last_won if known else None,
+                last_opportunity=day_of(opportunity.last_created) if opportunity else None,
+                open_opportunity=bool(opportunity and opportunity.any_open),
+                last_deal=deals.last if deals else None,
                 contract_end=row.supply_contract_end,
                 warned=(row.due_day, row.warned_day) if row.due_day else None,
             )

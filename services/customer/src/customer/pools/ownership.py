@@ -13,7 +13,6 @@ from crm_kit.pool import today
 from crm_kit.rpc import Call
 from crm_records import images
 from crm_records.record import Row
-from customer.pools.config import ACTIVE_POOLS
 from customer.pools.tables import pool_move
 
 RETURNED, GIVEN_BACK, CLAIMED, ASSIGNED, TAKEN_OUT, UNDONE = (
@@ -44,7 +43,12 @@ def because(call: Call, move: Move) -> None:
     call.memo[_MEMO] = move
 
 
-def settle(call: Call, row: Row, before: Row | None) -> None:
+def is_allowed(call: Call) -> bool:
+    """Whether what this call moves was allowed by a pool."""
+    return _MEMO in call.memo
+
+
+def settle(row: Row, before: Row | None) -> None:
     """Before a customer is stored: since when its owner has it; one that is somebody's lies in no pool."""
     if before is None:
         row["owner_time"] = datetime.now(UTC) if row["owner_id"] else None
@@ -55,11 +59,6 @@ def settle(call: Call, row: Row, before: Row | None) -> None:
         row["owner_time"] = datetime.now(UTC) if row["owner_id"] else None
     if row["pool_id"] and row["pool_id"] == before["pool_id"]:
         row["pool_id"] = row["pool_time"] = None
-    given = row["owner_id"] and row["owner_id"] != before["owner_id"] and _MEMO not in call.memo
-    if given and any(c.capacity_on_assignment for c in ACTIVE_POOLS.read(call.connection).values()):
-        from customer.pools import capacity
-
-        capacity.check_assignment(call, row["owner_id"], before["pool_id"])
 
 
 def moved(call: Call, row: Row, before: Row | None) -> None:

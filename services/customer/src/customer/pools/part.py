@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_records.part import Part
-from customer.pools import dealings, first_entries, returning, simulating
+from customer.pools import first_entries, returning, simulating
 from customer.pools.pools import POOLS
 from customer.pools.rpc import PoolCustomerServicer, PoolServicer
 
@@ -11,6 +11,5 @@ PART = Part(
     servicers=[PoolServicer, PoolCustomerServicer],
     records=[POOLS],
     jobs=[returning.daily(), simulating.kind()],
-    handlers=dealings.HANDLERS,
     seed=first_entries.seed_dictionaries,
 )

@@ -133,7 +133,9 @@ def _return(call: Call, due: Due, day: date) -> bool:
 def _is_as_it_was(row: Row, facts: Facts) -> bool:
     held = (row["owner_id"], row["level"], row["locked"], row["protected_until"], row["supply_contract_end"])
     seen = (facts.owner_id, facts.level, facts.locked, facts.protected_until, facts.contract_end)
-    return held == seen and reading.day_of(row["last_contact_time"]) == facts.last_contact
+    ordered, deal = row["last_order_date"], facts.last_deal
+    as_late = ordered is None or (deal is not None and ordered <= deal)
+    return held == seen and as_late and reading.day_of(row["last_contact_time"]) == facts.last_contact
 
 
 def _into(pool: Config, moment: datetime) -> dict[str, Any]:

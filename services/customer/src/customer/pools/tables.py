@@ -1,6 +1,6 @@
 """Tables of the pools."""
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Index, Integer, Numeric, Table, Text, Uuid, text
+from sqlalchemy import Boolean, Column, Date, DateTime, Index, Integer, Table, Text, Uuid, text
 
 from crm.customer.v1.pools_pb2 import Pool
 from crm_records import schema
@@ -49,23 +49,6 @@ pool_warning = Table(
     Column("warned_day", Date, nullable=False),
 )
 """The last warning about each customer."""
-
-customer_opportunity = Table(
-    "customer_opportunity",
-    metadata,
-    Column("record_id", Uuid(as_uuid=False), primary_key=True),
-    Column("customer_id", Uuid(as_uuid=False), nullable=False),
-    Column("state", Text, nullable=False),
-    Column("open", Boolean, nullable=False),
-    Column("create_time", DateTime(timezone=True), nullable=False),
-    # Where it is won; stays when it is archived, goes when it is opened again.
-    Column("won_date", Date),
-    Column("amount", Numeric(18, 2)),
-    Column("version", Integer, nullable=False),
-    Column("deleted", Boolean, nullable=False),
-)
-"""The opportunities of sales as far as rules here ask for them."""
-Index("ix_customer_opportunity_customer_id", customer_opportunity.c.customer_id)
 
 simulated_return = Table(
     "simulated_return",

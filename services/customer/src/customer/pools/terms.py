@@ -51,6 +51,7 @@ class Facts:
     last_opportunity: date | None = None
     open_opportunity: bool = False
     last_deal: date | None = None
+    """The last order or won opportunity."""
     contract_end: date | None = None
     """Of the contract that ends last."""
     warned: tuple[date, date] | None = None

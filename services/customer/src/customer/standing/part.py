@@ -23,6 +23,7 @@ from customer.segments.record import SEGMENTS
 from customer.segments.rpc import SegmentServicer
 from customer.standing import computing, sweep, tables
 from customer.standing.rpc import StandingServicer
+from customer.trade import opportunities
 from customer.trade.entries import TRADE_ENTRIES
 from customer.trade.rpc import TradeEntryServicer
 from customer.value.models import VALUE_MODELS
@@ -56,6 +57,6 @@ PART = Part(
     ],
     jobs=[sweep.SWEEP, TAKE, FREEZE],
     timers=[Timer(1.0, computing.by_the_clock)],
-    handlers=churn_events.HANDLERS,
+    handlers={**churn_events.HANDLERS, **opportunities.HANDLERS},
     names=[(table.c.user_id, table.c.user_name) for table in (tables.overruling, tables.history)],
 )

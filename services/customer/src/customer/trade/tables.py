@@ -1,6 +1,19 @@
-"""The ledger and its sums by month."""
+"""The ledger and its sums by month, and what sales tells of its opportunities."""
 
-from sqlalchemy import CheckConstraint, Column, Date, Index, Integer, Numeric, Table, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
 from crm.customer.v1.trade_pb2 import TradeEntry
 from crm_records import schema
@@ -23,3 +36,20 @@ trade_month = Table(
     Column("receipt_count", Integer, nullable=False, server_default=text("0")),
 )
 """Sums of the living entries in CNY, kept in the transaction of each. Returns lower amounts and are not counted."""
+
+customer_opportunity = Table(
+    "customer_opportunity",
+    metadata,
+    Column("record_id", Uuid(as_uuid=False), primary_key=True),
+    Column("customer_id", Uuid(as_uuid=False), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("create_time", DateTime(timezone=True), nullable=False),
+    # Where it is won; stays when it is archived, goes when it is opened again.
+    Column("won_date", Date),
+    Column("amount", Numeric(18, 2)),
+    Column("version", Integer, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+)
+"""The opportunities of sales as far as rules here ask for them."""
+Index("ix_customer_opportunity_customer_id", customer_opportunity.c.customer_id)

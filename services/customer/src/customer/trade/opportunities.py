@@ -1,8 +1,4 @@
-"""What is known of a customer's business: its opportunities as sales announces them, and the last deals.
-
-Deals are won opportunities, and contracts what the customer's own field says of the one that ends last. Where a ledger
-of orders and contracts is kept, `deals_and_contracts` is the one place that is to ask it.
-"""
+"""The opportunities of customers, as sales announces them."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from crm.records.v1.event_pb2 import Event
 from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm_kit.db import one_of
 from crm_kit.pool import ZONE
-from customer.pools.tables import customer_opportunity
+from customer.trade.tables import customer_opportunity
 
 _OVER = ("won", "lost", "archived")
 
@@ -29,15 +25,14 @@ class Opportunities(NamedTuple):
     last_created: Any
     """A moment."""
     any_open: bool
-    last_won: date | None
 
 
-def opportunities(connection: Connection, customer_ids: Sequence[str]) -> dict[str, Opportunities]:
+def of(connection: Connection, customer_ids: Sequence[str]) -> dict[str, Opportunities]:
     """Of those of the customers that have any."""
     c = customer_opportunity.c
-    query = select(c.customer_id, func.max(c.create_time), func.bool_or(c.open), func.max(c.won_date))
+    query = select(c.customer_id, func.max(c.create_time), func.bool_or(c.open))
     query = query.where(one_of(c.customer_id, customer_ids), ~c.deleted).group_by(c.customer_id)
-    return {row[0]: Opportunities(row[1], row[2], row[3]) for row in connection.execute(query)}
+    return {row[0]: Opportunities(row[1], row[2]) for row in connection.execute(query)}
 
 
 def apply(connection: Connection, events: Sequence[Event]) -> None:
