@@ -361,11 +361,20 @@ def test_what_was_taken_over_is_listed_page_by_page(boss: Client, register: Any)
     assert seen == taken[::-1]
 
 
-def test_a_takeover_tells_no_fact_that_is_hidden_as_a_field(boss: Client, server: Server, register: Any) -> None:
+@pytest.mark.figure("R40")
+def test_a_fact_that_became_a_hidden_field_is_not_told_by_what_was_taken_over(
+    server: Server, boss: Client, register: Any
+) -> None:
     register([FACTS])
-    customer = boss.CreateCustomer(customer={"name": "长江轴承"})
-    boss.TakeOverRegisteredCompany(id=customer.id, etag="1", credit_code=code(1), fields=["legal_representative"])
-    hidden = [{"resource": "customer", "field": "legal_representative", "rule": "masked"}]
-    reader = server.person(["customer.read"], fields=hidden)
-    (told,) = reader.ListRegisterTakeovers(customer_id=customer.id).takeovers
-    assert (told.facts.legal_representative, told.facts.credit_code) == ("", code(1))
+    one = boss.CreateCustomer(customer={"name": "甲公司"})
+    fields = ["credit_code", "legal_representative", "address"]
+    boss.TakeOverRegisteredCompany(id=one.id, etag=one.etag, credit_code=FACTS["creditCode"], fields=fields)
+    rules = [
+        {"resource": "customer", "field": "credit_code", "rule": "hidden"},
+        {"resource": "customer", "field": "legal_representative", "rule": "masked"},
+    ]
+
+    (told,) = server.person(["customer.read"], fields=rules).ListRegisterTakeovers(customer_id=one.id).takeovers
+
+    assert (told.facts.id, told.facts.credit_code, told.facts.legal_representative) == ("", "", "")
+    assert told.facts.address == "重庆市渝北区临江路 1 号"

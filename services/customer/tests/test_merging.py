@@ -397,3 +397,25 @@ def test_nothing_moves_to_a_record_that_went_while_the_merge_waited(
     server.run_jobs()
     assert boss.GetJob(record_type="customer", id=waiting.act_id).state == "failed"
     assert [c.name for c in boss.ListContacts(filter=f'customer_id = "{first.id}"').contacts] == ["王芳"]
+
+
+@pytest.mark.figure("R40")
+def test_a_field_that_is_closed_in_the_state_of_one_of_them_is_neither_shown_nor_chosen(
+    server: Server, boss: Client
+) -> None:
+    one, other = (boss.CreateCustomer(customer={"name": n, "remarks": f"{n}的底细"}) for n in ("甲", "乙"))
+    boss.ApproveCustomer(id=other.id, etag=other.etag)
+    rule = {"resource": "customer", "field": "remarks", "rule": "hidden", "states": ["approved"]}
+    clerk = server.person(["customer.*"], fields=[rule])
+
+    shown = {f.field for f in clerk.PreviewMergeCustomers(id=one.id, merged_ids=[other.id]).fields}
+    assert "name" in shown
+    assert "remarks" not in shown
+    etags = [boss.GetCustomer(id=c.id).etag for c in (one, other)]
+    with refused("INVALID_ARGUMENT", "INVALID", "remarks"):
+        clerk.MergeCustomers(
+            id=one.id,
+            etag=etags[0],
+            merged=[{"id": other.id, "etag": etags[1]}],
+            choices=[{"field": "remarks", "from_id": other.id}],
+        )

@@ -49,13 +49,19 @@ def blind(call: Call, record: Record) -> frozenset[str]:
 
 
 def unseen(call: Call, record: Record, record_id: str) -> frozenset[str]:
-    """What the caller does not see in full of one record: fields, and kinds of parts that its pool hides."""
+    """What the caller does not see in full of one record as it stands: fields, and kinds of parts that its pool
+    hides."""
     view = of(call, record)
-    if view is None or not view.pools:
-        return view.blind if view is not None else frozenset()
-    pool_id = call.connection.scalar(select(record.table.c[record.pooled]).where(record.table.c.id == record_id))
-    closed = view.pools.get(pool_id) if pool_id else None
-    return view.blind | closed.now(call, record_id) | closed.hidden_parts if closed is not None else view.blind
+    if view is None:
+        return frozenset()
+    state, pool = record.states.column if record.states is not None else "", record.pooled if view.pools else ""
+    columns = [record.table.c[name] for name in (state, pool) if name]
+    row = call.connection.execute(select(*columns).where(record.table.c.id == record_id)).mappings().one_or_none()
+    if not columns or row is None:
+        return view.blind
+    veiled = frozenset(n for n in view.blind if n not in view.names or view.level(n, row.get(state)) < READ_ONLY)
+    closed = view.pools.get(row[pool]) if pool else None
+    return veiled | closed.now(call, record_id) | closed.hidden_parts if closed is not None else veiled
 
 
 def spared(call: Call, record: Record, compared: Collection[str], searching: bool = False) -> pooling.Narrowing:

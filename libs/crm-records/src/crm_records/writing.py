@@ -217,16 +217,17 @@ def examine(call: Call, record: Record, row: Row, before: Row | None, wrong: Ite
 
 
 def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
-    """Whose a record is decides who sees it: to make it another's takes the right to assign, within one's reach."""
+    """Whose a record is decides who sees it: to make it another's takes the right to assign, within its reach."""
     owner, department = row["owner_id"], row["department_id"]
     if before is not None and (owner, department) == (before["owner_id"], before["department_id"]):
         return
     own = owner == call.caller.user_id and not call.access.client
     if before is None and (own or (owner, department) == _place(call, record)):
         return
-    call.need(f"{record.type}.assign")
-    reach = record.reach(call)
-    if before is not None and reach.record_ids and not reaching.holds(call, record, row["id"], reach.alone()):
+    assign = f"{record.type}.assign"
+    call.need(assign)
+    mine, reach = record.reach(call), record.reach_of(call.access, assign)
+    if before is not None and mine.record_ids and not reaching.holds(call, record, row["id"], mine.alone()):
         raise errors.Denied("beyond_team")
     if owner and not record.given_within_reach:
         return

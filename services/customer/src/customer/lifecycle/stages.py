@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from crm_kit.rpc import Call
-from customer.churn.cases import OPEN, Last, latest
+from customer.churn.cases import CHURN_CASES, OPEN, Last, latest
 from customer.clock import add_months
 from customer.lifecycle.rules import LIFECYCLE_RULES
 from customer.sight import Sight
@@ -64,7 +64,9 @@ def _stage(rule: dict[str, Any], customer: Customer, case: Last | None, today: d
 
 
 def _told(_call: Call, seen: Sight, _rule_id: str, reasons: dict[str, Any]) -> dict[str, Any]:
-    return {n: v for n, v in reasons.items() if n != "lastOrderDate" or seen.sees("last_order_date")}
+    """The day of the last order to whom that field is told, the churn case to whoever reads those of the customer."""
+    needed = {"lastOrderDate": "last_order_date", "churnCase": CHURN_CASES.type, "churnState": CHURN_CASES.type}
+    return {name: value for name, value in reasons.items() if name not in needed or seen.sees(needed[name])}
 
 
 LIFECYCLE = Computation(

@@ -26,7 +26,7 @@ def preview(call: Call, record: Record, request: pb.PreviewMergeRequest) -> pb.P
     found = _rows(call, record, [request.id, *merged])
     language = 1 if call.language == errors.EN else 0
     answer = pb.PreviewMergeResponse()
-    for field in choosing.fields(call, record):
+    for field in choosing.fields(call, record, found):
         if field.level == HIDDEN:
             continue
         values = [_shown(call, record, field, field.of(row)) for row in found]
@@ -47,6 +47,7 @@ def preview(call: Call, record: Record, request: pb.PreviewMergeRequest) -> pb.P
 
 def _rows(call: Call, record: Record, ids: list[str]) -> list[Row]:
     """The rows, in the caller's reach as a merge would ask it, without locking them."""
+    call.need(f"{record.type}.delete")
     found = []
     for record_id in ids:
         right = f"{record.type}.update" if record_id == ids[0] else f"{record.type}.delete"

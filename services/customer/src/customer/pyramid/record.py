@@ -79,12 +79,12 @@ def made_of(call: Call, rule: Mapping[str, Any]) -> list[str]:
         case "field":
             return [rule["field"]]
         case "score":
-            return seeing.made_of(call, rule["model"])
+            return [sight.COMPUTED, *seeing.made_of(call, rule["model"])]
     return [sight.TRADE]
 
 
 def refuse_unseen(call: Call, rule: Mapping[str, Any]) -> None:
-    """PERMISSION_DENIED where the caller does not see in full what a pyramid is made of."""
+    """PERMISSION_DENIED for who may not read customers, and who does not see in full what a pyramid is made of."""
     seen = sight.everywhere(call)
     if not all(map(seen.sees, made_of(call, rule))) or (
         rule["base"] == "score" and not seeing.score(call, rule["model"])

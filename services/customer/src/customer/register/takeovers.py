@@ -17,7 +17,8 @@ from crm_kit import codec, errors, ids
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, visibility, writing
+from crm_records import listing, writing
+from customer import sight
 from customer.customers import CUSTOMERS
 from customer.register.provider import configured
 from customer.register.tables import takeover
@@ -69,10 +70,7 @@ def take_over(call: Call, request: pb.TakeOverRegisteredCompanyRequest) -> pb.Ta
 
 def listed(call: Call, request: pb.ListRegisterTakeoversRequest) -> pb.ListRegisterTakeoversResponse:
     """One page, newest first."""
-    if not kinds.is_id(request.customer_id) or not reaching.holds(
-        call, CUSTOMERS, request.customer_id, CUSTOMERS.reach(call)
-    ):
-        raise errors.NotFound()
+    hidden = sight.of(call, request.customer_id).hidden
     size = listing._page_size(request)
     c = takeover.c
     query = select(takeover).where(c.customer_id == request.customer_id).order_by(c.time.desc(), c.id.desc())
@@ -81,10 +79,7 @@ def listed(call: Call, request: pb.ListRegisterTakeoversRequest) -> pb.ListRegis
         behind = tuple_(literal(time, c.time.type), literal(last_id, c.id.type))
         query = query.where(tuple_(c.time, c.id) < behind)
     rows = call.connection.execute(query.limit(size + 1)).mappings().all()
-    answer = pb.ListRegisterTakeoversResponse(takeovers=[_message(dict(row)) for row in rows[:size]])
-    for name in visibility.unseen(call, CUSTOMERS, request.customer_id).intersection(FIELDS):
-        for told in answer.takeovers:
-            told.facts.ClearField(name)
+    answer = pb.ListRegisterTakeoversResponse(takeovers=[_cut(_message(dict(row)), hidden) for row in rows[:size]])
     if len(rows) > size:
         last = rows[size - 1]
         plain = orjson.dumps([last["time"].isoformat(), last["id"]])
@@ -118,6 +113,15 @@ def _message(row: dict[str, Any]) -> pb.RegisterTakeover:
         actor_id=row["actor_id"] or "",
         actor_name=row["actor_name"],
     )
+
+
+def _cut(told: pb.RegisterTakeover, hidden: frozenset[str]) -> pb.RegisterTakeover:
+    """Without the facts whose fields the reader does not see of the customer: they became, or are, its own."""
+    for name in hidden.intersection(FIELDS):
+        told.facts.ClearField(name)
+    if "credit_code" in hidden:
+        told.facts.ClearField("id")
+    return told
 
 
 def _position(token: str) -> tuple[datetime, str]:

@@ -20,7 +20,7 @@ from crm_records.listing import Narrowing
 from customer import clock
 from customer.behaviour.tables import event, identity
 from customer.customers import CUSTOMERS
-from customer.sight import BEHAVIOUR, TRADE
+from customer.sight import BEHAVIOUR, COMPUTED, TRADE
 from customer.standing.tables import overruling, result
 from customer.tables import customer
 from customer.trade.tables import trade_month
@@ -124,15 +124,15 @@ class _One:
 
 def looked_at(call: Call, row: Mapping[str, Any]) -> list[str]:
     """Fields of customers and kinds of their parts that a segment asks by. A level is told to whoever sees the
-    customer."""
+    details of the customer."""
     found = [*fields_of(row)]
     for kind, code in kinds_of(row):
         if kind in LEDGER:
             found.append(TRADE)
         elif kind == "behaviour":
             found.append(BEHAVIOUR)
-        elif kind == "score":
-            found += seeing.made_of(call, code)
+        else:
+            found += [COMPUTED, *(seeing.made_of(call, code) if kind == "score" else ())]
     return found
 
 

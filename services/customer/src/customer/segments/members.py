@@ -37,6 +37,7 @@ COMPUTED, ADDED, REMOVED = "computed", "added", "removed"
 
 def find(call: Call, segment_id: str) -> Row:
     """A living segment that the caller may use, or NOT_FOUND. PERMISSION_DENIED as in `refuse_unseen`."""
+    call.need("customer.read")
     if not kinds.is_id(segment_id):
         raise errors.NotFound()
     table, reach = SEGMENTS.table, SEGMENTS.reach_of(call.access, "segment.read")

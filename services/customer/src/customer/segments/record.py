@@ -23,7 +23,7 @@ from crm_records.record import Record, Row
 from customer import clock, sight
 from customer.segments.conditions import compile_conditions, fields_of, kinds_of
 from customer.segments.tables import segment
-from customer.sight import Sight
+from customer.sight import BEHAVIOUR, TRADE, Sight
 from customer.value import seeing
 from customer.value.models import LEDGER, last_of
 
@@ -81,7 +81,8 @@ def refuse_foreign(call: Call, row: Mapping[str, Any]) -> None:
 
 
 def refuse_unseen(call: Call, row: Mapping[str, Any]) -> None:
-    """PERMISSION_DENIED where a segment looks at what the caller does not see in full."""
+    """PERMISSION_DENIED for who may not read customers, and where a segment looks at what the caller does not see in
+    full."""
     seen = sight.everywhere(call)
     if not all(map(seen.sees, fields_of(row))) or not all(_sees(call, seen, *one) for one in kinds_of(row)):
         raise errors.Denied("asks_unseen")
@@ -89,9 +90,9 @@ def refuse_unseen(call: Call, row: Mapping[str, Any]) -> None:
 
 def _sees(call: Call, seen: Sight, kind: str, code: str) -> bool:
     if kind in LEDGER:
-        return seen.trade
-    if kind == "behaviour":
-        return seen.behaviour
+        return seen.sees(TRADE)
+    if kind == BEHAVIOUR:
+        return seen.sees(BEHAVIOUR)
     # A level is told to whoever sees the customer; a score is not, where it is made of something hidden.
     return kind == "level" or last_of(call, code) is None or seeing.score(call, code)
 

@@ -11,9 +11,8 @@ from crm.customer.v1 import standings_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching
+from crm_records import listing
 from customer import sight
-from customer.customers import CUSTOMERS
 from customer.sight import Sight
 from customer.standing.computing import COMPUTATIONS, named
 from customer.standing.tables import history, overruling
@@ -22,7 +21,7 @@ from customer.standing.tables import result as results
 
 def of_customer(call: Call, customer_id: str) -> pb.ListStandingsResponse:
     """Everything that is computed of a customer, in the order in which it is."""
-    seen = _seen(call, customer_id)
+    seen = sight.of(call, customer_id)  # a topic that is a field obeys that field's rules
     computed = {
         row.topic: row for row in call.connection.execute(select(results).where(results.c.customer_id == customer_id))
     }
@@ -41,7 +40,7 @@ def one(call: Call, customer_id: str, topic: str) -> pb.Standing:
 
 def past(call: Call, request: pb.ListStandingHistoryRequest) -> pb.ListStandingHistoryResponse:
     """One page of how it changed, newest first."""
-    seen = _seen(call, request.customer_id)
+    seen = sight.of(call, request.customer_id)
     size = listing._page_size(request)
     query = select(history).where(history.c.customer_id == request.customer_id)
     if request.topic:
@@ -55,13 +54,6 @@ def past(call: Call, request: pb.ListStandingHistoryRequest) -> pb.ListStandingH
     if len(rows) > size:
         answer.next_page_token = base64.urlsafe_b64encode(rows[size - 1].id.encode()).decode()
     return answer
-
-
-def _seen(call: Call, customer_id: str) -> Sight:
-    """What the caller sees of a customer: a topic that is a field obeys that field's rules. NOT_FOUND out of reach."""
-    if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, CUSTOMERS.reach(call)):
-        raise errors.NotFound()
-    return sight.of(call, customer_id)
 
 
 def _standing(call: Call, seen: Sight, topic: str, computed: Any, said: Any) -> pb.Standing:
