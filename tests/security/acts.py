@@ -17,11 +17,11 @@ from security.writing import unusable
 from crm_kit import job_files
 
 MANY = 8
-VERBS = {"customer": ("update", "assign", "delete"), "contact": ("update", "delete")}
+VERBS = {"customer": ("update", "assign", "delete", "approve"), "contact": ("update", "delete", "approve")}
 """What is possible on many at once."""
 FILE = "result.csv"
 
-State = tuple[str | None, str | None, bool, object]
+State = tuple[str | None, str | None, bool, object, object]
 
 
 def bulk(run: Run) -> None:
@@ -69,13 +69,13 @@ def _ask(run: Run, who: Person, kind: Kind, rpc: str, **fields: Any) -> Outcome:
 
 
 def _state(run: Run, record: Record) -> State:
-    """Whose a record is, whether it lies in the bin, and the text that acts change."""
+    """Whose a record is, whether it lies in the bin, and what acts change: the text and the mark of the review."""
     company.refresh(run.services, record)
-    ((text,),) = run.services.servers["customer"].sql(
-        f"SELECT remarks FROM {record.type} WHERE id = :id",
+    ((text, mark),) = run.services.servers["customer"].sql(
+        f"SELECT remarks, review_mark FROM {record.type} WHERE id = :id",
         id=record.id,
     )
-    return record.owner, record.department, record.deleted, text
+    return record.owner, record.department, record.deleted, text, mark
 
 
 def _may(run: Run, who: Person, kind: Kind, verb: str, record: Record, to: Person) -> Answer:
@@ -86,6 +86,9 @@ def _may(run: Run, who: Person, kind: Kind, verb: str, record: Record, to: Perso
         return Answer(NOT_THERE, "it is deleted") if answer.yes else answer
     if verb == "update":
         return may_set(run, who, kind, record, {})
+    if verb == "approve":
+        waits = record.state in kind.own_states[verb]
+        return answer if waits else Answer("FAILED_PRECONDITION", f"it is {record.state}")
     if verb == "delete":
         return unusable(run, who, "delete", record) or answer
     if (record.owner, record.department) == (to.id, None):
