@@ -51,8 +51,8 @@ _INSERT = sql.Prepared(
 HIDDEN = "***"
 
 
-def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, Any, Any]]:
-    """(field, before, after) for every field that differs, as JSON shows them; sensitive values masked."""
+def between(record: Record, before: Row | None, after: Row, *, whole: bool = False) -> list[tuple[str, Any, Any]]:
+    """(field, before, after) for every field that differs, as JSON shows them; sensitive ones masked unless `whole`."""
     found: list[tuple[str, Any, Any]] = []
     for name, field in _told(record):
         new = after.get(name)
@@ -64,7 +64,7 @@ def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, A
             old = before.get(name)
             if old == new:
                 continue
-        if field.sensitive:
+        if field.sensitive and not whole:
             found.append((field.json_name, HIDDEN if old else None, HIDDEN if new else None))
         elif field.kind == kinds.CUSTOM:
             keys = sorted({*(old or {}), *(new or {})})
