@@ -59,7 +59,7 @@ def _search(suite: Suite, path: Path) -> str:
     """The searches are asked of the provider itself: the suite that runs was started without a register."""
     os.environ["COMPANY_REGISTER_FILE"] = str(path)
     from crm_kit import db
-    from crm_kit.access import Organisation
+    from crm_kit.organisation_reader import Organisation
     from crm_kit.rpc import system_call
     from customer.register.from_file import FromFile
 

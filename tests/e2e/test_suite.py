@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -305,8 +304,7 @@ def test_no_secret_stands_in_any_log(suite: Suite, admin: str, people: dict[str,
 def test_a_service_that_is_killed_answers_again_and_readers_do_not_notice(suite: Suite, admin: str) -> None:
     customer = post(suite, admin, "/v1/customers", {"name": "连云港港务有限公司"})
     os.kill(suite.pids()["customer"], signal.SIGKILL)
-    began = time.monotonic()
 
     answer = suite.ask("GET", f"/v1/customers/{customer['id']}", token=admin)
 
-    assert answer.status == 200, (answer.body, time.monotonic() - began)
+    assert answer.status == 200, answer.body

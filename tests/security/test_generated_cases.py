@@ -30,7 +30,8 @@ from security.run import LEAK, Run
 from security.services import Services, suite
 from security.world import World
 
-from crm_kit.access import Access, Reach
+from crm_kit.access import Access
+from crm_kit.reach import Reach
 
 pytestmark = pytest.mark.slow
 

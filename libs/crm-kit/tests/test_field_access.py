@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_kit import field_access
-from crm_kit.access import RoleAccess
+from crm_kit.reach import RoleAccess
 
 pytestmark = pytest.mark.feature("IDN-07")
 

@@ -9,8 +9,9 @@ import pytest
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 
-from crm_kit import errors, job_files, jobs, organisation, rpc
-from crm_kit.jobs import Job, Jobs, Kind, Step
+from crm_kit import errors, job_files, job_runner, jobs, organisation, rpc
+from crm_kit.job_runner import Jobs
+from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_kit.testing import recorder
 from crm_kit.testing.postgres import database
@@ -148,7 +149,7 @@ def test_a_job_whose_step_fails_again_and_again_has_failed(service: Any) -> None
         raise ValueError("something secret")
 
     job_id, work = queue(service), runner(service, Kind("count", LABEL, fails))
-    assert finish(work) == jobs.TRIES
+    assert finish(work) == job_runner.TRIES
     failed = state(service, job_id)
     assert (failed.state, numbers(service)) == ("failed", [])
     assert "secret" not in failed.reason
@@ -172,13 +173,13 @@ def test_a_job_in_whose_way_somebody_is_holds_up_no_other_and_has_not_failed(ser
 
     def step(call: Call, job: Job) -> Step:
         order.append(job.id)
-        if job.id == stuck and order.count(stuck) <= jobs.TRIES + 1:
+        if job.id == stuck and order.count(stuck) <= job_runner.TRIES + 1:
             raise LockNotAvailable
         return Step()
 
     stuck, other = queue(service), queue(service)
     finish(runner(service, Kind("count", LABEL, step)))
-    assert order == [stuck, other, *[stuck] * (jobs.TRIES + 1)]
+    assert order == [stuck, other, *[stuck] * (job_runner.TRIES + 1)]
     assert {state(service, i).state for i in (stuck, other)} == {"done"}
 
 
@@ -250,6 +251,6 @@ def test_files_go_a_week_after_the_end_of_their_job(service: Any) -> None:
                 text("UPDATE job SET finish_time = now() - make_interval(days => :days) WHERE id = :id"),
                 {"days": days, "id": job_id},
             )
-        jobs.sweep(connection)
+        job_runner.sweep(connection)
         assert job_files.read(connection, old, "a") is None
         assert job_files.read(connection, new, "a") is not None

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_kit import errors
-from crm_records import filters, search
-from crm_records.filters import Comparison, Group
+from crm_records import filter_language, search
+from crm_records.filter_language import Comparison, Group
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ from crm_records.filters import Comparison, Group
     ],
 )
 def test_a_condition_is_understood(text: str, tree: object) -> None:
-    found = filters.parse(text)
+    found = filter_language.parse(text)
 
     assert tree is None or found == tree
 
 
 def test_and_binds_tighter_than_or() -> None:
-    found = filters.parse("a = 1 OR b = 2 AND c = 3")
+    found = filter_language.parse("a = 1 OR b = 2 AND c = 3")
 
     assert found.kind == "or"
     assert found.parts[1].kind == "and"
@@ -63,13 +63,13 @@ def test_and_binds_tighter_than_or() -> None:
 )
 def test_what_is_not_in_the_language_is_refused(text: str) -> None:
     with pytest.raises(errors.Invalid):
-        filters.parse(text)
+        filter_language.parse(text)
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_understood_or_refused_and_nothing_else(text: str) -> None:
     with suppress(errors.Invalid):
-        filters.parse(text)
+        filter_language.parse(text)
 
 
 @given(st.text(alphabet="上海北京abc\\\"'%_ ", max_size=12), st.text(max_size=12))
@@ -77,16 +77,16 @@ def test_a_quoted_value_is_read_as_it_was_meant_and_leaves_the_shape_alone(first
     def written(value: str) -> str:
         return 'name:"' + value.replace("\\", "\\\\").replace('"', '\\"') + '" AND amount > 1'
 
-    one, two = filters.parse(written(first)), filters.parse(written(second))
+    one, two = filter_language.parse(written(first)), filter_language.parse(written(second))
 
     assert one.parts[0].values == (first,)
-    assert filters.shape(one) == filters.shape(two)
+    assert filter_language.shape(one) == filter_language.shape(two)
 
 
 @pytest.mark.parametrize("count", [51, 400])
 def test_too_many_conditions_are_refused(count: int) -> None:
     with pytest.raises(errors.Invalid):
-        filters.parse(" OR ".join(f"a = {i}" for i in range(count)))
+        filter_language.parse(" OR ".join(f"a = {i}" for i in range(count)))
 
 
 @given(st.text(alphabet="上海轴承有限公司ABcd 12（）", min_size=1, max_size=20), st.data())

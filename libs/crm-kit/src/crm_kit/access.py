@@ -1,21 +1,14 @@
 """Who may do what, on which records, and which fields: the three questions of every call, answered from the
 organisation's copy.
-
-An answer is kept for a second per person and dropped at once when an event changes the organisation, so a
-changed right acts everywhere within two seconds.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from jwt.utils import base64url_decode
 from sqlalchemy import Connection, Engine, select, text
 
 from crm_kit import errors, field_access, pool, team
@@ -23,7 +16,8 @@ from crm_kit import policy as policies
 from crm_kit.clients import Limits, limits
 from crm_kit.db import one_of
 from crm_kit.field_access import FieldRules
-from crm_kit.organisation import ended_session, role, signing_key, user
+from crm_kit.organisation import role, user
+from crm_kit.reach import Reach, RoleAccess, holds, read_role
 
 _BELOW = text(
     "WITH RECURSIVE below AS (SELECT CAST(:me AS uuid) AS id UNION"
@@ -33,57 +27,6 @@ _TREE = text(
     "WITH RECURSIVE tree AS (SELECT unnest(CAST(:roots AS uuid[])) AS id UNION"
     " SELECT d.id FROM org_department d JOIN tree t ON d.parent_id = t.id WHERE NOT d.deleted) SELECT id FROM tree"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """On which records a right holds: all, or those of these owners, ownerless ones of these departments, these."""
-
-    all: bool = False
-    owner_ids: frozenset[str] = frozenset()
-    department_ids: frozenset[str] = frozenset()
-    user_id: str = ""
-    """Whose reach it is: some records name people who see them besides their owner."""
-    record_ids: frozenset[str] = frozenset()
-    """Records of whose teams the person is, where the right goes with that."""
-    pool_ids: frozenset[str] = frozenset()
-    """Pools in which the person is a member, where the right goes with that."""
-    view_pool_ids: frozenset[str] = frozenset()
-    opened_ids: frozenset[str] = frozenset()
-    """Of the parts of records: pools of which only those are seen that lie below one of these, opened today."""
-
-    def holds(self, other: Reach) -> bool:
-        """Whether everything that the other reaches lies within this one."""
-        if self.all or self == other:
-            return True
-        within = self.owner_ids >= other.owner_ids and self.department_ids >= other.department_ids
-        pools = self.pool_ids >= other.pool_ids and self.view_pool_ids >= other.view_pool_ids
-        named = self.record_ids >= other.record_ids and pools and self.opened_ids >= other.opened_ids
-        return not other.all and within and named and self.user_id == other.user_id
-
-    def alone(self) -> Reach:
-        """What the scope gives by itself, without teams and pools."""
-        none: frozenset[str] = frozenset()
-        return replace(self, record_ids=none, pool_ids=none, view_pool_ids=none, opened_ids=none)
-
-
-@dataclass(frozen=True, slots=True)
-class RoleAccess:
-    """What one role gives: rights, and on which records they hold."""
-
-    rights: frozenset[str]
-    scopes: tuple[dict[str, Any], ...]
-    field_rules: tuple[dict[str, Any], ...] = ()
-    policy: dict[str, Any] = field(default_factory=dict)
-    code: str = ""
-    name: str = ""
-    use: policies.Use | None = None
-    """From where and when it may be used; None where always and everywhere."""
-
-    def scopes_of(self, resource: str) -> list[dict[str, Any]]:
-        """The scopes that the role names for a resource, else those for all it does not name."""
-        named = [s for s in self.scopes if s["resource"] == resource]
-        return named or [s for s in self.scopes if s["resource"] == "*"]
 
 
 @dataclass(slots=True)
@@ -236,7 +179,7 @@ class Access:
         """The same of another person as they stand now, in use or not; None if nobody is known by that id."""
         with self._engine.connect() as connection:
             row = connection.execute(select(user).where(user.c.id == user_id, ~user.c.deleted)).one_or_none()
-            return _read(connection, self._engine, row) if row else None
+            return read(connection, self._engine, row) if row else None
 
     def _compute(self, resource: str, right: str, team_of: str) -> Reach:
         scopes = [s for _, s in self.scopes(resource, right)]
@@ -276,107 +219,12 @@ class Access:
         return Reach(owner_ids=frozenset(owners), department_ids=frozenset(departments), user_id=self.user_id)
 
 
-def holds(rights: Collection[str], right: str) -> bool:
-    """Whether one of them is the right or stands for it."""
-    return right in rights or "*" in rights or f"{right.partition('.')[0]}.*" in rights
-
-
-def _role(row: Any) -> RoleAccess:
-    rules, use = tuple(row.field_rules), policies.stored_use(row.policy)
-    return RoleAccess(frozenset(row.rights), tuple(row.scopes), rules, row.policy, row.code, row.name, use)
-
-
-class Organisation:
-    """Reads the copy; one for each process."""
-
-    KEPT = 1.0
-    """Seconds that an answer is kept: a change made in another process acts within that time."""
-
-    def __init__(self, reader: Engine) -> None:
-        self._reader = reader
-        self._kept: dict[tuple[str, str], tuple[float, Access]] = {}
-        self._keys: dict[str, Ed25519PublicKey] = {}
-        self._lock = threading.Lock()
-
-    def access(self, user_id: str, session_id: str) -> Access:
-        """Who the caller is. UNAUTHENTICATED if disabled or the session ended, UNAVAILABLE if not here yet."""
-        now = time.monotonic()
-        kept = self._kept.get((user_id, session_id))
-        if kept and kept[0] > now:
-            return kept[1]
-        access = self._load(user_id, session_id)
-        with self._lock:
-            if len(self._kept) > 20_000:
-                self._kept.clear()
-            self._kept[(user_id, session_id)] = (now + self.KEPT, access)
-        return access
-
-    def person(self, user_id: str) -> Access:
-        """What a person may do now, in whose name something is done without a session. UNAUTHENTICATED if disabled."""
-        with self._reader.connect() as connection:
-            row = connection.execute(select(user).where(user.c.id == user_id, ~user.c.deleted)).one_or_none()
-            if row is None or not row.active:
-                raise errors.Unauthenticated("account_disabled")
-            return _read(connection, self._reader, row)
-
-    def system(self) -> Access:
-        """What the suite itself may do when nobody asked it: everything, under no person's name."""
-        return Access(
-            user_id="",
-            name="",
-            username="",
-            department_id=None,
-            manager_id=None,
-            locale=errors.ZH,
-            time_zone="Asia/Shanghai",
-            role_codes=(),
-            rights=frozenset({"*"}),
-            denials=frozenset(),
-            roles=(RoleAccess(frozenset({"*"}), ({"resource": "*", "scope": "all"},)),),
-            _engine=self._reader,
-        )
-
-    def forget(self) -> None:
-        """Something changed: ask the database again."""
-        self._kept.clear()
-        self._keys.clear()
-
-    def key(self, kid: str) -> Ed25519PublicKey | None:
-        """The public key of a token, None if there is none of that name."""
-        found = self._keys.get(kid)
-        if found is None:
-            query = select(signing_key.c.x).where(signing_key.c.kid == kid, ~signing_key.c.retired)
-            with self._reader.connect() as connection:
-                x = connection.scalar(query)
-            if x is None:
-                return None
-            found = self._keys[kid] = Ed25519PublicKey.from_public_bytes(base64url_decode(x))
-        return found
-
-    def _load(self, user_id: str, session_id: str) -> Access:
-        deadline = time.monotonic() + 2
-        with self._reader.connect() as connection:
-            while True:
-                if connection.scalar(select(ended_session.c.id).where(ended_session.c.id == session_id)):
-                    raise errors.Unauthenticated("bad_token")
-                row = connection.execute(select(user).where(user.c.id == user_id)).one_or_none()
-                if row is not None:
-                    break
-                # The token is genuine, so the account exists: its event is under way.
-                if time.monotonic() > deadline:
-                    raise errors.Unavailable("organisation_not_here", retry_after=1)
-                time.sleep(0.05)
-            if not row.active or row.deleted:
-                raise errors.Unauthenticated("account_disabled")
-            return _read(connection, self._reader, row)
-
-
-def _read(connection: Connection, engine: Engine, row: Any) -> Access:
+def read(connection: Connection, engine: Engine, row: Any) -> Access:
     """What a person may do, from their row of the copy."""
     roles = connection.execute(select(role).where(one_of(role.c.id, row.role_ids), ~role.c.deleted)).all()
     now = datetime.now(UTC)
     grants = [g for g in row.grants if "endTime" not in g or datetime.fromisoformat(g["endTime"]) > now]
-    given = tuple(_role(r) for r in roles)
+    given = tuple(read_role(r) for r in roles)
     return Access(
         user_id=row.id,
         name=row.name,

@@ -29,8 +29,9 @@ from crm import rule_pb2
 from crm.records.v1.event_pb2 import Event
 from crm_kit import audit, clients, contract, db, errors, idempotency, ids, logs, metrics, outbox
 from crm_kit import caller as callers
-from crm_kit.access import Access, Organisation
+from crm_kit.access import Access
 from crm_kit.caller import Caller, Metadata
+from crm_kit.organisation_reader import Organisation
 from crm_kit.peers import Peers
 from crm_kit.tokens import Claims, Verifier
 

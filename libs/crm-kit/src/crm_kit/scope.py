@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, false, or_
 from sqlalchemy.dialects.postgresql import array
 
-from crm_kit.access import Reach
+from crm_kit.reach import Reach
 
 _IDS = ARRAY(Uuid(as_uuid=False))
 

@@ -39,11 +39,12 @@ from crm_kit import (
     sweeping,
     team,
 )
-from crm_kit.access import Organisation
 from crm_kit.handlers import merged
 from crm_kit.inbox import Every, Handler, Inbox
-from crm_kit.jobs import Jobs, Kind
+from crm_kit.job_runner import Jobs
+from crm_kit.jobs import Kind
 from crm_kit.jobs import metadata as jobs_metadata
+from crm_kit.organisation_reader import Organisation
 from crm_kit.peers import Peers
 from crm_kit.settings import Settings, SettingsError
 from crm_kit.timers import Timer, Timers

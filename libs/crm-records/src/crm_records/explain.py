@@ -15,8 +15,9 @@ from sqlalchemy import select
 
 from crm.records.v1 import access_pb2 as pb
 from crm_kit import errors, pool, team
-from crm_kit.access import Access, Reach, holds
+from crm_kit.access import Access
 from crm_kit.errors import Problem
+from crm_kit.reach import Reach, holds
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape
 from crm_records import fields as kinds

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, or_, select
 
 from crm.records.v1.event_pb2 import Event
 from crm_kit import jobs, rpc
-from crm_kit.access import Organisation
 from crm_kit.db import one_of
 from crm_kit.inbox import Handler
 from crm_kit.jobs import Job, Kind, Step, job
+from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import acting, acts, images, relinking
 from crm_records.images import act

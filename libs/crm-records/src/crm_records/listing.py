@@ -29,7 +29,7 @@ from sqlalchemy.sql import visitors
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filters, paging, pooling, rows, search, sql, visibility
+from crm_records import custom_fields, filter_language, filters, paging, pooling, rows, search, sql, visibility
 from crm_records import fields as kinds
 from crm_records.record import Record
 
@@ -249,22 +249,22 @@ def _selection(
 
     `compared` are fields that the result is sorted, counted or added up by.
     """
-    tree = filters.parse(filter_text) if filter_text.strip() else None
+    tree = filter_language.parse(filter_text) if filter_text.strip() else None
     custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
     searching = bool(search.normal(words))
     if searching and not record.search:
         raise errors.Invalid(key="bad_filter", what=("不支持搜索", "this cannot be searched"))
     view = visibility.of(call, record)
     if view is not None and tree is not None:
-        filters.refuse(tree, view.is_blind)
+        filter_language.refuse(tree, view.is_blind)
     unseen = visibility.unseen_in_search(call, record) if searching else {}
     spared = pooling.NONE
     if view is not None and view.pools:
-        named = [visibility.name_of(record, n) for n in filters.names(tree)] if tree is not None else []
+        named = [visibility.name_of(record, n) for n in filter_language.names(tree)] if tree is not None else []
         spared = pooling.narrowing(record, view.pools, [*named, *compared], searching)
     reach = record.reach(call)
     shape = scope.shape(reach)
-    tree_shape = filters.shape(tree) if tree is not None else None
+    tree_shape = filter_language.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
     searched = searching and (*unseen.items(),)
     narrowing = also if isinstance(also, Narrowing) else None

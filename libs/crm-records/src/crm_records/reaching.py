@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, any_, bindparam, select
 
 from crm_kit import errors, scope
-from crm_kit.access import Reach
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import sql
 from crm_records.record import Record

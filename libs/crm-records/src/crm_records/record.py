@@ -20,7 +20,8 @@ from google.protobuf.message import Message
 from sqlalchemy import Column, ColumnElement, Engine, Table, and_, false, or_, select
 
 from crm_kit import contract
-from crm_kit.access import Access, Reach
+from crm_kit.access import Access
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, among, condition
 from crm_records import blind, search

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, Select, Table, any_, bindparam, select
 
 from crm_kit import errors, organisation, scope
-from crm_kit.access import Reach
 from crm_kit.errors import Problem
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import reaching, sql

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Uuid, any_, bindparam, or_, select
 
 from crm.identity.v1 import handovers_pb2 as pb
 from crm_kit import errors, scope
-from crm_kit.access import Reach
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import reaching

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_kit import errors
-from crm_kit.access import Access, Reach, RoleAccess
+from crm_kit.access import Access
+from crm_kit.reach import Reach, RoleAccess
 from identity import rights
 
 Part = tuple[str, str]

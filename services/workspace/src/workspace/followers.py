@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from crm.records.v1.event_pb2 import Event
 from crm_kit import errors
-from crm_kit.access import Access, Organisation
+from crm_kit.access import Access
+from crm_kit.organisation_reader import Organisation
 from crm_records import following
 from workspace.notifications import FOLLOWED, FOLLOWED_GONE, notice, put
 

@@ -11,7 +11,7 @@ from crm.customer.v1 import care_plans_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filters, visibility, writing
+from crm_records import custom_fields, filter_language, filters, visibility, writing
 from crm_records.record import Record, Row
 from customer.care.tables import care_plan, care_template
 from customer.care.templates import has_text
@@ -76,10 +76,10 @@ def _check_filter(call: Call, record: Record, text: str | None, field: str) -> N
     if not text:
         return
     try:
-        tree = filters.parse(text)
+        tree = filter_language.parse(text)
         view = visibility.of(call, record)
         if view is not None:
-            filters.refuse(tree, view.is_blind)
+            filter_language.refuse(tree, view.is_blind)
         compiled = filters.compile_tree(record, tree, custom_fields.kinds_of(call, record))
         compiled.parameters(tree, call.connection)
     except errors.Invalid as refusal:

@@ -10,8 +10,8 @@ from sqlalchemy import ARRAY, Uuid, any_, bindparam, or_, select
 from crm.customer.v1 import contacts_pb2, customers_pb2
 from crm.customer.v1 import duplicates_pb2 as pb
 from crm_kit import organisation
-from crm_kit.access import Reach
 from crm_kit.errors import Problem
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import reaching, sql, visibility, writing

@@ -11,7 +11,7 @@ from crm_kit import organisation
 from crm_kit.db import one_of
 from crm_kit.pool import ZONE
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filters
+from crm_records import custom_fields, filter_language, filters
 from customer.customers import CUSTOMERS
 from customer.pools import dealings
 from customer.pools.config import Config, Tree, in_order
@@ -98,7 +98,7 @@ class Responsible:
 
 def condition_of(call: Call, text: str) -> tuple[ColumnElement[bool], dict[str, object]]:
     """A pool's filter as a condition on customers and what to bind. INVALID_ARGUMENT where it is none."""
-    tree = filters.parse(text)
+    tree = filter_language.parse(text)
     kinds = custom_fields.kinds_of(call, CUSTOMERS) if "custom." in text else {}
     compiled = filters.compile_tree(CUSTOMERS, tree, kinds)
     return compiled.condition, compiled.parameters(tree, call.connection)

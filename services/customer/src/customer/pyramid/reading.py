@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 from crm.customer.v1 import pyramids_pb2 as pb
 from crm.records.v1 import records_pb2
 from crm_kit import errors, scope
-from crm_kit.access import Reach
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, rows, sql

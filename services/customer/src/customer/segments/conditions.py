@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, false, func, not_, or_, select, true, union_all
 
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filters
+from crm_records import custom_fields, filter_language, filters
 from crm_records.listing import Narrowing
 from customer import clock
 from customer.behaviour.tables import event, identity
@@ -35,11 +35,11 @@ def compile_conditions(call: Call, row: Mapping[str, Any], today: date) -> Narro
     shape: list[Any] = [row["match"]]
     values: dict[str, Any] = {}
     if row["filter"]:
-        tree = filters.parse(row["filter"])
+        tree = filter_language.parse(row["filter"])
         known = custom_fields.kinds_of(call, CUSTOMERS)
         compiled = filters.compile_tree(CUSTOMERS, tree, known, PREFIX)
         parts.append(compiled.condition)
-        shape += [filters.shape(tree), tuple(sorted(known.items()))]
+        shape += [filter_language.shape(tree), tuple(sorted(known.items()))]
         values |= compiled.parameters(tree, call.connection)
     for i, condition in enumerate(row["conditions"]):
         one = _One(call, condition, f"{PREFIX}_condition_{i}_", today)
@@ -123,7 +123,7 @@ class _One:
 def fields_of(row: Mapping[str, Any]) -> Iterator[str]:
     """The fields of customers that a segment compares."""
     if row["filter"]:
-        yield from sorted(filters.names(filters.parse(row["filter"])))
+        yield from sorted(filter_language.names(filter_language.parse(row["filter"])))
 
 
 def kinds_of(row: Mapping[str, Any]) -> Sequence[tuple[str, str]]:

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 
 from crm_kit import jobs, rpc
-from crm_kit.access import Organisation
 from crm_kit.jobs import Job, Kind, Step
+from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import sql
 from customer import clock

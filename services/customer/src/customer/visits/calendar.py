@@ -15,7 +15,7 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.field_access import MASKED
 from crm_kit.rpc import Call
-from crm_records import filters, listing, writing
+from crm_records import filter_language, listing, writing
 from crm_records.record import Row
 from customer.tables import customer
 from customer.visits import distance
@@ -83,7 +83,7 @@ def statistics(call: Call, request: pb.GetVisitStatisticsRequest) -> pb.VisitSta
     by = given["group_by"] or "person"
     words = _period(given, STATISTICS_DAYS)
     if given["filter"]:
-        filters.parse(given["filter"])  # by itself, so that it says what it would say anywhere
+        filter_language.parse(given["filter"])  # by itself, so that it says what it would say anywhere
         words += f" AND ({given['filter']})"
     field = "owner_id" if by in ("person", "department") else "plan_day"
     found = listing.group(call, VISITS, field, words, sums=_SUMS)
