@@ -13,11 +13,11 @@ from sqlalchemy import Select, func, select
 from crm.records.v1 import jobs_pb2 as pb
 from crm.records.v1.event_pb2 import Event
 from crm_kit import errors, job_files, jobs, rpc, sealing
-from crm_kit.access import Organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.job_files import job_file
 from crm_kit.jobs import Kind, job
+from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing
