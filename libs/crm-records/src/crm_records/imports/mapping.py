@@ -100,8 +100,8 @@ def _by_content(cells: Sequence[str], targets: Mapping[str, Target], taken: set[
     for form, looks in _LOOKS.items():
         if sum(1 for c in cells if looks(values.half_width(c))) >= max(1, len(cells) * 0.8):
             for path, target in targets.items():
-                own = target.field is not None and target.companion is None
-                if own and target.field.format == form and path not in taken:
+                field = target.field if target.companion is None else None
+                if field is not None and field.format == form and path not in taken:
                     return path
     return ""
 
