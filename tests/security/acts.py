@@ -17,11 +17,11 @@ from security.writing import unusable
 from crm_kit import job_files
 
 MANY = 8
-VERBS = {"customer": ("update", "assign", "delete"), "contact": ("update", "delete")}
+VERBS = {"customer": ("update", "assign", "delete", "approve"), "contact": ("update", "delete", "approve")}
 """What is possible on many at once."""
 FILE = "result.csv"
 
-State = tuple[str | None, str | None, bool, object]
+State = tuple[str | None, str | None, bool, object, object]
 
 
 def bulk(run: Run) -> None:
@@ -68,11 +68,13 @@ def _ask(run: Run, who: Person, kind: Kind, rpc: str, **fields: Any) -> Outcome:
 
 
 def _states(run: Run, records: list[Record]) -> dict[str, State]:
-    """Of each record whose it is, whether it lies in the bin, and the text that acts change."""
+    """Of each record whose it is, whether it lies in the bin, and what acts change: the text and the mark of the
+    review."""
     company.refresh(run.services, *records)
-    asked = f"SELECT id, remarks FROM {records[0].type} WHERE id = ANY(CAST(:ids AS uuid[]))"
-    texts = dict(tuple(row) for row in run.services.servers["customer"].sql(asked, ids=[r.id for r in records]))
-    return {r.id: (r.owner, r.department, r.deleted, texts[r.id]) for r in records}
+    asked = f"SELECT id, remarks, review_mark FROM {records[0].type} WHERE id = ANY(CAST(:ids AS uuid[]))"
+    rows = run.services.servers["customer"].sql(asked, ids=[r.id for r in records])
+    changed = {record_id: (text, mark) for record_id, text, mark in rows}
+    return {r.id: (r.owner, r.department, r.deleted, *changed[r.id]) for r in records}
 
 
 def _may(run: Run, who: Person, kind: Kind, verb: str, record: Record, to: Person) -> Answer:
@@ -83,6 +85,9 @@ def _may(run: Run, who: Person, kind: Kind, verb: str, record: Record, to: Perso
         return Answer(NOT_THERE, "it is deleted") if answer.yes else answer
     if verb == "update":
         return may_set(run, who, kind, record, {})
+    if verb == "approve":
+        waits = record.state in kind.own_states[verb]
+        return answer if waits else Answer("FAILED_PRECONDITION", f"it is {record.state}")
     if verb == "delete":
         return unusable(run, who, "delete", record) or answer
     if (record.owner, record.department) == (to.id, None):

@@ -94,11 +94,12 @@ def test_empty_fields_are_filled_when_that_is_asked(boss: Client) -> None:
 
 
 def test_a_preview_shows_both_values_a_proposal_and_what_would_move(server: Server, boss: Client) -> None:
-    stays, goes = make(boss, "甲", city="上海"), make(boss, "乙", city="北京", level="key")
+    stays, goes = make(boss, "甲", city="上海", tags=["a"]), make(boss, "乙", city="北京", level="key")
     for name in ("一", "二"):
         boss.CreateContact(contact={"customer_id": goes.id, "name": name})
     server.deliver("sales", event(Opportunity(id=ids.uuid7(), title="许可", customer_id=goes.id), "created"))
     seen = boss.PreviewMergeCustomers(id=stays.id, merged_ids=[goes.id])
+    assert {f.field for f in seen.fields} == {"name", "level", "city", "tags"}
     fields = {f.field: f for f in seen.fields}
     assert [v.value.string_value for v in fields["city"].values] == ["上海", "北京"]
     assert (fields["city"].differs, fields["city"].proposed_id) == (True, stays.id)
@@ -106,6 +107,14 @@ def test_a_preview_shows_both_values_a_proposal_and_what_would_move(server: Serv
     assert {m.record_type: m.count for m in seen.moving} == {"contact": 2, "opportunity": 1}
     assert not seen.as_job
     assert boss.GetCustomer(id=goes.id).name == "乙"
+
+
+def test_a_preview_tells_what_all_of_them_have_in_common_when_that_is_asked(boss: Client) -> None:
+    stays, goes = make(boss, "甲", city="上海", source="referral"), make(boss, "乙", city="上海", source="referral")
+    seen = boss.PreviewMergeCustomers(id=stays.id, merged_ids=[goes.id], include_equal=True)
+    fields = {f.field: f.differs for f in seen.fields}
+    assert fields.items() >= {"name": True, "city": False, "source": False}.items()
+    assert not {"level", "tags", "locked"} & fields.keys()
 
 
 def test_an_old_link_and_an_import_by_the_old_key_find_the_one_that_stays(boss: Client) -> None:

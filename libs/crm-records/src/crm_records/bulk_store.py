@@ -45,7 +45,7 @@ class Item:
     refusal: Refusal | None = None
     given: frozenset[str] = frozenset()
     changes: list[tuple[str, Any, Any]] = field(default_factory=list)
-    """(field, before, after) of an update."""
+    """(field, before, after) of an update, with what is sensitive: for nobody but whoever may see it."""
 
     def refuse(self, refusal: Refusal) -> None:
         self.outcome, self.refusal = "failed", refusal
@@ -190,6 +190,7 @@ def _merged(call: Call, record: Record, item: Item, row: Row | None) -> Row | No
     message, problems = item.message, item.problems
     given = sorted({f.name for f, _ in message.ListFields()} & {*record.writable, *record.importable})
     values = validation.row_values(message, given, record.fields, problems)
+    validation.keep_what_stands(message, values, row, record.fields, problems)
     if item.merged and row[record.key]:
         values.pop(record.key, None)
     after = {**row, **values}
@@ -218,7 +219,7 @@ def _change(call: Call, record: Record, good: Sequence[tuple[Item, Row, Row]]) -
         record.prepare(call, after, row)
         item.outcome = "updated" if writing.record_changed(record, row, after) else "unchanged"
         if item.outcome == "updated":
-            item.changes = changes.between(record, row, after)
+            item.changes = changes.between(record, row, after, whole=True)
             stored.append((row, after))
     writing.store_many(call, record, stored)
     record.written_many(call, stored)

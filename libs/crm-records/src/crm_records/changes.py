@@ -47,8 +47,8 @@ _INSERT = Insertion(change_log, [c.name for c in change_log.c if c.name != "id"]
 HIDDEN = "***"
 
 
-def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, Any, Any]]:
-    """(field, before, after) for every field that differs, as JSON shows them; sensitive values masked."""
+def between(record: Record, before: Row | None, after: Row, *, whole: bool = False) -> list[tuple[str, Any, Any]]:
+    """(field, before, after) for every field that differs, as JSON shows them; sensitive ones masked unless `whole`."""
     found: list[tuple[str, Any, Any]] = []
     for name, field in _told(record):
         new = after.get(name)
@@ -60,7 +60,7 @@ def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, A
             old = before.get(name)
             if old == new:
                 continue
-        if field.sensitive:
+        if field.sensitive and not whole:
             found.append((field.json_name, HIDDEN if old else None, HIDDEN if new else None))
         elif field.kind == kinds.CUSTOM:
             keys = sorted({*(old or {}), *(new or {})})

@@ -122,7 +122,7 @@ def _erase(
         part.log_entries += entries
         if acts:
             images.forget(call, [row["id"] for row in one.rows])
-            forgetting.forget(call, [row["id"] for row in one.rows])
+            forgetting.forget(call, one.record, one.rows)
         if acts and one.record.title_field in one.record.personal:
             _empty_reports(call, one)
         if acts and one.relation == OWN:

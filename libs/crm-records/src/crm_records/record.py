@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from google.protobuf.message import Message
 from sqlalchemy import Column, ColumnElement, Engine, Table, and_, false, or_, select
 
-from crm import rule_pb2
 from crm_kit import contract
 from crm_kit.access import Access
 from crm_kit.reach import Reach
@@ -27,6 +26,7 @@ from crm_kit.rpc import Call
 from crm_kit.scope import Shape, among, condition
 from crm_records import blind, search
 from crm_records import fields as kinds
+from crm_records.companion import Companion as Companion
 from crm_records.fields import Field
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Dependent:
 
     column: Column[Any]
     label: tuple[str, str]
+    """What one row is called: that of record types is in the singular, so all of them are."""
 
 
 class Record:
@@ -71,6 +72,8 @@ class Record:
     """Field → what people write → the value that is meant, where the values are fixed by the program."""
     import_example: ClassVar[Mapping[str, str]] = {}
     """Field → what stands in the example row of the template; these fields come first in it."""
+    companions: ClassVar[Sequence[Companion]] = ()
+    """Parts that a row of a file may bring along."""
     parent: ClassVar[tuple[str, Record] | None] = None
     """(column, record): who may see the parent may see this."""
     belongs_to: ClassVar[str] = "owner_id"
@@ -90,8 +93,8 @@ class Record:
     """What members see of a record in a pool that counts views before they opened it; no pool can hide it."""
     owned_since: ClassVar[str] = ""
     """The column that keeps since when its owner has it."""
-    bulk: ClassVar[Container[str]] = ()
-    """Verbs that are possible on many at once: "update", "assign", "delete"."""
+    bulk: ClassVar[Sequence[str]] = ()
+    """Verbs that are possible on many at once: "update", "assign", "delete", and such as a service adds."""
     part_of_parent: ClassVar[bool] = False
     """Goes with its parent instead of forbidding its deletion: nobody reaches it while the parent is deleted."""
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
@@ -206,7 +209,7 @@ class Record:
         for name in self.search:
             value = row.get(name)
             if value and not self.fields[name].encrypted:
-                yield search.digits(value) if self.fields[name].format == rule_pb2.FORMAT_PHONE else value
+                yield search.digits(value) if self.fields[name].format in kinds.PHONES else value
 
     def search_condition(self) -> ColumnElement[bool]:
         """Rows that a search finds; open parameters as in `search_parameters`."""

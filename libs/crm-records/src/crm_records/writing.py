@@ -66,6 +66,7 @@ def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str 
     values = validation.row_values(message, names, record.fields, problems)
 
     def merge(before: Row) -> Row:
+        validation.keep_what_stands(message, values, before, record.fields, problems)
         wanted = dict(values)
         keys = [p.removeprefix("custom.") for p in mask.paths if p.startswith("custom.")]
         if "custom" in wanted and not _whole_custom(mask):
@@ -92,7 +93,7 @@ def act(
     call: Call,
     record: Record,
     record_id: str,
-    etag: str,
+    etag: str | None,
     action: str,
     values: Mapping[str, Any] | Callable[[Row], Mapping[str, Any]] | None = None,
     *,

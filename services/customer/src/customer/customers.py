@@ -14,7 +14,7 @@ from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import blind, search, sql
-from crm_records.record import Record, Row, Unseen
+from crm_records.record import Companion, Record, Row, Unseen
 from customer import clock, headings, pinyin
 from customer.duplicates import keeping
 from customer.pools import capacity, ownership
@@ -35,8 +35,8 @@ errors.texts(
 )
 
 USED_BY = {
-    "opportunity": ("商机", "Opportunities"),
-    "service_request": ("服务请求", "Service requests"),
+    "opportunity": ("商机", "Opportunity"),
+    "service_request": ("服务请求", "Service request"),
 }
 
 
@@ -52,12 +52,19 @@ class Customers(Record):
     message = pb.Customer
     table = customer
     plural = "customers"
-    bulk = ("update", "assign", "delete")
+    bulk = ("update", "assign", "delete", "approve", "return")
     number = "KH{yyyyMMdd}-{seq:4}"
     import_keys = ("external_id", "number", "credit_code", "name")
     import_aliases: ClassVar = headings.CUSTOMER
     import_words: ClassVar = headings.WORDS
     import_example: ClassVar = headings.CUSTOMER_EXAMPLE
+    companions = (
+        Companion(
+            *("contact", "primary_contact", ("联系人", "Contact")),
+            fields=("name", "sex", "position", "department", "mobile", "phone", "email", "wechat"),
+            mark="primary",
+        ),
+    )
     search: ClassVar[Sequence[str]] = (
         "name",
         "short_name",

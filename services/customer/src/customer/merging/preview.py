@@ -13,6 +13,7 @@ from crm_kit.db import one_of
 from crm_kit.field_access import HIDDEN, MASKED
 from crm_kit.rpc import Call
 from crm_records import changes, custom_fields, listing, relinking, rows, visibility, writing
+from crm_records.given import EMPTY
 from crm_records.record import Record, Row
 from customer.customers import CUSTOMERS, USED_BY
 from customer.merging import choosing, merges
@@ -30,8 +31,10 @@ def preview(call: Call, record: Record, request: pb.PreviewMergeRequest) -> pb.P
         if field.level == HIDDEN:
             continue
         values = [_shown(call, record, field, field.of(row)) for row in found]
-        shown = answer.fields.add(field=field.path, label=field.label[language], choosable=field.open)
-        shown.differs = any(v != values[0] for v in values)
+        differs = any(v != values[0] for v in values)
+        if not differs and (not request.include_equal or values[0] in (*EMPTY, False)):
+            continue
+        shown = answer.fields.add(field=field.path, label=field.label[language], choosable=field.open, differs=differs)
         shown.proposed_id = choosing.proposal(field, found)["id"]
         shown.union_possible = field.is_list and field.open
         for row, value in zip(found, values, strict=True):
