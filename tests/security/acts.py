@@ -9,19 +9,19 @@ from security import company
 from security.facts import Person, Record
 from security.fields import may_set
 from security.kinds import KINDS, Kind
-from security.oracle import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.run import Run
+from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.services import Outcome
 from security.writing import unusable
 
 from crm_kit import job_files
 
 MANY = 8
-VERBS = {"customer": ("update", "assign", "delete"), "contact": ("update", "delete")}
+VERBS = {"customer": ("update", "assign", "delete", "approve"), "contact": ("update", "delete", "approve")}
 """What is possible on many at once."""
 FILE = "result.csv"
 
-State = tuple[str | None, str | None, bool, object]
+State = tuple[str | None, str | None, bool, object, object]
 
 
 def bulk(run: Run) -> None:
@@ -33,8 +33,7 @@ def bulk(run: Run) -> None:
     able = [p for p in run.world.people if oracle.may(p, right).yes and p is not run.world.boss]
     who = chance.choice(able) if able and chance.random() < 0.9 else run.world.somebody()
     records = chance.sample(run.world.records[kind.type], MANY)
-    for record in records:
-        company.refresh(run.services, record)
+    company.refresh(run.services, *records)
     to = chance.choice(run.world.people)
     given: dict[str, Any] = {
         "update": {"changes": {"remarks": f"批量{chance.randrange(10**6)}"}},
@@ -47,9 +46,9 @@ def bulk(run: Run) -> None:
         return
     act_id = outcome.answer.id
     allowed = {r.id for r in records if _may(run, who, kind, verb, r, to).yes}
-    before = {r.id: _state(run, r) for r in records}
+    before = _states(run, records)
     run.services.servers["customer"].run_jobs()
-    after = {r.id: _state(run, r) for r in records}
+    after = _states(run, records)
     changed = {i for i in after if after[i] != before[i]}
     same = {r.id for r in records if verb == "assign" and (r.owner, r.department) == before[r.id][:2]}
     if not run.equal("bulk", who, allowed - same, changed, f"{asked} {given}: changed"):
@@ -68,14 +67,14 @@ def _ask(run: Run, who: Person, kind: Kind, rpc: str, **fields: Any) -> Outcome:
     return run.services.ask(who, rpc, run.over(), service=kind.service, **fields)
 
 
-def _state(run: Run, record: Record) -> State:
-    """Whose a record is, whether it lies in the bin, and the text that acts change."""
-    company.refresh(run.services, record)
-    ((text,),) = run.services.servers["customer"].sql(
-        f"SELECT remarks FROM {record.type} WHERE id = :id",
-        id=record.id,
-    )
-    return record.owner, record.department, record.deleted, text
+def _states(run: Run, records: list[Record]) -> dict[str, State]:
+    """Of each record whose it is, whether it lies in the bin, and what acts change: the text and the mark of the
+    review."""
+    company.refresh(run.services, *records)
+    asked = f"SELECT id, remarks, review_mark FROM {records[0].type} WHERE id = ANY(CAST(:ids AS uuid[]))"
+    rows = run.services.servers["customer"].sql(asked, ids=[r.id for r in records])
+    changed = {record_id: (text, mark) for record_id, text, mark in rows}
+    return {r.id: (r.owner, r.department, r.deleted, *changed[r.id]) for r in records}
 
 
 def _may(run: Run, who: Person, kind: Kind, verb: str, record: Record, to: Person) -> Answer:
@@ -86,6 +85,9 @@ def _may(run: Run, who: Person, kind: Kind, verb: str, record: Record, to: Perso
         return Answer(NOT_THERE, "it is deleted") if answer.yes else answer
     if verb == "update":
         return may_set(run, who, kind, record, {})
+    if verb == "approve":
+        waits = record.state in kind.own_states[verb]
+        return answer if waits else Answer("FAILED_PRECONDITION", f"it is {record.state}")
     if verb == "delete":
         return unusable(run, who, "delete", record) or answer
     if (record.owner, record.department) == (to.id, None):
@@ -127,28 +129,33 @@ def _strangers(run: Run, who: Person, kind: Kind, act_id: str) -> None:
 def _undone(
     run: Run, who: Person, kind: Kind, act_id: str, right: str, records: list[Record], before: dict[str, State]
 ) -> None:
-    """A stranger does not take it back; who did it does, and every record is what it was."""
+    """A stranger does not take it back; who did it does, or configures all of it, and every record is what it was."""
     oracle, this = run.world.oracle, {"record_type": kind.type, "id": act_id}
     stranger = run.world.somebody()
-    configure = f"{kind.type}.configure"
-    may_configure = oracle.may(stranger, configure).yes and oracle.owners(stranger, configure, "customer") is None
-    if stranger is not who and not may_configure:
+    able = [who, *configurers(run, kind.type)]
+    if stranger not in able:
         outcome = _ask(run, stranger, kind, "UndoAct", **this)
         run.answer("undo", stranger, None, Answer(NOT_THERE, "somebody else's act"), outcome, "UndoAct")
-    outcome = _ask(run, who, kind, "UndoAct", **this)
-    run.answer("undo", who, None, Answer(ALLOWED, "one's own act"), outcome, f"UndoAct with {right}")
+    one = run.world.chance.choice(able)
+    outcome = _ask(run, one, kind, "UndoAct", **this)
+    run.answer("undo", one, None, Answer(ALLOWED, "one's own act, or configures all"), outcome, f"UndoAct with {right}")
     run.services.servers["customer"].run_jobs()
-    after = {r.id: _state(run, r) for r in records}
-    run.equal("undo", who, before, after, "UndoAct: every record is what it was")
+    run.equal("undo", one, before, _states(run, records), "UndoAct: every record is what it was")
     again = _ask(run, who, kind, "UndoAct", **this)
     run.answer("undo", who, None, Answer("FAILED_PRECONDITION", "it is undone"), again, "UndoAct again")
-    able = [p for p in run.world.people if not oracle.may(p, right).yes]
-    if able:
-        poor = run.world.chance.choice(able)
+    unable = [p for p in run.world.people if not oracle.may(p, right).yes]
+    if unable:
+        poor = run.world.chance.choice(unable)
         fields: dict[str, Any] = {"record_type": kind.type, "ids": [records[0].id]}
         fields |= {"changes": {"remarks": "x"}} if right.endswith("update") else {}
         rpc = f"Bulk{right.partition('.')[2].capitalize()}"
         run.answer("bulk", poor, None, Answer(NO_RIGHT, f"no {right}"), _ask(run, poor, kind, rpc, **fields), rpc)
+
+
+def configurers(run: Run, record_type: str) -> list[Person]:
+    """Who may configure a type and reaches all of its records with that: they see and undo what others did."""
+    oracle, right = run.world.oracle, f"{record_type}.configure"
+    return [p for p in run.world.people if oracle.may(p, right).yes and oracle.owners(p, right, "customer") is None]
 
 
 SURFACES: tuple[Callable[[Run], None], ...] = (bulk,)

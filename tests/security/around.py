@@ -9,15 +9,16 @@ from decimal import Decimal
 from security import company
 from security.facts import Person, Record
 from security.kinds import KINDS
-from security.oracle import ALLOWED, HIDDEN, MASKED, NOT_THERE, READ_ONLY, Answer
+from security.oracle import HIDDEN, MASKED, READ_ONLY
 from security.run import LEAK, Run
+from security.scopes import ALLOWED, NOT_THERE, Answer
 
 CUSTOMER = KINDS["customer"]
 
 
 def by_right(run: Run, who: Person, right: str, customer: Record) -> Answer:
     """Whether something about a customer is told to whom a right on customers reaches it."""
-    part = Record(right.partition(".")[0], "", parent=customer)  # a pool may hide it
+    part = Record(right.partition(".")[0], "", parent=customer)  # a pool may hide it, or show it once it is opened
     answer = run.world.oracle.may_read(who, right, part)
     return Answer(NOT_THERE, "the customer is deleted") if answer.yes and customer.deleted else answer
 
@@ -27,14 +28,14 @@ def standings(run: Run) -> None:
     who, record = run.world.somebody(), run.world.something("customer")
     rpc = run.world.chance.choice(["ListStandings", "ListStandingHistory"])
     outcome = run.ask(who, rpc, customer_id=record.id)
-    if not run.answer("standings", who, record, run.world.oracle.sees(who, record), outcome, rpc):
+    if not run.answer("standings", who, record, by_right(run, who, "customer.read", record), outcome, rpc):
         return
     told = {s.topic for s in (outcome.answer.standings if rpc == "ListStandings" else outcome.answer.changes)}
-    level = run.world.oracle.level(who, "customer", "lifecycle", record.state)
+    level = run.world.oracle.shows(who, record, "lifecycle")
     run.case("field in standings")
     if "lifecycle" in told and level in (HIDDEN, MASKED):
         run.find(LEAK, "field in standings", who, record, f"asked     {rpc}", f"expected  lifecycle is {level}")
-    if run.world.oracle.compares(who, "customer", "lifecycle", CUSTOMER.states):
+    if level != HIDDEN and run.world.oracle.compares(who, "customer", "lifecycle", CUSTOMER.states):
         there = {"lifecycle"} if record.values["lifecycle"] == "not_needed" else set[str]()
         run.equal("standings", who, there, told & there, f"{rpc} of {record.id}")
 

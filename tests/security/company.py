@@ -33,6 +33,8 @@ def move_in(services: Services, world: World, share: float = 1.0, *, teams: bool
     organise(services, world)
     pipelines = services.ask(world.boss, "ListPipelines", fields="*").answer.pipelines
     services.deliver("sales", [event(p, "created") for p in pipelines])  # there from the start, announced long ago
+    template = {"name": "问候", "channel": "task", "text_zh": "问候"}
+    world.care_template = services.ask(world.boss, "CreateCareTemplate", care_template=template).answer.id
     for record_type, size in SIZES.items():
         _make(services, world, record_type, max(10, int(size * share)))
         services.tell()
@@ -108,8 +110,7 @@ def _make(services: Services, world: World, record_type: str, count: int) -> Non
     assert outcome.answer.created == count, [r.reason for r in outcome.answer.results if r.outcome != "created"][:3]
     for row in boss_list(services, world, record_type):
         world.records[record_type].append(_record(world, record_type, row))
-    for record in world.records[record_type]:
-        refresh(services, record)
+    refresh(services, *world.records[record_type])
 
 
 def boss_list(services: Services, world: World, record_type: str) -> list[Any]:
@@ -145,6 +146,17 @@ def _values(kind: Kind, row: Any) -> dict[str, object]:
     return {n: plain.get(camel(n), "") for n in names}
 
 
+def reread_all(services: Services, world: World, record_type: str) -> None:
+    """The same of every living record of a type: something was computed of all of them."""
+    for row in boss_list(services, world, record_type):
+        record = world.find(record_type, row.id)
+        if record is None:
+            adopt(services, world, record_type, row)
+        else:
+            record.values |= _values(KINDS[record_type], row)
+    refresh(services, *world.records[record_type])
+
+
 def reread(services: Services, world: World, record: Record) -> None:
     """Its values as the boss reads them: some are filled in where nothing is given."""
     kind = KINDS[record.type]
@@ -152,16 +164,24 @@ def reread(services: Services, world: World, record: Record) -> None:
     refresh(services, record)
 
 
-def refresh(services: Services, record: Record) -> None:
-    """Whose it is, in which state and version: facts, not rights, so they are taken from where they are kept."""
-    kind = KINDS[record.type]
+def refresh(services: Services, *records: Record) -> None:
+    """Whose records of one type are, in which state and version: facts, not rights, so they are taken from where they
+    are kept."""
+    if not records:
+        return
+    kind = KINDS[records[0].type]
     columns = [*STRUCTURE, *(["owner_id", "department_id"] if kind.owned else [])]
     columns += [kind.state_column] if kind.states else []
-    columns += ["pool_id"] if record.type == "customer" else []
+    columns += ["pool_id"] if kind.type == "customer" else []
     columns += [*([kind.named] if kind.named else []), *kind.facts]
-    server = services.servers[kind.service]
-    (row,) = server.sql(f'SELECT {", ".join(columns)} FROM "{record.type}" WHERE id = :id', id=record.id)
-    now = dict(zip(columns, row, strict=True))
+    asked = f'SELECT {", ".join(columns)} FROM "{kind.type}" WHERE id = ANY(CAST(:ids AS uuid[]))'
+    rows = services.servers[kind.service].sql(asked, ids=[r.id for r in records])
+    found = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    for record in records:
+        _is_now(services, kind, record, {**found[record.id]})
+
+
+def _is_now(services: Services, kind: Kind, record: Record, now: dict[str, Any]) -> None:
     record.creator, record.version, record.deleted = now["creator_id"], now["version"], now["delete_time"] is not None
     record.owner, record.department = now.get("owner_id"), now.get("department_id")
     record.state = now.get(kind.state_column)
@@ -210,9 +230,12 @@ def _team_up(services: Services, world: World) -> None:
 
 
 def _pool(services: Services, world: World) -> None:
-    """Two public pools, one of which hides the interactions, and an eighth of the customers in them."""
-    drafts = [worlds.pool(world, hidden) for hidden in (frozenset({"interaction"}), frozenset[str]())]
-    pools = [_found(services, world, draft) for draft in drafts]
+    """Public pools: one hides fields and the interactions, one shows so many a day, one everything. An eighth of the
+    customers lies in them."""
+    hidden = frozenset({"interaction", "mobile", "annual_revenue", "lifecycle"})
+    pools = [_found(services, world, p) for p in (worlds.pool(world, hidden), worlds.pool(world, views=3))]
+    pools.append(_found(services, world, worlds.pool(world)))
+    world.oracle.pools += pools
     for record in world.records["customer"]:
         if not record.deleted and world.chance.random() < 0.125:
             into = world.chance.choice(pools)
@@ -231,6 +254,8 @@ def _found(services: Services, world: World, pool: Pool) -> Pool:
         "member_department_ids": sorted(pool.departments),
         "member_role_codes": sorted(pool.roles),
         "hidden_fields": sorted(pool.hidden),
+        "administrator_user_ids": sorted(pool.administrators),
+        "limits": [] if pool.views is None else [{"views_per_day": pool.views}],
     }
     made = services.ask(world.boss, "CreatePool", pool=said)
     assert made.code == "OK", made

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from security.drafts import FIRST_DAY
 from security.facts import Person, Record
-from security.oracle import ALLOWED
 from security.run import Run
+from security.scopes import ALLOWED
 
 LAST_DAY = FIRST_DAY + timedelta(days=20)
 PERIOD = {"from_day": FIRST_DAY.date().isoformat(), "to_day": LAST_DAY.date().isoformat()}

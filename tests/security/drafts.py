@@ -27,6 +27,7 @@ def _customer(_world: World, chance: random.Random, number: int) -> dict[str, An
         "email": f"c{number}@example.com",
         "bank_account": f"6222{chance.randrange(10**12):012}",
         "annual_revenue": f"{chance.randrange(10**8)}.00",
+        "legal_representative": chance.choice(GIVEN),
     }
 
 
@@ -38,6 +39,7 @@ def _contact(world: World, chance: random.Random, number: int) -> dict[str, Any]
         "email": f"p{number}@example.com",
         "hobbies": chance.choice(["围棋", "游泳", "书法"]),
         "department": chance.choice(["采购部", "财务部"]),
+        "birthday": chance.choice(["1985-06-10", "1990-12-01", "1979-03-08"]),
     }
 
 
@@ -182,6 +184,29 @@ def _tag_rule(_world: World, chance: random.Random, number: int) -> dict[str, An
     }
 
 
+def _occasion(world: World, chance: random.Random, number: int) -> dict[str, Any]:
+    return {
+        "customer_id": chance.choice(world.records["customer"]).id,
+        "kind": "promotion",
+        "name": f"升职{number:04}",
+        "date": "2027-05-01",
+        "remarks": f"贺卡{number:04}",
+    }
+
+
+def _care_plan(world: World, _chance: random.Random, number: int) -> dict[str, Any]:
+    """One that rests, and proposes nothing."""
+    return {
+        "name": f"方案{number:04}",
+        "occasion": "date",
+        "date": "2027-05-01",
+        "audience": "contacts",
+        "channel": "task",
+        "template_id": world.care_template,
+        "paused": True,
+    }
+
+
 def _some(world: World, *besides: str) -> list[str]:
     """A few people, or nobody."""
     chosen = world.chance.sample(world.people, world.chance.randrange(1, 3)) if world.chance.random() < 0.5 else []
@@ -201,6 +226,8 @@ DRAFTS: dict[str, Callable[[World, random.Random, int], dict[str, Any]]] = {
     "churn_case": _churn_case,
     "duplicate_dismissal": _dismissal,
     "behaviour_tag_rule": _tag_rule,
+    "occasion": _occasion,
+    "care_plan": _care_plan,
     "opportunity": _opportunity,
     "service_request": _service_request,
     "task": _task,

@@ -8,8 +8,8 @@ from typing import Any
 from security.around import by_right
 from security.facts import Person, Record
 from security.kinds import KINDS
-from security.oracle import ALLOWED, Answer
 from security.run import LEAK, WRONG_REFUSAL, Run
+from security.scopes import ALLOWED, Answer
 
 CUSTOMER, CONTACT = KINDS["customer"], KINDS["contact"]
 

@@ -64,13 +64,19 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A public pool: its members are people, departments with those below, roles; it may hide parts of the records."""
+    """A public pool: its members are people, departments with those below, roles, and who administers it.
+
+    It may hide fields and parts of the records, and show the details only of so many that somebody opens in a day.
+    """
 
     id: str
     people: frozenset[str] = frozenset()
     departments: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
+    administrators: frozenset[str] = frozenset()
+    views: int | None = None
+    """How many different records somebody may open in a day; no limit where there is none."""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +98,8 @@ class Record:
     version: int = 1
     team: tuple[Member, ...] = ()
     pool: Pool | None = None
+    opened: set[tuple[str, str]] = field(default_factory=set)
+    """(person, pool) of those who opened it today."""
     values: dict[str, object] = field(default_factory=dict)
 
     @property

@@ -9,14 +9,18 @@ from google.protobuf.json_format import MessageToDict
 from security import company
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind
-from security.oracle import ALLOWED, HIDDEN, MASKED, OPENNESS, REQUIRED, Answer
+from security.oracle import HIDDEN, MASKED, OPENNESS, REQUIRED
 from security.reading import pages
 from security.run import LEAK, WRONG_REFUSAL, Run
+from security.scopes import ALLOWED, Answer
 
 from crm_kit.field_names import camel
 
 REFUSED, NOT_NOW = "INVALID_ARGUMENT", "FAILED_PRECONDITION"
 GIVEN = (REQUIRED, "optional")
+MANY = 15
+"""Rows of a list that are looked at field by field."""
+ORDERS = ("create_time", "create_time desc")
 
 
 def shown(run: Run) -> None:
@@ -34,8 +38,29 @@ def shown(run: Run) -> None:
     if len(rows) != 1:
         run.find(WRONG_REFUSAL, "field", who, record, "expected  the record", f"happened  {outcome.code} {len(rows)}")
         return
-    for name in kind.ruled:
-        _compare(run, "field", who, record, name, _plain(rows[0], name))
+    compare_all(run, "field", who, record, rows[0])
+
+
+def listed(run: Run) -> None:
+    """Every field with rules, of the first records of a list that a person sees."""
+    who = run.world.somebody()
+    kind = KINDS[run.world.chance.choice([k for k in KINDS if KINDS[k].ruled])]
+    right = run.world.oracle.may(who, f"{kind.type}.read")
+    outcome = run.ask(who, f"List{kind.nouns}", page_size=MANY, fields="*", order_by=run.world.chance.choice(ORDERS))
+    if run.answer("list", who, None, right, outcome, f"List{kind.nouns}"):
+        seen = {r.id: r for r in run.sees(who, kind.type)}
+        rows = list(getattr(outcome.answer, kind.plural))
+        run.equal("list", who, min(len(seen), MANY), len(rows), f"List{kind.nouns}: how many")
+        for row in rows:
+            if row.id in seen:
+                compare_all(run, "field", who, seen[row.id], row)
+
+
+def compare_all(run: Run, surface: str, who: Person, record: Record, message: Any) -> None:
+    """Every field with rules of one record, as somebody was told it."""
+    plain = MessageToDict(message)
+    for name in KINDS[record.type].ruled:
+        _compare(run, surface, who, record, name, str(plain.get(camel(name), "")))
 
 
 def _seen(run: Run) -> tuple[Person, Record | None]:
@@ -46,7 +71,7 @@ def _seen(run: Run) -> tuple[Person, Record | None]:
 
 
 def _compare(run: Run, surface: str, who: Person, record: Record, name: str, found: str) -> None:
-    level = run.world.oracle.level(who, record.type, name, record.state)
+    level = run.world.oracle.shows(who, record, name)
     whole = _told(record, name)
     run.case(surface)
     veiled = found != whole and ("*" in found or not found)
@@ -65,10 +90,6 @@ def _rules(who: Person, record_type: str, name: str) -> list[str]:
         for rule in role.field_rules
         if (rule.resource, rule.field) == (record_type, name)
     ]
-
-
-def _plain(message: Any, name: str) -> str:
-    return str(MessageToDict(message).get(camel(name), ""))
 
 
 def _told(record: Record, name: str) -> str:
@@ -92,6 +113,7 @@ def compared(run: Run) -> None:
     found = pages(run, who, kind, answer, f"List{kind.nouns} {how}", **how)
     if found is not None:
         seen = run.sees(who, kind.type)
+        seen = [r for r in seen if not oracle.kept(who, r, name, comparing=True)]
         expected = [r for r in seen if "order_by" in how or _told(r, name) == value]
         run.same("field", who, expected, found[0], f"List{kind.nouns} {how}")
 
@@ -99,14 +121,14 @@ def compared(run: Run) -> None:
 def given(run: Run) -> None:
     """A field is changed, or emptied: refused unless it is the person's to give, and where it is required."""
     chance, oracle = run.world.chance, run.world.oracle
-    kind = KINDS[chance.choice([k for k in KINDS if KINDS[k].ruled and "update" in KINDS[k].verbs])]
+    kind = KINDS[chance.choice([k for k in KINDS if "update" in KINDS[k].verbs and _givable(KINDS[k])])]
     record = chance.choice(run.world.records[kind.type])
     company.refresh(run.services, record)
     right = f"{kind.type}.update"
     able = [p for p in run.world.people if oracle.may_do(p, right, record).yes and p is not run.world.boss]
     if record.deleted or not able:
         return
-    who, name = chance.choice(able), chance.choice([n for n in kind.ruled if n not in kind.told])
+    who, name = chance.choice(able), chance.choice(_givable(kind))
     others = {str(r.values.get(name) or "") for r in run.world.records[kind.type]} - {_told(record, name), ""}
     value = chance.choice(sorted(others)) if others and chance.random() < 0.75 else ""
     fields = {kind.type: _with(kind, record, name, value), "update_mask": {"paths": [name]}}
@@ -119,6 +141,10 @@ def given(run: Run) -> None:
         company.reread(run.services, run.world, record)
 
 
+def _givable(kind: Kind) -> list[str]:
+    return [n for n in kind.ruled if n not in kind.told]
+
+
 def _with(kind: Kind, record: Record, name: str, value: str) -> dict[str, Any]:
     given: dict[str, Any] = {"id": record.id}
     if value:
@@ -129,7 +155,7 @@ def _with(kind: Kind, record: Record, name: str, value: str) -> dict[str, Any]:
 def may_set(run: Run, who: Person, kind: Kind, record: Record, values: dict[str, str]) -> Answer:
     """Whether a change may give these values: each must be the person's to give, and what is required be there."""
     oracle = run.world.oracle
-    for name in [n for n in kind.ruled if n not in kind.told]:
+    for name in _givable(kind):
         level = oracle.level(who, kind.type, name, record.state)
         before = _told(record, name)
         after = values.get(name, before)
@@ -144,10 +170,12 @@ def may_set(run: Run, who: Person, kind: Kind, record: Record, values: dict[str,
 
 def as_it_stands(record: Record, values: dict[str, str]) -> Answer | None:
     """Why nothing of a record is changed at present, whoever asks: its event is closed, the visit's plan was carried
-    out."""
+    out, the care is under way."""
     event = record.parent if record.type == "customer_event_participant" else record
     if event is not None and event.type == "customer_event" and event.state == "closed":
         return Answer(NOT_NOW, "the event is closed")
+    if record.type == "care_item" and record.state != "proposed":
+        return Answer(NOT_NOW, "it is no longer proposed")
     before = _told(record, "purpose")
     if record.type == "visit" and record.state != "planned" and values.get("purpose", before) != before:
         return Answer(NOT_NOW, "the plan of a visit that is no longer planned")
@@ -168,7 +196,7 @@ def history(run: Run) -> None:
         return
     told = {c.field: c for change in outcome.answer.changes for c in change.changes}
     for name in kind.ruled:
-        level = oracle.level(who, record.type, name, record.state)
+        level = oracle.shows(who, record, name)
         found = told.get(camel(name))
         values = {found.before.string_value, found.after.string_value} if found else set()
         run.case("field in changes")
@@ -188,7 +216,7 @@ def revealed(run: Run) -> None:
     outcome = run.services.ask(
         who, "RevealField", run.over(), service=kind.service, record_type=record.type, id=record.id, field=name
     )
-    level = oracle.level(who, record.type, name, record.state)
+    level = oracle.shows(who, record, name)
     answer = oracle.may(who, f"{record.type}.reveal")
     if answer.yes and oracle.levels(who, record.type, name, kind.states) == {HIDDEN}:
         answer = Answer(REFUSED, f"{name} is hidden")
@@ -201,4 +229,4 @@ def revealed(run: Run) -> None:
         run.equal("reveal", who, _told(record, name), str(found if found is not None else ""), f"RevealField {name}")
 
 
-SURFACES: tuple[Callable[[Run], None], ...] = (shown, shown, compared, given, history, revealed)
+SURFACES: tuple[Callable[[Run], None], ...] = (shown, listed, compared, given, history, revealed)

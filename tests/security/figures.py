@@ -9,8 +9,8 @@ from typing import Any
 
 from security.facts import Person, Record
 from security.kinds import KINDS
-from security.oracle import ALLOWED
 from security.run import Run
+from security.scopes import ALLOWED
 from security.writing import TOLD_OF
 
 CENT = Decimal("0.01")

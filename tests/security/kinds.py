@@ -97,7 +97,7 @@ ACTIONS = (
     "approve",
     "configure",
 )
-RESOURCES = (*KINDS, "customer_brief", "report", "behaviour")
+RESOURCES = (*(*KINDS, "customer_brief", "report", "behaviour", "pool", "segment", "pyramid", "registered_company"),)
 SERVICES = ("identity", "customer", "sales", "service-desk", "workspace", "reporting")
 
 

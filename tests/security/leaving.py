@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind
-from security.oracle import HIDDEN, MASKED, Answer
+from security.oracle import HIDDEN, MASKED
 from security.run import LEAK, Run
+from security.scopes import Answer
 
 
 def exported(run: Run) -> None:
@@ -42,16 +43,22 @@ def _taken(run: Run, action: str, rpc: str, **how: str) -> tuple[Person, Kind, s
     if right.yes and run.world.oracle.levels(who, kind.type, name, kind.states) == {HIDDEN}:
         right = Answer("INVALID_ARGUMENT", f"{name} is hidden")
     outcome = run.services.ask(
-        who, rpc, service=kind.service, record_type=kind.type, fields=f"external_id,{name}", **how
+        who, rpc, service=kind.service, record_type=kind.type, fields=f"{_key(kind)},{name}", **how
     )
-    if run.answer(action, who, None, right, outcome, f"{rpc} {kind.type} fields=external_id,{name}"):
+    if run.answer(action, who, None, right, outcome, f"{rpc} {kind.type} fields={_key(kind)},{name}"):
         return who, kind, name, outcome.answer.data
     return None
 
 
+def _key(kind: Kind) -> str:
+    """By what a row is known: a pool may keep the key of another system from its members, and not all have one."""
+    return {"customer": "number", "care_item": "id"}.get(kind.type, "external_id")
+
+
 def _compare(run: Run, surface: str, who: Person, kind: Kind, name: str, rows: list[list[str]]) -> None:
     oracle, world = run.world.oracle, run.world
-    known = {str(r.values["external_id"]): r for r in world.records[kind.type] if r.values.get("external_id")}
+    key = _key(kind)
+    known = {str(r.values[key]): r for r in world.records[kind.type] if r.values.get(key)}
     told = {row[0]: row[-1] for row in rows if row and row[0] in known}
 
     def why(record: Record) -> Answer:
@@ -62,7 +69,7 @@ def _compare(run: Run, surface: str, who: Person, kind: Kind, name: str, rows: l
     run.same(surface, who, expected, [known[key].id for key in told], f"{surface} of {kind.nouns}", why)
     for key, value in run.world.chance.sample(sorted(told.items()), min(len(told), 5)):
         record = known[key]
-        level, whole = oracle.level(who, kind.type, name, record.state), str(record.values.get(name) or "")
+        level, whole = oracle.shows(who, record, name), str(record.values.get(name) or "")
         run.case(f"field in {surface}")
         if level in (HIDDEN, MASKED) and whole and value == whole:
             run.find(LEAK, f"field in {surface}", who, record, f"expected  {level} {name}", f"happened  {value!r}")

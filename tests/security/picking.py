@@ -9,8 +9,8 @@ from security import company, drafts
 from security.facts import Person, Record
 from security.fields import as_it_stands, may_set
 from security.kinds import KINDS, Kind
-from security.oracle import ALLOWED, Answer
 from security.run import Run
+from security.scopes import ALLOWED, Answer
 
 REFUSED = "INVALID_ARGUMENT"
 
@@ -88,6 +88,7 @@ NEW: dict[str, dict[str, Any]] = {
     "visit": {"subject": "新拜访", "plan_start": drafts.FIRST_DAY},
     PARTICIPANT: {"note": "新参与人"},
     "churn_case": {"warn_note": "新预警"},
+    "occasion": {"kind": "promotion", "name": "新时机", "date": "2027-05-01"},
     "duplicate_dismissal": {"note": "新标记"},
     "opportunity": {"title": "新商机"},
     "service_request": {"kind": "fault", "summary": "新请求"},

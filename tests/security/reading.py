@@ -7,15 +7,20 @@ from typing import Any
 
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, NOT_THERE, Answer
 from security.run import Run
+from security.scopes import ALLOWED, NOT_THERE, Answer
 from security.services import HTTP
 
 from crm.customer.v1.contacts_pb2 import Contact
+from crm.customer.v1.demands_pb2 import Demand
+from crm.customer.v1.relationships_pb2 import Relationship
+from crm.customer.v1.visits_pb2 import Visit
 from crm.sales.v1.opportunities_pb2 import Opportunity
+from crm.service_desk.v1.requests_pb2 import ServiceRequest
 
 CAP = 1000
-KINDS_BY_MESSAGE = {kind.DESCRIPTOR.full_name: kind for kind in (Contact, Opportunity)}
+ROWS = (Contact, Opportunity, Visit, Relationship, Demand, ServiceRequest)
+KINDS_BY_MESSAGE = {kind.DESCRIPTOR.full_name: kind for kind in ROWS}
 
 
 def read(run: Run) -> None:
@@ -46,7 +51,9 @@ def listed(run: Run) -> None:
     if found is None:
         return
     ids, total = found
-    expected = [r for r in run.sees(who, kind.type) if not name or str(r.values.get(name) or "") == value]
+    seen = [r for r in run.sees(who, kind.type) if not name or str(r.values.get(name) or "") == value]
+    used = [n for n in (name, order.partition(" ")[0]) if n]
+    expected = [r for r in seen if not any(run.world.oracle.kept(who, r, n, comparing=True) for n in used)]
     run.same("list", who, expected, ids, asked)
     if count:
         run.equal("count", who, min(len(expected), CAP) if count == "capped" else len(expected), total, asked)
@@ -99,6 +106,7 @@ def search(run: Run) -> None:
     if found is None:
         return
     by_it = oracle.compares(who, kind.type, name, kind.states)  # else it must not be found by this
+    by_it = by_it and not oracle.kept(who, target, name, comparing=True)
     expected = [
         r for r in run.sees(who, kind.type) if (by_it and r is target) or (r.id in found[0] and r is not target)
     ]
@@ -176,6 +184,17 @@ def overview(run: Run) -> None:
     for code, states in (("open_opportunities", _OPEN), ("won_opportunities", ("won",))):
         seen = [r for r in run.sees(who, "opportunity") if r.values.get("customer_id") == customer.id]
         _part(run, who, parts[code], [r for r in seen if r.state in states], listed)
+    visits = [r for r in run.sees(who, "visit") if r.parent is customer] if full.yes else []
+    visiting = full.yes and oracle.may(who, "visit.read").yes
+    _part(run, who, parts["planned_visits"], [r for r in visits if r.state == "planned"], visiting)
+    _part(run, who, parts["past_visits"], [r for r in visits if r.values["check_in_time"]], visiting)
+    ties = [r for r in run.sees(who, "relationship") if customer in r.ends] if full.yes else []
+    _part(run, who, parts["relationships"], ties, full.yes and oracle.may(who, "relationship.read").yes)
+    wishes = [r for r in run.sees(who, "demand") if r.parent is customer] if full.yes else []
+    _part(run, who, parts["valid_demands"], wishes, full.yes and oracle.may(who, "demand.read").yes)
+    asked = [r for r in run.sees(who, "service_request") if r.values.get("customer_id") == customer.id]
+    asked = [r for r in asked if r.state in ("created", "assigned", "handled")]
+    _part(run, who, parts["open_requests"], asked, run.may_compare(who, KINDS["service_request"], "customer_id").yes)
 
 
 _OPEN = ("unassigned", "assigned", "developing")

@@ -9,7 +9,7 @@ from typing import Any
 
 from security.facts import Person, Record
 from security.kinds import Kind
-from security.oracle import ALLOWED, NOT_THERE, Answer
+from security.scopes import ALLOWED, NOT_THERE, Answer
 from security.services import GRPC, HTTP, Outcome, Services
 from security.world import World
 
@@ -71,6 +71,15 @@ class Run:
             f"happened  {outcome.code} {outcome.said} {outcome.fields or ''}",
         )
         return False
+
+    def one_of(
+        self, surface: str, who: Person, record: Record, refusals: list[Answer], outcome: Outcome, asked: str
+    ) -> bool:
+        """One answer where several things may be refused at once: with any of the reasons, or a yes without one."""
+        expected = next(
+            (a for a in refusals if a.code == outcome.code), next(iter(refusals), Answer(ALLOWED, "all of it"))
+        )
+        return self.answer(surface, who, record, expected, outcome, asked)
 
     def same(
         self,

@@ -33,6 +33,11 @@ from gateway.settings import Settings
 
 CONNECTED = ("settings", "writer", "reader", "organisation", "rpcs", "keys")
 GRPC, HTTP = "gRPC", "HTTP"
+REGISTERED = [
+    {"name": "重庆长江轴承有限公司", "creditCode": "915000000000000018", "legalRepresentative": "李雷"},
+    {"name": "重庆嘉陵齿轮有限公司", "creditCode": "91500000000000002B", "legalRepresentative": "韩梅"},
+]
+"""What the company register knows."""
 CODES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -41,6 +46,7 @@ CODES = {
     409: "FAILED_PRECONDITION",
     412: "ABORTED",
     428: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
 }
 
 
@@ -58,8 +64,9 @@ class Outcome:
 class Services:
     """Six services and the gateway, and who asks them."""
 
-    def __init__(self, servers: dict[str, Server], app: Any) -> None:
+    def __init__(self, servers: dict[str, Server], app: Any, register: Path) -> None:
         self.servers = servers
+        self._register = register
         self._http = Http(app)
         self._operations = {o.method.name: o for o in operations()}
         self._owner = {m: n for n, s in reversed(servers.items()) for m in _own_methods(s)}
@@ -75,6 +82,7 @@ class Services:
         """Empty every database."""
         for server in self.servers.values():
             server.reset()
+        import_module("customer.register.importing").run(self.servers["customer"].service.writer, self._register)
         self.pools.clear()
         self._told = dict.fromkeys(self.servers, 0)
 
@@ -187,6 +195,9 @@ def suite(folder: Path) -> Iterator[Services]:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("IDENTITY_KEY_FILE", str(folder / "identity.key"))
+        register = folder / "register.jsonl"
+        register.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in REGISTERED), encoding="utf-8")
+        patch.setenv("COMPANY_REGISTER_FILE", str(register))
         patch.setattr(import_module("identity.app").SERVICE, "seed", None)
         patch.setattr(import_module("sales.tables").CUSTOMER, "_channel", None)
         patch.setattr(import_module("service_desk.tables").CUSTOMERS, "_channel", None)
@@ -198,7 +209,7 @@ def suite(folder: Path) -> Iterator[Services]:
             server = servers[name] = stack.enter_context(running(service, name=f"security-{name}"))
             patch.setenv(f"{name.upper().replace('-', '_')}_ADDRESS", server.address)
         addresses = {name: server.address for name, server in servers.items()}
-        yield Services(servers, create_app(Settings(services=addresses, public_rate=0)))
+        yield Services(servers, create_app(Settings(services=addresses, public_rate=0)), register)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import random
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from security.facts import FieldRule, Grant, Member, Person, Pool, Record, Role, Scope
 from security.kinds import ACTIONS, KINDS, RESOURCES
@@ -31,6 +32,8 @@ SIZES = {
     "churn_case": 60,
     "duplicate_dismissal": 40,
     "behaviour_tag_rule": 15,
+    "occasion": 40,
+    "care_plan": 20,
     "opportunity": 200,
     "service_request": 100,
     "task": 100,
@@ -51,6 +54,10 @@ class World:
     """May do everything everywhere; makes the records."""
     oracle: Oracle
     records: dict[str, list[Record]] = field(default_factory=lambda: {t: [] for t in KINDS})
+
+    graded: dict[str, Any] = field(default_factory=dict)
+    """Segments and snapshots by name, and what customers were graded by when those were made."""
+    care_template: str = ""
 
     def of(self, *types: str) -> list[Record]:
         return [r for t in types for r in self.records[t]]
@@ -159,12 +166,14 @@ def team(world: World) -> tuple[Member, ...]:
     )
 
 
-def pool(world: World, hidden: frozenset[str]) -> Pool:
-    """A public pool without an id yet: a few people, a department, a role."""
+def pool(world: World, hidden: frozenset[str] = frozenset(), views: int | None = None) -> Pool:
+    """A public pool without an id yet: a few people, a department, a role, two who administer it."""
     chance = world.chance
     people = frozenset(p.id for p in chance.sample(world.people, 5))
     codes = frozenset({chance.choice(world.roles).code})
-    return Pool("", people, frozenset({chance.choice(list(world.departments))}), codes, hidden)
+    administrators = frozenset(p.id for p in chance.sample(world.people, 2))
+    home = frozenset({chance.choice(list(world.departments))})
+    return Pool("", people, home, codes, hidden, administrators, views)
 
 
 def place(world: World) -> tuple[str | None, str | None]:

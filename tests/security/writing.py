@@ -12,8 +12,9 @@ from security import company
 from security.facts import Person, Record
 from security.fields import as_it_stands, may_set
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import ALLOWED, NO_RIGHT, NOT_THERE, Answer
+from security.oracle import GOES_ALONG
 from security.run import Run
+from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.services import Outcome
 
 TOLD_OF = ("customer", "opportunity", "service_request", "task")
@@ -177,10 +178,10 @@ def dependents(run: Run, record: Record) -> list[Record]:
     """Living records that forbid the deletion of a customer or a contact."""
     if record.type not in ("customer", "contact"):
         return []
-    run.services.tell()
-    others = [r for r in run.world.of(*KINDS) if not r.deleted and r.type != "duplicate_dismissal"]
+    others = [r for r in run.world.of(*(k for k in KINDS if k not in GOES_ALONG)) if not r.deleted]
     if record.type == "contact":
         return [r for r in others if record.id in (r.values.get("from_contact_id"), r.values.get("to_contact_id"))]
+    run.services.tell()
     return [r for r in others if r.parent is record or record in r.ends or r.values.get("customer_id") == record.id]
 
 

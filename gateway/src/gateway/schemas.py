@@ -48,6 +48,7 @@ FORMATS: dict[int, Schema] = {
     rule_pb2.FORMAT_EMAIL: {"format": "email"},
     rule_pb2.FORMAT_URL: {"format": "uri"},
     rule_pb2.FORMAT_PHONE: {"format": "phone"},
+    rule_pb2.FORMAT_MOBILE: {"format": "phone"},
     rule_pb2.FORMAT_CREDIT_CODE: {"pattern": "^[0-9A-HJ-NPQRTUWXY]{18}$"},
     rule_pb2.FORMAT_CODE: {"pattern": "^[a-z0-9_.-]+$"},
 }

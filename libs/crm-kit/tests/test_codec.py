@@ -191,3 +191,14 @@ def test_labels_are_those_of_the_contract_and_english_defaults_to_the_name():
 
     assert labels(field) == ("统一社会信用代码", "Credit code")
     assert labels(interactions_pb2.Interaction.DESCRIPTOR.fields_by_name["id"])[1] == "Id"
+
+
+def test_an_id_that_points_at_a_record_is_called_what_it_points_at():
+    from crm.customer.v1.customers_pb2 import Customer
+    from crm.customer.v1.interactions_pb2 import Interaction
+    from crm_kit.codec import labels
+
+    of = {f.name: labels(f)[1] for m in (Customer, Interaction) for f in m.DESCRIPTOR.fields}
+
+    assert (of["owner_id"], of["department_id"], of["parent_id"], of["id"]) == ("Owner", "Department", "Parent", "Id")
+    assert (of["contact_ids"], of["external_id"]) == ("Contacts", "External id")

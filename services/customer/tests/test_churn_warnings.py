@@ -11,7 +11,7 @@ import pytest
 
 from crm.service_desk.v1.requests_pb2 import ServiceRequest
 from crm_kit import ids
-from crm_kit.testing import Client, Server, event
+from crm_kit.testing import Client, Server, event, refused
 from customer.churn import warning
 
 pytestmark = pytest.mark.feature("CUS-18")
@@ -75,6 +75,29 @@ def test_the_rule_that_comes_along_warns_on_the_day(
     assert case.rule_version == 1
     assert "2026-05-24" in case.warn_note
     assert [(e.action, e.actor_id) for e in server.events("churn_case")] == [("created", "")]
+
+
+def test_what_a_rule_noted_of_orders_is_told_to_whoever_sees_those(
+    boss: Client, server: Server, customer: str, order: Any, sweep: Any
+) -> None:
+    order(customer, "2026-05-24", "100")
+    sweep(date(2026, 11, 24))
+    other = boss.CreateCustomer(customer={"name": "乙"}).id
+    boss.CreateChurnCase(churn_case={"customer_id": other, "warn_note": "听说换了供应商"})
+    rights, hidden = (
+        ["churn_case.read", "customer.read"],
+        [{"resource": "trade_entry", "field": "amount", "rule": "hidden"}],
+    )
+
+    def notes(who: Client, **query: Any) -> list[bool]:
+        return [bool(c.warn_note) for c in who.ListChurnCases(order_by="createTime", **query).churn_cases]
+
+    assert notes(server.person([*rights, "trade_entry.read"])) == [True, True]
+    assert notes(server.person(rights)) == [False, True]
+    masked = server.person([*rights, "trade_entry.read"], fields=hidden)
+    assert notes(masked) == [False, True]
+    with refused("INVALID_ARGUMENT", "BAD_FILTER"):
+        notes(masked, filter='warnNote : "2026"')
 
 
 @pytest.mark.parametrize(("offset", "expected"), [(89, 0), (90, 1)])

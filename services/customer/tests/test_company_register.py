@@ -341,3 +341,40 @@ def test_memory_does_not_grow_with_the_file(register: Any, monkeypatch: pytest.M
 
     peak(100)  # what is loaded once
     assert peak(2000) < 1.5 * peak(200)
+
+
+def test_what_was_taken_over_is_listed_page_by_page(boss: Client, register: Any) -> None:
+    register([FACTS])
+    customer = boss.CreateCustomer(customer={"name": "长江轴承"})
+    taken = []
+    for fields in (["credit_code"], ["registered_capital"], ["founding_date"]):
+        etag = boss.GetCustomer(id=customer.id).etag
+        made = boss.TakeOverRegisteredCompany(id=customer.id, etag=etag, credit_code=code(1), fields=fields)
+        taken.append(made.takeover.id)
+    seen, token = list[str](), ""
+    while len(seen) < 4:
+        page = boss.ListRegisterTakeovers(customer_id=customer.id, page_size=1, page_token=token)
+        seen += [t.id for t in page.takeovers]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == taken[::-1]
+
+
+@pytest.mark.figure("R40")
+def test_a_fact_that_became_a_hidden_field_is_not_told_by_what_was_taken_over(
+    server: Server, boss: Client, register: Any
+) -> None:
+    register([FACTS])
+    one = boss.CreateCustomer(customer={"name": "甲公司"})
+    fields = ["credit_code", "legal_representative", "address"]
+    boss.TakeOverRegisteredCompany(id=one.id, etag=one.etag, credit_code=FACTS["creditCode"], fields=fields)
+    rules = [
+        {"resource": "customer", "field": "credit_code", "rule": "hidden"},
+        {"resource": "customer", "field": "legal_representative", "rule": "masked"},
+    ]
+
+    (told,) = server.person(["customer.read"], fields=rules).ListRegisterTakeovers(customer_id=one.id).takeovers
+
+    assert (told.facts.id, told.facts.credit_code, told.facts.legal_representative) == ("", "", "")
+    assert told.facts.address == "重庆市渝北区临江路 1 号"

@@ -250,3 +250,8 @@ def test_it_takes_the_right_to_configure(server: Server, boss: Client) -> None:
         person.ListDuplicateKeys()
     with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
         person.SwitchOnDuplicateKey(id=one.id, etag=one.etag)
+
+
+def test_a_key_is_found_by_its_field_and_the_kind_of_customer(boss: Client) -> None:
+    found = boss.ListDuplicateKeys(filter="field = mobile AND kind = organization").duplicate_keys
+    assert [(k.field, k.kind) for k in found] == [("mobile", "organization")]

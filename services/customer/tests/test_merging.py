@@ -13,6 +13,7 @@ from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm_kit import ids
 from crm_kit.testing import Client, Server, refused
 from crm_kit.testing.server import event
+from customer.merging import merges
 
 pytestmark = [pytest.mark.feature("CUS-05")]
 
@@ -93,11 +94,12 @@ def test_empty_fields_are_filled_when_that_is_asked(boss: Client) -> None:
 
 
 def test_a_preview_shows_both_values_a_proposal_and_what_would_move(server: Server, boss: Client) -> None:
-    stays, goes = make(boss, "甲", city="上海"), make(boss, "乙", city="北京", level="key")
+    stays, goes = make(boss, "甲", city="上海", tags=["a"]), make(boss, "乙", city="北京", level="key")
     for name in ("一", "二"):
         boss.CreateContact(contact={"customer_id": goes.id, "name": name})
     server.deliver("sales", event(Opportunity(id=ids.uuid7(), title="许可", customer_id=goes.id), "created"))
     seen = boss.PreviewMergeCustomers(id=stays.id, merged_ids=[goes.id])
+    assert {f.field for f in seen.fields} == {"name", "level", "city", "tags"}
     fields = {f.field: f for f in seen.fields}
     assert [v.value.string_value for v in fields["city"].values] == ["上海", "北京"]
     assert (fields["city"].differs, fields["city"].proposed_id) == (True, stays.id)
@@ -105,6 +107,14 @@ def test_a_preview_shows_both_values_a_proposal_and_what_would_move(server: Serv
     assert {m.record_type: m.count for m in seen.moving} == {"contact": 2, "opportunity": 1}
     assert not seen.as_job
     assert boss.GetCustomer(id=goes.id).name == "乙"
+
+
+def test_a_preview_tells_what_all_of_them_have_in_common_when_that_is_asked(boss: Client) -> None:
+    stays, goes = make(boss, "甲", city="上海", source="referral"), make(boss, "乙", city="上海", source="referral")
+    seen = boss.PreviewMergeCustomers(id=stays.id, merged_ids=[goes.id], include_equal=True)
+    fields = {f.field: f.differs for f in seen.fields}
+    assert fields.items() >= {"name": True, "city": False, "source": False}.items()
+    assert not {"level", "tags", "locked"} & fields.keys()
 
 
 def test_an_old_link_and_an_import_by_the_old_key_find_the_one_that_stays(boss: Client) -> None:
@@ -383,3 +393,38 @@ def test_what_is_no_id_is_not_found(boss: Client) -> None:
     for read in (boss.GetCustomer, boss.GetContact):
         with refused("NOT_FOUND"):
             read(id="12")
+
+
+def test_nothing_moves_to_a_record_that_went_while_the_merge_waited(
+    server: Server, boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges, "AT_ONCE", 0)
+    first, second, third = (make(boss, name) for name in ("甲", "乙", "丙"))
+    boss.CreateContact(contact={"customer_id": first.id, "name": "王芳"})
+    waiting = merge(boss, second, first)
+    assert merge(boss, third, second).customer.id == third.id
+    server.run_jobs()
+    assert boss.GetJob(record_type="customer", id=waiting.act_id).state == "failed"
+    assert [c.name for c in boss.ListContacts(filter=f'customer_id = "{first.id}"').contacts] == ["王芳"]
+
+
+@pytest.mark.figure("R40")
+def test_a_field_that_is_closed_in_the_state_of_one_of_them_is_neither_shown_nor_chosen(
+    server: Server, boss: Client
+) -> None:
+    one, other = (boss.CreateCustomer(customer={"name": n, "remarks": f"{n}的底细"}) for n in ("甲", "乙"))
+    boss.ApproveCustomer(id=other.id, etag=other.etag)
+    rule = {"resource": "customer", "field": "remarks", "rule": "hidden", "states": ["approved"]}
+    clerk = server.person(["customer.*"], fields=[rule])
+
+    shown = {f.field for f in clerk.PreviewMergeCustomers(id=one.id, merged_ids=[other.id]).fields}
+    assert "name" in shown
+    assert "remarks" not in shown
+    etags = [boss.GetCustomer(id=c.id).etag for c in (one, other)]
+    with refused("INVALID_ARGUMENT", "INVALID", "remarks"):
+        clerk.MergeCustomers(
+            id=one.id,
+            etag=etags[0],
+            merged=[{"id": other.id, "etag": etags[1]}],
+            choices=[{"field": "remarks", "from_id": other.id}],
+        )

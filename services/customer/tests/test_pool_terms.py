@@ -62,6 +62,17 @@ def test_exempt_protected_and_locked_customers_stay() -> None:
     assert verdict(under_contract, noContactDays=10).day == DAY
 
 
+@pytest.mark.parametrize("warning", [0, 7])
+def test_what_is_meant_for_ever_holds_until_the_last_day_there_is(warning: int) -> None:
+    rule = {"noContactDays": 10, "contractEndedDays": 30, "exemptOpenContract": True, "warningDays": warning}
+    for for_ever in (
+        replace(PLAIN, protected_until=date.max),
+        replace(PLAIN, contract_end=date.max),
+        replace(PLAIN, protected_until=date.max, contract_end=date.max, last_contact=date.max),
+    ):
+        assert verdict(for_ever, **rule).day == date.max
+
+
 def test_nobody_loses_a_customer_without_having_been_warned_long_enough() -> None:
     late = verdict(noContactDays=10, warningDays=5)
     assert (late.due, late.warning, late.day) == (OWNED + days(10), DAY, DAY + days(5))

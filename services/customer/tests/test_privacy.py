@@ -139,6 +139,18 @@ def test_what_a_file_said_of_the_person_is_forgotten_too(server: Server, boss: C
     assert everywhere_in(server.sql, "慕容") == []
 
 
+def test_what_a_file_of_customers_said_of_a_contact_is_forgotten_too(server: Server, boss: Client, decide: Any) -> None:
+    importer = Importer(server, boss)
+    head = ["客户名称", "联系人姓名", "联系人手机"]
+    made = importer.put(as_csv([head, ["苏州丝绸有限公司", "慕容雪", "13912345678"], ["苏州绣品有限公司", "王", ""]]))
+    (person,) = boss.ListContacts(filter='name = "慕容雪"').contacts
+    server.sql("UPDATE outbox SET sent_time = now()")
+
+    decide(request_of("erasure", "contact", person.id), "started")
+
+    assert [list(row.cells)[1:2] for row in importer.rows(made)] == [[], ["王"]]
+
+
 def test_the_report_of_a_handover_forgets_the_name_as_well(server: Server, boss: Client, decide: Any) -> None:
     leaver, taker = server.person(name="离职者"), server.person(name="接收人")
     person = leaver.CreateCustomer(customer={"name": "慕容雪", "kind": "individual"})

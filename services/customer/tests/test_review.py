@@ -184,3 +184,79 @@ def test_of_two_reviewers_at_once_the_second_is_told(boss: Client, customer: Any
 
     with refused("ABORTED", "STALE"):
         boss.ReturnCustomer(id=customer.id, etag=customer.etag, review_reason="缺地址")
+
+
+def bulk(server: Server, person: Client, verb: str, **fields: Any) -> Any:
+    """Decide about many and wait for the end: the act."""
+    job = getattr(person, verb)(**{"record_type": "customer", **fields})
+    server.run_jobs()
+    return person.GetAct(record_type=job.record_type, id=job.id)
+
+
+def marks(boss: Client) -> dict[str, str]:
+    return {c.name: c.review_mark for c in boss.ListCustomers().customers}
+
+
+def test_many_are_approved_at_once_and_what_refuses_is_told(boss: Client, server: Server) -> None:
+    made = [boss.CreateCustomer(customer={"name": f"公司{n}"}) for n in range(3)]
+    boss.ApproveCustomer(id=made[0].id, etag=made[0].etag)
+    reviewer = server.person(["customer.read", "customer.approve"], "all")
+
+    told = {"ids": [c.id for c in made], "relation": "familiar", "review_reason": "资料齐全"}
+    act = bulk(server, reviewer, "BulkApprove", **told)
+
+    assert (act.kind, act.updated, act.failed, act.undoable) == ("bulk_approve", 2, 1, True)
+    (failed,) = reviewer.ListActItems(record_type="customer", id=act.id, outcome="failed").items
+    assert (failed.record_id, "当前状态“已审核”" in failed.reason) == (made[0].id, True)
+    now = boss.GetCustomer(id=made[1].id)
+    assert (now.review_mark, now.relation, now.reviewer_id) == ("approved", "familiar", reviewer.user_id)
+    assert (now.review_reason, boss.GetCustomer(id=made[0].id).relation) == ("资料齐全", "")
+    approved = [e for e in server.events("customer") if e.action == "approved"]
+    assert [(e.record_id, e.actor_id) for e in approved[1:]] == [(c.id, reviewer.user_id) for c in made[1:]]
+
+    reviewer.UndoAct(record_type="customer", id=act.id)
+    server.run_jobs()
+    assert sorted(marks(boss).values()) == ["approved", "pending", "pending"]
+
+
+def test_what_a_filter_shows_is_returned_with_one_reason(boss: Client, server: Server) -> None:
+    for city in ("上海", "上海", "苏州"):
+        boss.CreateCustomer(customer={"name": f"公司{city}", "city": city})
+    with refused("INVALID_ARGUMENT", "INVALID", "reviewReason"):
+        boss.BulkReturn(record_type="customer", everything=True)
+
+    act = bulk(server, boss, "BulkReturn", filter='city = "上海"', review_reason="地址不全")
+
+    assert (act.updated, act.failed) == (2, 0)
+    assert sorted(c.review_mark for c in boss.ListCustomers().customers) == ["pending", "returned", "returned"]
+
+
+def test_many_contacts_are_approved_and_have_no_relation(boss: Client, server: Server, contact: Any) -> None:
+    with refused("INVALID_ARGUMENT", "INVALID", "relation"):
+        boss.BulkApprove(record_type="contact", ids=[contact.id], relation="familiar")
+    with refused("INVALID_ARGUMENT", "INVALID", "relation"):
+        boss.BulkApprove(record_type="customer", everything=True, relation="friend")
+
+    assert bulk(server, boss, "BulkApprove", record_type="contact", ids=[contact.id]).updated == 1
+    assert boss.GetContact(id=contact.id).review_mark == "approved"
+
+
+def test_many_are_reviewed_within_the_right_and_the_reach_of_the_reviewer(
+    boss: Client, server: Server, customer: Any
+) -> None:
+    reader = server.person(["customer.read"], "all")
+    with refused("PERMISSION_DENIED"):
+        reader.BulkApprove(record_type="customer", ids=[customer.id])
+    with refused("NOT_FOUND"):
+        boss.BulkApprove(record_type="visit", everything=True)
+
+    act = bulk(server, server.person(["customer.*"], "self"), "BulkApprove", ids=[customer.id])
+    assert (act.updated, act.failed, marks(boss)) == (0, 1, {"甲公司": "pending"})
+
+
+def test_many_are_approved_under_the_field_rules_of_the_reviewer(boss: Client, server: Server, customer: Any) -> None:
+    closed = [{"resource": "customer", "field": "relation", "rule": "read_only"}]
+    reviewer = server.person(["customer.read", "customer.approve"], "all", fields=closed)
+
+    assert bulk(server, reviewer, "BulkApprove", ids=[customer.id], relation="familiar").failed == 1
+    assert bulk(server, reviewer, "BulkApprove", ids=[customer.id]).updated == 1

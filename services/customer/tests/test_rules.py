@@ -311,3 +311,19 @@ def test_a_contact_does_not_come_back_to_a_customer_that_is_deleted(boss: Client
 
     with refused("INVALID_ARGUMENT", "INVALID", "customerId"):
         boss.RestoreContact(id=contact.id)
+
+
+@pytest.mark.feature("CUS-01")
+def test_a_wrong_code_is_told_together_with_those_that_there_are(boss: Client) -> None:
+    def said(language: str, **fields: Any) -> str:
+        with refused("INVALID_ARGUMENT", "INVALID") as told:
+            boss.CreateCustomer(customer={"name": "甲", **fields}, metadata={"accept-language": language})
+        return str(next(iter(told.fields.values())))
+
+    code, chinese, english = DICTIONARIES["customer_level"][0]
+    assert said("en", level="gold").startswith(f"Level has no entry “gold”; choose one of {code} ({english}), ")
+    assert said("zh-CN", level="gold").startswith(f"客户级别没有“gold”这一项，可选：{code}（{chinese}）、")
+    assert len(DICTIONARIES["industry"]) > 10
+    many = said("en", industry="gold")
+    assert many.endswith(", …")
+    assert many.count(" (") == 10

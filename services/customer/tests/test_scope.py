@@ -169,3 +169,17 @@ def test_each_role_brings_its_own_scope_and_takes_none_away(server: Server, boss
     assert seller.UpdateCustomer(customer={"id": own.id, "city": "苏州"}, **change).city == "苏州"
     with refused("NOT_FOUND"):
         seller.UpdateCustomer(customer={"id": theirs.id, "city": "苏州"}, **change)
+
+
+@pytest.mark.figure("R40")
+def test_a_new_customer_is_given_as_far_as_the_right_to_assign_reaches(server: Server) -> None:
+    other = server.person([]).user_id
+    given = {"name": "甲公司", "owner_id": other}
+
+    def maker(making: str, giving: str) -> Client:
+        giver = server.role(["customer.assign"], giving)
+        return server.person(["customer.create", "customer.read"], making, also=[giver])
+
+    assert maker("self", "all").CreateCustomer(customer=given).owner_id == other
+    with refused("INVALID_ARGUMENT", "INVALID", "ownerId"):
+        maker("all", "self").CreateCustomer(customer=given)

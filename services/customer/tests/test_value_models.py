@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crm_kit.pool import ZONE
 from crm_kit.testing import Client, Server, refused
 from customer.behaviour import work
 from customer.standing.computing import recompute_marked
@@ -164,7 +165,7 @@ def test_every_source_is_counted(boss: Client, server: Server, model: Any, custo
     ]
     model([{"name": s["source"], "class": "contact", "weight": "20", "bands": at_least, **s} for s in sources])
     one, now = customer(custom={"shops": 3}), datetime.now(UTC)
-    day = now.date().isoformat()
+    day = now.astimezone(ZONE).date().isoformat()
 
     def score() -> str:
         server.service.act(lambda call: work.take(call, now))

@@ -4,7 +4,7 @@ organisation's copy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -168,8 +168,9 @@ class Access:
         opened = replace(pools, opened={**pools.opened, record_id: pool_id})
         self._pools = {**(self._pools or {}), record_type: opened}
 
-    def below(self, reach: Reach, record_type: str, part: str) -> Reach:
-        """What a reach comes to for a part of the records: some pools hide it, some show it of what was opened."""
+    def below(self, reach: Reach, record_type: str, part: Collection[str]) -> Reach:
+        """What a reach comes to for a part of the records, hidden by any of these names: some pools hide it, some show
+        it of what was opened."""
         if not reach.pool_ids:
             return reach
         whole, viewed, opened = self.pools(record_type).showing(part)

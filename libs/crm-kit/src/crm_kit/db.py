@@ -7,14 +7,16 @@ waits at most 5 s for a lock.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
+import psycopg
 from psycopg import Connection as PsycopgConnection
 from psycopg.adapt import Loader
 from psycopg.types.json import set_json_dumps, set_json_loads
-from sqlalchemy import ARRAY, ColumnElement, Engine, any_, create_engine, event, literal
+from sqlalchemy import ARRAY, ColumnElement, Connection, Engine, any_, create_engine, event, literal
 from sqlalchemy.engine import make_url
 
 UNIQUE: dict[str, tuple[str, tuple[str, str]]] = {}
@@ -50,8 +52,28 @@ def engine(url: str, service: str, *, size: int, read_only: bool = False) -> Eng
     return made
 
 
+def apart(made: Engine, name: str) -> Engine:
+    """The same database with a connection of its own, for a short transaction within others.
+
+    From the pool in which those hold one each, a second one might not come: everybody would wait for everybody.
+    """
+    return engine(made.url.render_as_string(hide_password=False), name, size=1)
+
+
 def _prepare(connection: PsycopgConnection[Any], _record: object) -> None:
     connection.adapters.register_loader("uuid", _TextLoader)
+
+
+@contextmanager
+def driver(connection: Connection) -> Iterator[psycopg.Connection[Any]]:
+    """The driver's connection; the pool is told if it breaks, as it is of those it runs itself."""
+    raw: Any = connection.connection.driver_connection
+    try:
+        yield raw
+    except psycopg.Error:
+        if raw.closed:
+            connection.invalidate()
+        raise
 
 
 def one_of(column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:

@@ -161,8 +161,14 @@ texts(
             "{label}不能是“{value}”，可选：{choices}",
             "{label} cannot be “{value}”; choose one of {choices}",
         ),
-        "not_an_entry": ("{label}没有“{value}”这一项", "{label} has no entry “{value}”"),
-        "retired_entry": ("{label}的“{value}”已停用", "“{value}” of {label} is retired"),
+        "not_an_entry": (
+            "{label}没有“{value}”这一项，可选：{choices}",
+            "{label} has no entry “{value}”; choose one of {choices}",
+        ),
+        "retired_entry": (
+            "{label}的“{value}”已停用，可选：{choices}",
+            "“{value}” of {label} is retired; choose one of {choices}",
+        ),
         "bad_format": ("{label}的格式不正确", "{label} has a wrong format"),
         "unknown_reference": ("{label}指向的记录不存在", "{label} points at a record that does not exist"),
         "read_only": ("{label}不能修改", "{label} cannot be changed"),

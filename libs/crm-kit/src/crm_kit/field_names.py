@@ -6,16 +6,29 @@ from typing import Any, cast
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from crm.rule_pb2 import FORMAT_ID
 from crm.rule_pb2 import field as field_rule
 
 
 @cache
 def labels(field: FieldDescriptor) -> tuple[str, str]:
-    """What people call the field: (zh, en). English defaults to the field's name in words."""
+    """What people call the field: (zh, en). English defaults to the field's name in words.
+
+    An id that points at a record is called what it points at: whoever reads it sees an owner, not an id.
+    """
     options = field.GetOptions().Extensions[cast(Any, field_rule)]
-    words = field.name.replace("_", " ")
+    words = (_pointed_at(field.name) if _points(options) else field.name).replace("_", " ")
     english = options.en or words[:1].upper() + words[1:]
     return options.zh or english, english
+
+
+def _points(options: Any) -> bool:
+    """Whether an id is one of ours. What another system calls its own is labelled and says no record type."""
+    return bool(options.references or options.mentions or options.format == FORMAT_ID or not options.zh)
+
+
+def _pointed_at(name: str) -> str:
+    return f"{name.removesuffix('_ids')}s" if name.endswith("_ids") else name.removesuffix("_id")
 
 
 def camel(name: str) -> str:

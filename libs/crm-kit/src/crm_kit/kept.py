@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
 
@@ -18,20 +18,20 @@ SECONDS = 2.0
 class Kept(Generic[T]):
     """The answer of `load` for a database, kept for two seconds."""
 
-    _all: ClassVar[weakref.WeakSet[Kept[Any]]] = weakref.WeakSet()
+    _all: ClassVar[WeakSet[Kept[Any]]] = WeakSet()
 
     def __init__(self, load: Callable[[Connection], T]) -> None:
         self._load = load
-        self._found: dict[object, tuple[float, T]] = {}
+        self._found: WeakKeyDictionary[Engine, tuple[float, T]] = WeakKeyDictionary()
         Kept._all.add(self)
 
     def read(self, connection: Connection) -> T:
         """The answer, at most two seconds old."""
-        kept = self._found.get(connection.engine.url)
+        kept = self._found.get(connection.engine)
         if kept and kept[0] > time.monotonic():
             return kept[1]
         answer = self._load(connection)
-        self._found[connection.engine.url] = (time.monotonic() + SECONDS, answer)
+        self._found[connection.engine] = (time.monotonic() + SECONDS, answer)
         return answer
 
     def forget(self) -> None:

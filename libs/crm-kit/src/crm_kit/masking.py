@@ -76,7 +76,7 @@ def by_form(value: str) -> str:
 def of_format(format: int) -> Callable[[str], str]:
     """The mask of a text of a declared format."""
     match format:
-        case rule_pb2.FORMAT_PHONE:
+        case rule_pb2.FORMAT_PHONE | rule_pb2.FORMAT_MOBILE:
             return phone
         case rule_pb2.FORMAT_EMAIL:
             return email

@@ -8,7 +8,6 @@ them (its store was lost or rolled back), everything still kept here is sent aga
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -31,6 +30,7 @@ from sqlalchemy import (
 
 from crm_kit import errors
 from crm_kit.db import one_of
+from crm_kit.inserting import Insertion
 
 metadata = MetaData()
 
@@ -62,7 +62,8 @@ _waiting = (
     .where(outbox.c.sent_time.is_(None))
     .order_by(outbox.c.id)
 )
-_INSERT = "INSERT INTO outbox (event_id, subject, payload) VALUES (%s, %s, %s)"
+_GIVEN = ("event_id", "subject", "payload")
+_INSERT = Insertion(outbox, _GIVEN)
 _sent = text(
     "UPDATE outbox SET sent_time = now(), stream_seq = s.seq"
     " FROM unnest(CAST(:ids AS bigint[]), CAST(:seqs AS bigint[])) AS s(id, seq) WHERE outbox.id = s.id"
@@ -75,11 +76,7 @@ def record(connection: Connection, rows: Sequence[tuple[str, str, bytes]]) -> No
         raise errors.Invalid(key="event_too_large")
     if not connection.in_transaction():
         connection.begin()  # SQLAlchemy does not see what the driver begins, and would not commit it
-    driver: Any = connection.connection.driver_connection  # SQLAlchemy's own way there takes longer than the insert
-    if len(rows) == 1:
-        driver.execute(_INSERT, rows[0])
-    else:
-        driver.cursor().executemany(_INSERT, rows)
+    _INSERT.run(connection, [dict(zip(_GIVEN, row, strict=True)) for row in rows])
 
 
 def waiting(connection: Connection, limit: int) -> list[Waiting]:

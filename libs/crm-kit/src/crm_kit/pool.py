@@ -7,7 +7,7 @@ where people stand now: a person who comes into a department is in its pools at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -102,9 +102,10 @@ class Pools:
     def ids(self) -> frozenset[str]:
         return frozenset(s.id for s in self.seen)
 
-    def showing(self, part: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """Where a part of the records is seen: (pools of which all is, pools of which what is opened, the opened)."""
-        shown = [s for s in self.seen if part not in s.hidden]
+    def showing(self, part: Collection[str]) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """Where a part of the records is seen: (pools of which all is, pools of which what is opened, the opened). A
+        pool hides it by any of these names."""
+        shown = [s for s in self.seen if s.hidden.isdisjoint(part)]
         viewed = frozenset(s.id for s in shown if s.viewed)
         opened = frozenset(i for i, pool_id in self.opened.items() if pool_id in viewed)
         return frozenset(s.id for s in shown) - viewed, viewed if opened else frozenset(), opened

@@ -354,9 +354,9 @@ class _Internal(errors.Refusal):
 
 
 def _taken(error: pg.UniqueViolation) -> str:
-    """The value out of PostgreSQL's `Key (credit_code)=(9111…) already exists.`"""
-    detail = error.diag.message_detail or ""
-    return detail.partition(")=(")[2].partition(") already")[0]
+    """The value out of PostgreSQL's `Key (credit_code)=(9111…) already exists.`, of several the last."""
+    names, _, values = (error.diag.message_detail or "").partition(")=(")
+    return values.partition(") already")[0].split(", ", names.count(","))[-1]
 
 
 def services(modules: Iterable[Any]) -> dict[str, ServiceDescriptor]:

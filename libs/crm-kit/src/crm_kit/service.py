@@ -205,11 +205,13 @@ class Service:
         log.info("serving on %s", self.settings.address)
         stop.wait()
         state.enter_graceful_shutdown()
-        server.stop(GRACE).wait()
-        self.rpcs.refusals.flush()
-        if work:
+        drained = server.stop(GRACE)
+        if work:  # a step under way ends while the last requests are answered, not after them
             runner.stop()
             clock.stop()
+        drained.wait()
+        self.rpcs.refusals.flush()
+        if work:
             worker.stop()
         log.info("stopped")
 

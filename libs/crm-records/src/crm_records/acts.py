@@ -112,7 +112,7 @@ class ActServicer:
         asked = update(act).where(act.c.id == row.id, act.c.state == "done")
         begun = asked.values(state="undoing", version=act.c.version + 1)
         if call.connection.scalar(begun.returning(act.c.id)) is None:
-            raise errors.Conflict("act_under_way" if row.state in ("running", "undoing") else "act_undone")
+            raise errors.Conflict("act_undone" if row.state == "undone" else "act_under_way")
         changed = select(func.count()).where(act_item.c.act_id == row.id, act_item.c.outcome == "done")
         total = call.connection.scalar(changed)
         job_id = jobs.start(call, UNDO, row.record_type, {"act": row.id, "kind": row.kind}, total=total)
@@ -241,8 +241,7 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
         recycling.bin_many(call, record, binned, "undone")
     if changed:
         writing.store_many(call, record, changed)
-        for row, after in changed:
-            record.written(call, after, row)
+        record.written_many(call, changed)
         changes.tell(call, record, "undone", changed, changed[0][1]["update_time"])
         # What left the records as they are again, this act or another before it, can be taken back from here.
         _HAND_ON.run_many(call.connection, as_before)

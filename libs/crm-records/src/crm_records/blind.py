@@ -24,7 +24,7 @@ COLUMN = "blind_index"
 _BETWEEN = re.compile(r"[\s\-.·]+")
 _NUMBER = re.compile(r"\d+x?")
 _FORMS: dict[int, re.Pattern[str]] = {
-    rule_pb2.FORMAT_PHONE: re.compile(r"[\d\s\-()+.]{5,40}"),
+    **dict.fromkeys(kinds.PHONES, re.compile(r"[\d\s\-()+.]{5,40}")),
     rule_pb2.FORMAT_EMAIL: re.compile(r"[^\s@]+@[^\s@]+"),
     rule_pb2.FORMAT_IDENTITY_NUMBER: re.compile(r"[\dx\s\-]{15,30}"),
 }
@@ -94,7 +94,7 @@ def domain_of(address: str) -> str:
 def normal(form: int, text: str) -> str:
     """One spelling for everything that means the same value."""
     match form:
-        case rule_pb2.FORMAT_PHONE:
+        case rule_pb2.FORMAT_PHONE | rule_pb2.FORMAT_MOBILE:
             return phone(text)
         case rule_pb2.FORMAT_IDENTITY_NUMBER:
             return _BETWEEN.sub("", unicodedata.normalize("NFKC", text)).upper()

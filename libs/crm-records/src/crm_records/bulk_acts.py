@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -26,6 +26,8 @@ LABELS = {
     ASSIGN: ("批量分配", "Assignment of many records"),
     DELETE: ("批量删除", "Deletion of many records"),
 }
+Verb = Callable[[Call, Record, Job, str], bool]
+"""Does it with one record, given by its id; whether that changed anything."""
 BATCH = 100
 """Records in one step."""
 
@@ -39,39 +41,45 @@ class BulkServicer:
         self._registry = registry
 
     def BulkUpdate(self, call: Call, request: pb.BulkUpdateRequest) -> jobs_pb2.Job:
-        record = self._record(request.record_type, "update")
+        record = allowing(self._registry.records, request.record_type, "update")
         changes = codec.to_dict(request.changes)
         _message(record, changes)
-        return _start(call, record, UPDATE, request, {"changes": changes})
+        return start(call, record, UPDATE, request, {"changes": changes})
 
     def BulkAssign(self, call: Call, request: pb.BulkAssignRequest) -> jobs_pb2.Job:
-        record = self._record(request.record_type, "assign")
+        record = allowing(self._registry.records, request.record_type, "assign")
         given = {n: getattr(request, n) or None for n in ("owner_id", "department_id")}
         wrong = [n for n, value in given.items() if value and not kinds.is_id(value)]
         described = kinds.of(request.DESCRIPTOR)
         writing.refuse(Problem(described[n].json_name, "bad_format", {"label": described[n].label}) for n in wrong)
-        return _start(call, record, ASSIGN, request, {"to": given})
+        return start(call, record, ASSIGN, request, {"to": given})
 
     def BulkDelete(self, call: Call, request: pb.BulkDeleteRequest) -> jobs_pb2.Job:
-        return _start(call, self._record(request.record_type, "delete"), DELETE, request, {})
+        record = allowing(self._registry.records, request.record_type, "delete")
+        return start(call, record, DELETE, request, {})
 
-    def _record(self, record_type: str, verb: str) -> Record:
-        record = self._registry.records.get(record_type)
-        if record is None or verb not in record.bulk:
-            raise errors.NotFound()
-        return record
+
+def allowing(records: Mapping[str, Record], record_type: str, verb: str) -> Record:
+    """The record type, if the verb is possible on many of it."""
+    record = records.get(record_type)
+    if record is None or verb not in record.bulk:
+        raise errors.NotFound()
+    return record
 
 
 def kinds_of_jobs(registry: Registry) -> list[Kind]:
     """The jobs that a service with such records does; none where no record allows it."""
-
-    def made(name: str) -> Kind:
-        return Kind(name, LABELS[name], lambda call, job: _step(call, registry, job), ended=_ended)
-
-    return [made(n) for n, verb in VERBS.items() if any(verb in r.bulk for r in registry.records.values())]
+    possible = {verb for record in registry.records.values() for verb in record.bulk}
+    return [kind(n, LABELS[n], registry.records, _VERBS[n]) for n, verb in VERBS.items() if verb in possible]
 
 
-def _start(call: Call, record: Record, kind: str, request: Any, what: dict[str, Any]) -> jobs_pb2.Job:
+def kind(name: str, label: tuple[str, str], records: Mapping[str, Record], do: Verb) -> Kind:
+    """The job that does a verb on each of the chosen records, as an act that can be taken back."""
+    return Kind(name, label, lambda call, job: _step(call, records[job.record_type], job, do), ended=_ended)
+
+
+def start(call: Call, record: Record, kind: str, request: Any, what: dict[str, Any]) -> jobs_pb2.Job:
+    """Begin an act on what a request selects. `what` is told of the act and given to each step as its parameters."""
     selection = selecting.check(call, record, request)
     act_id = ids.uuid7()
     images.begin(call, act_id, kind, record.type, {**what, **selection})
@@ -82,16 +90,15 @@ def _start(call: Call, record: Record, kind: str, request: Any, what: dict[str, 
     return message_of(call, act_id)
 
 
-def _step(call: Call, registry: Registry, job: Job) -> Step:
-    record, selection = registry.records[job.record_type], job.parameters["selection"]
+def _step(call: Call, record: Record, job: Job, do: Verb) -> Step:
+    selection = job.parameters["selection"]
     at = job.position or {"token": "", "found": 0, "done": -1 if "ids" not in selection else 0}
     if at["done"] < 0:
         token, found = selecting.go_on(call, record, job.id, selection, at["token"], at["found"])
         return Step({"token": token, "found": found, "done": -1 if token else 0}, total=None if token else found)
     images.go_on(call, job.id)
     targets = selecting.next_ones(call.connection, job.id, at["done"], BATCH)
-    act = _VERBS[job.kind]
-    outcomes = each.one(call, targets, lambda record_id: act(call, record, job, record_id))
+    outcomes = each.one(call, targets, lambda record_id: do(call, record, job, record_id))
     for record_id, outcome in zip(targets, outcomes, strict=True):
         if outcome.refusal is not None:
             images.fail(call, record.type, record_id, outcome.reason(call))
@@ -119,14 +126,12 @@ def _over(call: Call, act_id: str) -> None:
 def _update(call: Call, record: Record, job: Job, record_id: str) -> bool:
     message, mask = _message(record, job.parameters["changes"])
     message.id = record_id
-    return _versions(call, record, record_id, lambda: writing.change(call, record, message, mask, None))
+    return announcing(call, lambda: writing.change(call, record, message, mask, None))
 
 
 def _assign(call: Call, record: Record, job: Job, record_id: str) -> bool:
     given = job.parameters["to"]
-    return _versions(
-        call, record, record_id, lambda: writing.write(call, record, record_id, None, "assigned", lambda _row: given)
-    )
+    return announcing(call, lambda: writing.write(call, record, record_id, None, "assigned", lambda _row: given))
 
 
 def _delete(call: Call, record: Record, _job: Job, record_id: str) -> bool:
@@ -134,10 +139,10 @@ def _delete(call: Call, record: Record, _job: Job, record_id: str) -> bool:
     return True
 
 
-_VERBS: dict[str, Callable[[Call, Record, Job, str], bool]] = {UPDATE: _update, ASSIGN: _assign, DELETE: _delete}
+_VERBS: dict[str, Verb] = {UPDATE: _update, ASSIGN: _assign, DELETE: _delete}
 
 
-def _versions(call: Call, record: Record, record_id: str, write: Callable[[], Any]) -> bool:
+def announcing(call: Call, write: Callable[[], Any]) -> bool:
     """Whether a write announced anything: one that changes nothing does not."""
     announced = len(call.events)
     write()

@@ -45,7 +45,7 @@ class Item:
     refusal: Refusal | None = None
     given: frozenset[str] = frozenset()
     changes: list[tuple[str, Any, Any]] = field(default_factory=list)
-    """(field, before, after) of an update."""
+    """(field, before, after) of an update, with what is sensitive: for nobody but whoever may see it."""
 
     def refuse(self, refusal: Refusal) -> None:
         self.outcome, self.refusal = "failed", refusal
@@ -142,9 +142,9 @@ def _insert(call: Call, record: Record, new: Sequence[tuple[Item, Row]]) -> None
 
 def _create(call: Call, record: Record, new: list[Row]) -> None:
     writing.insert_rows(call, record, new)
-    for row in new:
-        record.written(call, row, None)
-    changes.tell(call, record, "created", [(None, row) for row in new], new[0]["update_time"], bulk=True)
+    pairs = [(None, row) for row in new]
+    record.written_many(call, pairs)
+    changes.tell(call, record, "created", pairs, new[0]["update_time"], bulk=True)
     record.created(call, new, many=True)
 
 
@@ -190,6 +190,7 @@ def _merged(call: Call, record: Record, item: Item, row: Row | None) -> Row | No
     message, problems = item.message, item.problems
     given = sorted({f.name for f, _ in message.ListFields()} & {*record.writable, *record.importable})
     values = validation.row_values(message, given, record.fields, problems)
+    validation.keep_what_stands(message, values, row, record.fields, problems)
     if item.merged and row[record.key]:
         values.pop(record.key, None)
     after = {**row, **values}
@@ -218,11 +219,10 @@ def _change(call: Call, record: Record, good: Sequence[tuple[Item, Row, Row]]) -
         record.prepare(call, after, row)
         item.outcome = "updated" if writing.record_changed(record, row, after) else "unchanged"
         if item.outcome == "updated":
-            item.changes = changes.between(record, row, after)
+            item.changes = changes.between(record, row, after, whole=True)
             stored.append((row, after))
     writing.store_many(call, record, stored)
-    for row, after in stored:
-        record.written(call, after, row)
+    record.written_many(call, stored)
     if stored:
         changes.tell(call, record, "updated", stored, stored[0][1]["update_time"], bulk=True)
 

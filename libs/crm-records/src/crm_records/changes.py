@@ -15,9 +15,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from crm.records.v1 import records_pb2 as pb
 from crm.records.v1.event_pb2 import Event
+from crm_kit.inserting import Insertion
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import images, rows, sql
+from crm_records import images, rows
 from crm_records.fields import Field
 from crm_records.record import Record, Row
 
@@ -42,17 +43,12 @@ Index("ix_change_log_record", change_log.c.record_id, change_log.c.id)
 _UNTOLD = {"version", "update_time", "updater_id", "create_time", "creator_id", "search_text", "search_grams", "id"}
 """Columns that every write touches or that are derived: saying so would say nothing."""
 
-_INSERT = sql.Prepared(
-    "INSERT INTO change_log (record_type, record_id, version, action, actor_id, actor_name, time, request_id, changes)"
-    " VALUES (%(record_type)s, %(record_id)s, %(version)s, %(action)s, %(actor_id)s, %(actor_name)s, %(time)s,"
-    " %(request_id)s, %(changes)s)",
-    {},
-)
+_INSERT = Insertion(change_log, [c.name for c in change_log.c if c.name != "id"])
 HIDDEN = "***"
 
 
-def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, Any, Any]]:
-    """(field, before, after) for every field that differs, as JSON shows them; sensitive values masked."""
+def between(record: Record, before: Row | None, after: Row, *, whole: bool = False) -> list[tuple[str, Any, Any]]:
+    """(field, before, after) for every field that differs, as JSON shows them; sensitive ones masked unless `whole`."""
     found: list[tuple[str, Any, Any]] = []
     for name, field in _told(record):
         new = after.get(name)
@@ -64,7 +60,7 @@ def between(record: Record, before: Row | None, after: Row) -> list[tuple[str, A
             old = before.get(name)
             if old == new:
                 continue
-        if field.sensitive:
+        if field.sensitive and not whole:
             found.append((field.json_name, HIDDEN if old else None, HIDDEN if new else None))
         elif field.kind == kinds.CUSTOM:
             keys = sorted({*(old or {}), *(new or {})})
@@ -110,7 +106,7 @@ def tell(
         told = event(record, action, after, differences, now)
         told.bulk = bulk or images.is_quiet(call)
         call.announce(told)
-    _INSERT.run_many(call.connection, log)
+    _INSERT.run(call.connection, log)
 
 
 def note(
@@ -123,7 +119,7 @@ def note(
     now: datetime,
 ) -> None:
     """Log what happened around a record without changing it: its version stays, and it announces nothing."""
-    _INSERT.run_many(call.connection, [_line(call, record, record_id, version, action, differences, now)])
+    _INSERT.run(call.connection, [_line(call, record, record_id, version, action, differences, now)])
 
 
 def _line(

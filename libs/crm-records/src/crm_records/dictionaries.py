@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, Table, Text, select
 
+from crm_kit.errors import Problem
 from crm_kit.kept import Kept
 from crm_kit.rpc import Call
 from crm_records.fields import Field
 from crm_records.record import Record, Row
 
 metadata = MetaData()
+TOLD = 10
+"""Entries that a refusal names."""
 
 entry = Table(
     "dictionary_entry",
@@ -45,8 +49,6 @@ def _with_entries(record: Record) -> list[Field]:
 
 def check(call: Call, record: Record, row: Row, before: Row | None, problems: list[Any]) -> None:
     """Codes must be entries; a retired one may stay on a record but not be newly given."""
-    from crm_kit.errors import Problem
-
     used = [f for f in _with_entries(record) if row.get(f.name)]
     if not used:
         return
@@ -56,11 +58,22 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
         for code in row[field.name] if isinstance(row[field.name], list) else [row[field.name]]:
             if code == old or (isinstance(old, list) and code in old):
                 continue
-            found = known.get(field.dictionary, {}).get(code)
-            if found is None:
-                problems.append(Problem(field.json_name, "not_an_entry", {"label": field.label, "value": code[:60]}))
-            elif found.retired:
-                problems.append(Problem(field.json_name, "retired_entry", {"label": field.label, "value": code[:60]}))
+            entries = known.get(field.dictionary, {})
+            found = entries.get(code)
+            if found is None or found.retired:
+                problems.append(refusal(field.json_name, field.label, code, entries))
+
+
+def refusal(path: str, label: tuple[str, str], code: str, entries: Mapping[str, Any]) -> Problem:
+    """Why a code cannot be given, a retired one or none of the entries, and which can. Entries by code."""
+    allowed = [e for e in entries.values() if not e.retired]
+    more = ["…"] if len(allowed) > TOLD else []
+    choices = (
+        "、".join([*(f"{e.code}（{e.label_zh}）" for e in allowed[:TOLD]), *more]) or "无",
+        ", ".join([*(f"{e.code} ({e.label_en})" for e in allowed[:TOLD]), *more]) or "none",
+    )
+    key = "retired_entry" if code in entries else "not_an_entry"
+    return Problem(path, key, {"label": label, "value": code[:60], "choices": choices})
 
 
 def label(call: Call, dictionary: str, code: str) -> str:

@@ -122,7 +122,7 @@ def _erase(
         part.log_entries += entries
         if acts:
             images.forget(call, [row["id"] for row in one.rows])
-            forgetting.forget(call, [row["id"] for row in one.rows])
+            forgetting.forget(call, one.record, one.rows)
         if acts and one.record.title_field in one.record.personal:
             _empty_reports(call, one)
         if acts and one.relation == OWN:
@@ -157,7 +157,7 @@ def _empty_record(call: Call, found: Found, before: Row, *, anew: bool) -> int:
     }
     if anew or writing.record_changed(record, before, after):
         writing.store(call, record, before, after)
-        record.written(call, after, before)
+        record.written_many(call, [(before, after)])
         hidden = {**before, **{n: _hidden(before[n]) for n in record.personal if after[n] != before[n]}}
         changes.tell(call, record, "erased", [(hidden, after)], after["update_time"], bulk=True)
     if found.relation == personal.SUBJECT:

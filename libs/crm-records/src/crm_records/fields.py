@@ -19,6 +19,8 @@ TEXT, DECIMAL, DATE, ID, TIME, INTEGER, BOOLEAN = "text", "decimal", "date", "id
 TEXTS, IDS, DATA, CUSTOM = "texts", "ids", "data", "custom"
 """Kinds. TEXTS and IDS are lists, DATA is a message or a list of messages kept as JSON."""
 
+PHONES = (rule_pb2.FORMAT_PHONE, rule_pb2.FORMAT_MOBILE)
+"""Formats of numbers that are dialled: searched, compared and masked alike."""
 LIMIT = 200
 """Characters of a text unless the contract says otherwise."""
 

@@ -73,11 +73,17 @@ def noting(record: Record, verb: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(verb)
     def run(servicer: Any, call: Call, request: Any) -> Any:
-        if visibility.of(call, record) is not None and "id" in request.DESCRIPTOR.fields_by_name:
-            call.memo[_BROUGHT] = (record, request)
+        if "id" in request.DESCRIPTOR.fields_by_name:
+            note(call, record, request)
         return verb(servicer, call, request)
 
     return run
+
+
+def note(call: Call, record: Record, request: Any) -> None:
+    """Remember what a verb brings along for the record of the request's `id`."""
+    if visibility.of(call, record) is not None:
+        call.memo[_BROUGHT] = (record, request)
 
 
 def brought(call: Call, record: Record, before: Row, after: Row) -> list[Problem]:

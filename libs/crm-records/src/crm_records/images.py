@@ -34,9 +34,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from crm_kit import sealing
 from crm_kit.db import one_of
+from crm_kit.inserting import Insertion
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import rows, sql
+from crm_records import rows
 from crm_records.record import Record, Row
 
 metadata = MetaData()
@@ -87,12 +88,7 @@ KEPT_DAYS = 180
 _MEMO, _QUIET, _BACK = "act under way", "one of many", "taking back"
 _DERIVED = ("version", "update_time", "updater_id", "search_text", "search_grams", "blind_index")
 """Columns that every write makes anew."""
-_INSERT = sql.Prepared(
-    "INSERT INTO act_item (act_id, seq, record_type, record_id, number, change, before, version, outcome, reason)"
-    " VALUES (%(act_id)s, %(seq)s, %(record_type)s, %(record_id)s, %(number)s, %(change)s, %(before)s, %(version)s,"
-    " %(outcome)s, %(reason)s)",
-    {},
-)
+_INSERT = Insertion(act_item, act_item.c.keys())
 
 
 def begin(call: Call, act_id: str, kind: str, record_type: str, what: Mapping[str, Any]) -> None:
@@ -177,12 +173,12 @@ def keep(call: Call, record: Record, pairs: Sequence[tuple[Row | None, Row]]) ->
             line["before"] = sealing.of(call.connection).seal(call.connection, place, orjson.dumps(differs))
         line |= {"change": change_of(before, after), "version": after["version"], "outcome": "done"}
         kept.append(line)
-    _INSERT.run_many(call.connection, kept)
+    _INSERT.run(call.connection, kept)
 
 
 def fail(call: Call, record_type: str, record_id: str, reason: str, number: str = "") -> None:
     """Keep that nothing came of one record, and why."""
-    _INSERT.run_many(
+    _INSERT.run(
         call.connection, [_line(call, record_type, record_id, number) | {"outcome": "failed", "reason": reason}]
     )
 

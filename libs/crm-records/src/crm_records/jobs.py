@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
@@ -11,11 +12,12 @@ from sqlalchemy import Select, func, select
 
 from crm.records.v1 import jobs_pb2 as pb
 from crm.records.v1.event_pb2 import Event
-from crm_kit import errors, job_files, jobs, sealing
+from crm_kit import errors, job_files, jobs, rpc, sealing
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.job_files import job_file
 from crm_kit.jobs import Kind, job
+from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing
@@ -35,7 +37,8 @@ errors.texts(
         "file_in_parts": (
             "文件过大，请分 {parts} 部分下载（part=1…{parts}）",
             "The file is too large for one answer; ask for its {parts} parts (part=1…{parts})",
-        )
+        ),
+        "job_under_way": ("这种任务正在进行", "A job of that kind is under way"),
     }
 )
 
@@ -47,7 +50,7 @@ class JobServicer:
 
     def __init__(self, registry: Registry, known: Sequence[Kind]) -> None:
         self._registry = registry
-        self._labels = {k.name: k.label for k in known}
+        self._known = {k.name: k for k in known}
 
     def GetJob(self, call: Call, request: pb.GetJobRequest) -> pb.Job:
         return self._messages(call, [self._row(call, request)])[0]
@@ -74,6 +77,25 @@ class JobServicer:
     def ListMyJobs(self, call: Call, request: pb.ListMyJobsRequest) -> pb.ListMyJobsResponse:
         query = select(job).where(job.c.creator_id == call.access.user_id).order_by(job.c.id.desc()).limit(NEWEST)
         return pb.ListMyJobsResponse(jobs=self._messages(call, call.connection.execute(query).all()))
+
+    def RunJob(self, call: Call, request: pb.RunJobRequest) -> pb.Job:
+        if request.record_type not in self._registry.records:
+            raise errors.NotFound()
+        daily = [n for n, k in self._known.items() if k.daily is not None and k.record_type == request.record_type]
+        if request.kind not in daily:
+            label = kinds.of(request.DESCRIPTOR)["kind"].label
+            choices = ", ".join(daily) or ("无", "none")
+            params = {"label": label, "value": request.kind[:60], "choices": choices}
+            raise errors.Invalid(Problem("kind", "not_a_choice", params))
+        under_way = select(job.c.id).where(job.c.kind == request.kind, job.c.finish_time.is_(None)).limit(1)
+        if call.connection.scalar(under_way) is not None:
+            raise errors.Conflict("job_under_way")
+        own = rpc.system_call(call.connection, call.service, Organisation(call.connection.engine))
+        job_id = jobs.start(own, request.kind, request.record_type, {"day": f"{datetime.now(jobs.ZONE):%Y-%m-%d}"})
+        assert job_id is not None  # without a key every start is one
+        call.note(record_type=request.record_type, record_id=job_id)
+        row = call.connection.execute(select(job).where(job.c.id == job_id)).one()
+        return self._messages(call, [row])[0]
 
     def CancelJob(self, call: Call, request: pb.GetJobRequest) -> pb.Job:
         row = self._row(call, request)
@@ -124,7 +146,7 @@ class JobServicer:
         )
         made = {r.id: message(r, call.service) for r in rows}
         for row in made.values():
-            label = self._labels.get(row.kind, (row.kind, row.kind))
+            label = self._known[row.kind].label if row.kind in self._known else (row.kind, row.kind)
             row.kind_label = label[1 if call.language == errors.EN else 0]
         for f in call.connection.execute(query.order_by(*_FILE)) if rows else ():
             made[f.job_id].files.add(

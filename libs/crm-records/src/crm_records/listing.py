@@ -61,6 +61,8 @@ class Narrowing:
     condition: ColumnElement[bool]
     shape: Any
     values: Mapping[str, Any]
+    compared: Collection[str] = ()
+    """Fields of the record, and kinds of its parts, that the condition looks at."""
 
 
 Also = ColumnElement[bool] | Narrowing | None
@@ -285,16 +287,18 @@ def _selection(
     if view is not None and tree is not None:
         filter_language.refuse(tree, view.is_blind)
     unseen = visibility.unseen_in_search(call, record) if searching else {}
-    spared = pooling.NONE
-    if view is not None and view.pools:
-        named = [visibility.name_of(record, n) for n in filter_language.names(tree)] if tree is not None else []
-        spared = pooling.narrowing(record, view.pools, [*named, *compared], searching)
+    narrowing = also if isinstance(also, Narrowing) else None
+    looked_at = [
+        *compared,
+        *(filter_language.names(tree) if tree is not None else ()),
+        *(narrowing.compared if narrowing else ()),
+    ]
+    spared = visibility.spared(call, record, looked_at, searching)
     reach = record.reach(call)
     shape = scope.shape(reach)
     tree_shape = filter_language.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
     searched = searching and (*unseen.items(),)
-    narrowing = also if isinstance(also, Narrowing) else None
     condition = also.condition if isinstance(also, Narrowing) else also
     also_shape = narrowing.shape if narrowing is not None else also
     key = (record, shape, tree_shape, searched, spared.shape, deleted, also_shape, kinds_key)

@@ -1,7 +1,7 @@
 """Numbers of records (单据号): `KH{yyyyMMdd}-{seq:4}`. Unique, never promised to be without gaps.
 
 Each process takes a block of sequence numbers in a short transaction of its own, so that writers do not wait
-for each other's commit.
+for each other's commit. It has a connection apart: while it is asked for, every writer holds one of theirs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, MetaData, Table, Text, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from crm_kit import errors
+from crm_kit import db, errors
 from crm_kit.kept import Kept
 from crm_records.record import Record
 
@@ -70,7 +70,7 @@ class Numbers:
     """Hands out numbers; one for each process."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine = db.apart(engine, "numbers")
         self._blocks: dict[tuple[str, str], tuple[int, int]] = {}
         self._lock = threading.Lock()
 

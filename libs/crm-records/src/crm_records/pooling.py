@@ -17,14 +17,24 @@ class Closed:
     """What one pool closes of a record type."""
 
     def __init__(self, record: Record, seen: Seen) -> None:
-        self._record_type = record.team_of
+        self._record_type, self._fields = record.team_of, record.fields.keys()
         self.hidden = _with_made(record, seen.hidden & record.fields.keys())
         """Not seen before the record leaves the pool."""
         more = record.fields.keys() - {*record.pool_brief, "id", "etag"} if seen.viewed else frozenset[str]()
         self.ever = self.hidden | more
         """Not seen, or only by who opened the record today."""
+        self.hidden_parts = seen.hidden - record.fields.keys()
+        """Kinds of parts that are not seen before the record leaves the pool."""
+        self._viewed = seen.viewed
         self.parts = frozenset(p.type for p in record.searched_parts() if seen.viewed or p.type in seen.hidden)
         """Parts by which a record in the pool is not found."""
+
+    def closes(self, names: Collection[str]) -> bool:
+        """Whether something that is compared, a field or a kind of part, is not seen of every record in the pool."""
+        parts = {n for n in names if n not in self._fields}
+        return (
+            not self.ever.isdisjoint(names) or not self.hidden_parts.isdisjoint(parts) or bool(self._viewed and parts)
+        )
 
     def now(self, call: Call, record_id: str) -> frozenset[str]:
         """What the caller does not see of one record at this moment."""
@@ -80,7 +90,7 @@ NONE = Narrowing()
 def narrowing(record: Record, pools: Mapping[str, Closed], compared: Collection[str], searching: bool) -> Narrowing:
     """What a query that compares these fields, and searches or not, must spare."""
     names = {n.partition(".")[0] for n in compared}
-    left_out = tuple(i for i, closed in pools.items() if not names.isdisjoint(closed.ever))
+    left_out = tuple(i for i, closed in pools.items() if closed.closes(names))
     if not searching:
         return Narrowing(left_out)
     some = [(i, c) for i, c in pools.items() if c.parts or not c.ever.isdisjoint(record.search)]

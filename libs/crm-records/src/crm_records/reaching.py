@@ -101,7 +101,7 @@ def _as_member(call: Call, record: Record, read: str) -> Reach:
         record_ids=access.member_of(record_type, read),
         pool_ids=access.pools(record_type).ids,
     )
-    return access.below(found, record_type, record.type) if record.parent else found
+    return access.below(found, record_type, record.hidden_by) if record.parent else found
 
 
 def _without_pools(reach: Reach) -> Reach:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from google.protobuf.message import Message
 from sqlalchemy import Column, ColumnElement, Engine, Table, and_, false, or_, select
 
-from crm import rule_pb2
 from crm_kit import contract
 from crm_kit.access import Access
 from crm_kit.reach import Reach
@@ -27,6 +26,7 @@ from crm_kit.rpc import Call
 from crm_kit.scope import Shape, among, condition
 from crm_records import blind, search
 from crm_records import fields as kinds
+from crm_records.companion import Companion as Companion
 from crm_records.fields import Field
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Dependent:
 
     column: Column[Any]
     label: tuple[str, str]
+    """What one row is called: that of record types is in the singular, so all of them are."""
 
 
 class Record:
@@ -71,6 +72,8 @@ class Record:
     """Field → what people write → the value that is meant, where the values are fixed by the program."""
     import_example: ClassVar[Mapping[str, str]] = {}
     """Field → what stands in the example row of the template; these fields come first in it."""
+    companions: ClassVar[Sequence[Companion]] = ()
+    """Parts that a row of a file may bring along."""
     parent: ClassVar[tuple[str, Record] | None] = None
     """(column, record): who may see the parent may see this."""
     belongs_to: ClassVar[str] = "owner_id"
@@ -90,8 +93,8 @@ class Record:
     """What members see of a record in a pool that counts views before they opened it; no pool can hide it."""
     owned_since: ClassVar[str] = ""
     """The column that keeps since when its owner has it."""
-    bulk: ClassVar[Container[str]] = ()
-    """Verbs that are possible on many at once: "update", "assign", "delete"."""
+    bulk: ClassVar[Sequence[str]] = ()
+    """Verbs that are possible on many at once: "update", "assign", "delete", and such as a service adds."""
     part_of_parent: ClassVar[bool] = False
     """Goes with its parent instead of forbidding its deletion: nobody reaches it while the parent is deleted."""
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
@@ -170,7 +173,13 @@ class Record:
         """The same for anybody, and whatever right is asked."""
         right = asked if asked.partition(".")[0] == self.type else f"{self.type}.read"
         found = access.reach(self.top.type, right, self.top.team_of)
-        return access.below(found, self.top.team_of, self.type) if found.pool_ids and self.parent else found
+        return access.below(found, self.top.team_of, self.hidden_by) if found.pool_ids and self.parent else found
+
+    @property
+    def hidden_by(self) -> frozenset[str]:
+        """What a pool closes this part of its records by: its type, and the fields of the record that it copies."""
+        copied = {name for sources in self.copies.values() for resource, name in sources if resource == self.top.type}
+        return frozenset({self.type, *copied})
 
     @property
     def top(self) -> Record:
@@ -200,11 +209,11 @@ class Record:
         for name in self.search:
             value = row.get(name)
             if value and not self.fields[name].encrypted:
-                yield search.digits(value) if self.fields[name].format == rule_pb2.FORMAT_PHONE else value
+                yield search.digits(value) if self.fields[name].format in kinds.PHONES else value
 
     def search_condition(self) -> ColumnElement[bool]:
         """Rows that a search finds; open parameters as in `search_parameters`."""
-        found = search.condition(self.table)
+        found = self._by_text()
         if any(self.fields[n].encrypted for n in self.search):
             found = or_(found, search.exactly(self.table))
         return found
@@ -231,7 +240,7 @@ class Record:
         """
         seen = [self.fields[n] for n in self.search if n not in unseen.get(self.type, ())]
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
-        found = and_(search.condition(self.table), or_(false(), *plain))
+        found = and_(self._by_text(), or_(false(), *plain))
         if any(f.encrypted for f in seen):
             found = or_(found, search.exactly(self.table))
         for part in self.searched_parts():
@@ -246,7 +255,13 @@ class Record:
         """Like `narrow_search` within a pool: by plain fields that it shows, by nothing encrypted, by no part."""
         seen = [self.fields[n] for n in self.search if n not in unseen.get(self.type, ())]
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
-        return and_(search.condition(self.table), or_(false(), *plain))
+        return and_(self._by_text(), or_(false(), *plain))
+
+    def _by_text(self) -> ColumnElement[bool]:
+        """Rows whose searched texts hold the words. Of kinds of which there are few no texts are kept apart."""
+        if "search_grams" in self.table.c:
+            return search.condition(self.table)
+        return or_(false(), *(search.holds(self.table.c[n]) for n in self.search))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         """Derive values and check rules that need more than one field. Raises `errors.Invalid`."""
@@ -256,6 +271,11 @@ class Record:
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """Something to do in the same transaction after the row is stored."""
+
+    def written_many(self, call: Call, pairs: Sequence[tuple[Row | None, Row]]) -> None:
+        """The same for each (before, after): overridden instead where something is cheaper for several at once."""
+        for before, after in pairs:
+            self.written(call, after, before)
 
     def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
         """Something to do in the same transaction after new rows are stored and told; `many`: by an import."""
@@ -282,6 +302,11 @@ class Record:
 
     def may_delete(self, call: Call, row: Row) -> None:
         """Refuse a deletion for reasons beyond dependents."""
+
+    def may_delete_many(self, call: Call, rows: Sequence[Row]) -> None:
+        """The same for each, refused if one is: overridden instead where several are cheaper to look at at once."""
+        for row in rows:
+            self.may_delete(call, row)
 
     def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
         """What is known of a person beside records, as (kind, what): part of an export."""

@@ -30,14 +30,12 @@ def bin_one(call: Call, record: Record, before: Row, action: str = "deleted") ->
 
 def bin_many(call: Call, record: Record, rows_: Sequence[Row], action: str = "deleted") -> list[Row]:
     """The same for several locked rows; if others depend on one of them, none goes."""
-    for before in rows_:
-        record.may_delete(call, before)
+    record.may_delete_many(call, rows_)
     _refuse_depended_on(call, record, [row["id"] for row in rows_])
     now, who = datetime.now(UTC), call.caller.user_id or None
     pairs = [(before, {**before, "delete_time": now, "deleter_id": who}) for before in rows_]
     storing.store_many(call, record, pairs)
-    for before, after in pairs:
-        record.written(call, after, before)
+    record.written_many(call, pairs)
     changes.tell(call, record, action, pairs, now)
     return [after for _, after in pairs]
 
@@ -68,6 +66,6 @@ def restore(call: Call, record: Record, request: pb.RestoreRequest) -> Any:
     references.check_alive(call, record, after)
     writing.check(call, record, after, before)
     storing.store(call, record, before, after)
-    record.written(call, after, before)
+    record.written_many(call, [(before, after)])
     changes.tell(call, record, "restored", [(before, after)], after["update_time"])
     return writing.answer(call, record, after)

@@ -111,7 +111,7 @@ def relink(call: Call, registry: Registry, record_type: str, ids: Sequence[str],
                 place.turn(after, record_type, ids, to_id)
             record.relinks(call, before, after)
             after = _store(call, record, before, after)
-            record.written(call, after, before)
+            record.written_many(call, [(before, after)])
             changes.tell(call, record, RELINKED, [(before, after)], after["update_time"])
         changed += len(found)
         if changed >= BATCH:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection
 
@@ -139,6 +140,8 @@ def _converter(field: Field) -> Callable[[Any], Any] | None:
             return decimal_text
         case kinds.DATE:
             return date.isoformat
+        case kinds.TIME:
+            return timestamp
         case kinds.DATA:
             return _data_converter(field)
     return None
@@ -159,6 +162,15 @@ def _data_converter(field: Field) -> Callable[[Any], Any]:
         return message
 
     return (lambda many: [one(x) for x in many]) if field.repeated else one
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def timestamp(value: datetime) -> Timestamp:
+    """A point in time as messages hold it, in half the time that protobuf takes for it."""
+    since = value - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
 def decimal_text(value: Decimal) -> str:

@@ -6,14 +6,15 @@ driver, whose rows are plain tuples. Describing 80 result columns anew for each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
+
+from crm_kit.db import driver as driver
 
 _DIALECT = PGDialect_psycopg()
 _unchanged: dict[Any, tuple[Any, list[tuple[Any, ...]]]] = {}
@@ -89,18 +90,6 @@ def unchanged(connection: Connection, statement: Prepared, parameters: dict[str,
         _unchanged.clear()
     _unchanged[key] = (snapshot, found)
     return found
-
-
-@contextmanager
-def driver(connection: Connection) -> Iterator[psycopg.Connection[Any]]:
-    """The driver's connection; the pool is told if it breaks, as it is of those it runs itself."""
-    raw: Any = connection.connection.driver_connection
-    try:
-        yield raw
-    except psycopg.Error:
-        if raw.closed:
-            connection.invalidate()
-        raise
 
 
 def prepare(statement: ClauseElement) -> Prepared:

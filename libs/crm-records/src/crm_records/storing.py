@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 
 from crm_kit import errors, scope, sealing
+from crm_kit.inserting import Insertion
 from crm_kit.rpc import Call
 from crm_records import blind, images, reaching, rows, search, sql
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
 
 _statements: dict[Any, sql.Prepared] = {}
+_insertions: dict[tuple[Record, tuple[str, ...]], Insertion] = {}
 
 
 def locked(
@@ -69,12 +71,10 @@ def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
             tuple(n for n, v in row.items() if v or (v is not None and v != [] and v != {})), []
         ).append(row)
     for columns, group in by_columns.items():
-        key = (record, "insert", columns)
-        statement = _statements.get(key)
-        if statement is None:
-            values = {n: bindparam(n, type_=record.table.c[n].type) for n in columns}
-            statement = _statements[key] = sql.prepare(insert(record.table).values(values))
-        statement.run_many(call.connection, [rows.driver(call.connection, record, row, columns) for row in group])
+        insertion = _insertions.get((record, columns))
+        if insertion is None:
+            insertion = _insertions[record, columns] = Insertion(record.table, columns)
+        insertion.run(call.connection, [rows.driver(call.connection, record, row, columns) for row in group])
     images.keep(call, record, [(None, row) for row in new])
 
 

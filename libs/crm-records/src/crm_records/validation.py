@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
@@ -20,8 +20,9 @@ from google.protobuf.message import Message
 from stdnum.cn import ric, uscc
 
 from crm import rule_pb2
-from crm_kit import codec
+from crm_kit import codec, errors
 from crm_kit.errors import Problem
+from crm_records import blind
 from crm_records import fields as kinds
 from crm_records.fields import Field
 
@@ -30,6 +31,10 @@ _EMAIL = re.compile(
 )
 _USUAL_PHONE = re.compile(r"(?:\+?86[- ]?)?1[3-9]\d{9}|0\d{2,3}-?\d{7,8}", re.ASCII)
 """What needs no look into the tables of all countries."""
+_EXTENSION = re.compile(r"\s*(?:转|分机)\s*")
+_MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
+_ABROAD = re.compile(r"\+[1-9]\d{5,14}", re.ASCII)
+"""E.164: at most fifteen digits, and the shortest plans have six."""
 _CODE = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 _LINE_BREAK = re.compile(r"[\n\t]")
@@ -37,6 +42,15 @@ _DAY = re.compile(r"[1-9]\d{3}-\d\d-\d\d", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?", re.ASCII)
 MANY = 500
 """Entries of a list field at most."""
+
+errors.texts(
+    {
+        "bad_mobile": (
+            "{label}应为 11 位手机号，境外号码以 + 和国家代码开头",
+            "{label} must be a mobile number of 11 digits, or begin with + and the country code",
+        )
+    }
+)
 
 
 def row_values(
@@ -52,6 +66,22 @@ def row_values(
             problems.append(Problem(path + field.json_name, "required", {"label": field.label}))
         values[name] = value
     return values
+
+
+def keep_what_stands(
+    message: Message,
+    values: dict[str, Any],
+    before: Mapping[str, Any],
+    fields: dict[str, Field],
+    problems: list[Problem],
+) -> None:
+    """Let a text be given as it stands: what was stored under an older check is refused only where it changes."""
+    paths = {p.path for p in problems}
+    for name in values:
+        field = fields[name]
+        if field.kind == kinds.TEXT and field.json_name in paths and getattr(message, name) == before[name]:
+            values[name] = before[name]
+            problems[:] = [p for p in problems if p.path != field.json_name]
 
 
 def _value(message: Message, field: Field, problems: list[Problem], path: str) -> Any:
@@ -73,7 +103,9 @@ def _value(message: Message, field: Field, problems: list[Problem], path: str) -
             return raw or None
         case kinds.INTEGER:
             if not message.DESCRIPTOR.fields_by_name[field.name].has_presence:
-                return _number(raw, field, wrong) if raw else raw
+                # Where 0 is no value, nothing was given.
+                nothing = None if field.required and (field.min or 0) > 0 else 0
+                return _number(raw, field, wrong) if raw else nothing
             return _number(raw, field, wrong) if message.HasField(field.name) else None
         case kinds.BOOLEAN:
             return raw
@@ -128,6 +160,8 @@ def _text(raw: str, field: Field, wrong: Any) -> Any:
             return value if _EMAIL.fullmatch(value) else wrong("bad_format")
         case rule_pb2.FORMAT_PHONE:
             return value if is_phone(value) else wrong("bad_format")
+        case rule_pb2.FORMAT_MOBILE:
+            return value if is_mobile(value) else wrong("bad_mobile")
         case rule_pb2.FORMAT_URL:
             return value if is_url(value) else wrong("bad_format")
         case rule_pb2.FORMAT_CODE:
@@ -189,10 +223,18 @@ def is_phone(value: str) -> bool:
     if len(value) > 40 or not re.search(r"\d{3}", value):
         return False
     try:
-        parsed = phonenumbers.parse(value, "CN")
+        parsed = phonenumbers.parse(_EXTENSION.sub(" ext. ", value), "CN")
     except phonenumbers.NumberParseException:
         return False
     return bool(phonenumbers.is_possible_number(parsed)) or bool(re.fullmatch(r"[0-9()+\- ]{3,20}", value))
+
+
+def is_mobile(value: str) -> bool:
+    """A mobile number: one of China, or with + or 00 and the code of another country, written any way."""
+    if len(value) > 40 or re.search(r"[^\d\s()+\-.·]", unicodedata.normalize("NFKC", value)):
+        return False
+    number = blind.phone(value)
+    return bool(_MOBILE.fullmatch(number) or (_ABROAD.fullmatch(number) and not number.startswith("+86")))
 
 
 def is_identity_number(value: str) -> bool:

@@ -6,9 +6,11 @@ none of this runs for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
 from typing import Any
+
+from sqlalchemy import select
 
 from crm_kit import errors, masking
 from crm_kit.field_access import HIDDEN, MASKED, OPTIONAL, READ_ONLY, FieldRules, States
@@ -44,6 +46,30 @@ def blind(call: Call, record: Record) -> frozenset[str]:
     """Fields that the caller cannot compare, sort, count or add up by."""
     view = of(call, record)
     return view.blind if view is not None else frozenset()
+
+
+def unseen(call: Call, record: Record, record_id: str) -> frozenset[str]:
+    """What the caller does not see in full of one record as it stands: fields, and kinds of parts that its pool
+    hides."""
+    view = of(call, record)
+    if view is None:
+        return frozenset()
+    state, pool = record.states.column if record.states is not None else "", record.pooled if view.pools else ""
+    columns = [record.table.c[name] for name in (state, pool) if name]
+    row = call.connection.execute(select(*columns).where(record.table.c.id == record_id)).mappings().one_or_none()
+    if not columns or row is None:
+        return view.blind
+    veiled = frozenset(n for n in view.blind if n not in view.names or view.level(n, row.get(state)) < READ_ONLY)
+    closed = view.pools.get(row[pool]) if pool else None
+    return veiled | closed.now(call, record_id) | closed.hidden_parts if closed is not None else veiled
+
+
+def spared(call: Call, record: Record, compared: Collection[str], searching: bool = False) -> pooling.Narrowing:
+    """What a question that compares these fields or kinds of parts, and searches or not, must leave out."""
+    view = of(call, record)
+    if view is None or not view.pools:
+        return pooling.NONE
+    return pooling.narrowing(record, view.pools, [name_of(record, n) for n in compared], searching)
 
 
 def unseen_in_search(call: Call, record: Record) -> dict[str, frozenset[str]]:

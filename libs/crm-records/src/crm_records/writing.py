@@ -53,7 +53,7 @@ def create(call: Call, record: Record, message: Message, *, taken_over: Containe
         assert record.registry.numbers is not None
         row["number"] = record.registry.numbers.take(call.connection, record)[0]
     insert_rows(call, record, [row])
-    record.written(call, row, None)
+    record.written_many(call, [(None, row)])
     changes.tell(call, record, "created", [(None, row)], row["create_time"])
     record.created(call, [row], many=False)
     return answer(call, record, row)
@@ -66,6 +66,7 @@ def change(call: Call, record: Record, message: Any, mask: FieldMask, etag: str 
     values = validation.row_values(message, names, record.fields, problems)
 
     def merge(before: Row) -> Row:
+        validation.keep_what_stands(message, values, before, record.fields, problems)
         wanted = dict(values)
         keys = [p.removeprefix("custom.") for p in mask.paths if p.startswith("custom.")]
         if "custom" in wanted and not _whole_custom(mask):
@@ -92,7 +93,7 @@ def act(
     call: Call,
     record: Record,
     record_id: str,
-    etag: str,
+    etag: str | None,
     action: str,
     values: Mapping[str, Any] | Callable[[Row], Mapping[str, Any]] | None = None,
     *,
@@ -133,7 +134,7 @@ def write(
         return before
     check(call, record, after, before, wrong)
     store(call, record, before, after)
-    record.written(call, after, before)
+    record.written_many(call, [(before, after)])
     changes.tell(call, record, event, [(before, after)], after["update_time"])
     return after
 
@@ -217,16 +218,17 @@ def examine(call: Call, record: Record, row: Row, before: Row | None, wrong: Ite
 
 
 def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
-    """Whose a record is decides who sees it: to make it another's takes the right to assign, within one's reach."""
+    """Whose a record is decides who sees it: to make it another's takes the right to assign, within its reach."""
     owner, department = row["owner_id"], row["department_id"]
     if before is not None and (owner, department) == (before["owner_id"], before["department_id"]):
         return
     own = owner == call.caller.user_id and not call.access.client
     if before is None and (own or (owner, department) == _place(call, record)):
         return
-    call.need(f"{record.type}.assign")
-    reach = record.reach(call)
-    if before is not None and reach.record_ids and not reaching.holds(call, record, row["id"], reach.alone()):
+    assign = f"{record.type}.assign"
+    call.need(assign)
+    mine, reach = record.reach(call), record.reach_of(call.access, assign)
+    if before is not None and mine.record_ids and not reaching.holds(call, record, row["id"], mine.alone()):
         raise errors.Denied("beyond_team")
     if owner and not record.given_within_reach:
         return

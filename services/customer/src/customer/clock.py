@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_kit.rpc import Call
@@ -19,6 +19,11 @@ def add_months(day: date, months: int) -> date:
     index = day.year * 12 + day.month - 1 + months
     year, month = divmod(index, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def later(day: date, days: int) -> date:
+    """So many days later; of what is meant to be for ever, the last day there is."""
+    return day + timedelta(days=min(days, (date.max - day).days))
 
 
 def first_of_month(day: date) -> date:

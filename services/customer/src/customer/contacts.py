@@ -29,7 +29,7 @@ class Contacts(Record):
     message = pb.Contact
     table = contact
     plural = "contacts"
-    bulk = ("update", "delete")
+    bulk = ("update", "delete", "approve", "return")
     number = "LX{yyyyMMdd}-{seq:4}"
     import_keys = ("external_id", "number", "name")
     import_aliases = headings.CONTACT

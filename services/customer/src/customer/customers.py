@@ -14,7 +14,7 @@ from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import blind, search, sql
-from crm_records.record import Record, Row, Unseen
+from crm_records.record import Companion, Record, Row, Unseen
 from customer import clock, headings, pinyin
 from customer.duplicates import keeping
 from customer.pools import capacity, ownership
@@ -35,8 +35,8 @@ errors.texts(
 )
 
 USED_BY = {
-    "opportunity": ("商机", "Opportunities"),
-    "service_request": ("服务请求", "Service requests"),
+    "opportunity": ("商机", "Opportunity"),
+    "service_request": ("服务请求", "Service request"),
 }
 
 
@@ -52,12 +52,19 @@ class Customers(Record):
     message = pb.Customer
     table = customer
     plural = "customers"
-    bulk = ("update", "assign", "delete")
+    bulk = ("update", "assign", "delete", "approve", "return")
     number = "KH{yyyyMMdd}-{seq:4}"
     import_keys = ("external_id", "number", "credit_code", "name")
     import_aliases: ClassVar = headings.CUSTOMER
     import_words: ClassVar = headings.WORDS
     import_example: ClassVar = headings.CUSTOMER_EXAMPLE
+    companions = (
+        Companion(
+            *("contact", "primary_contact", ("联系人", "Contact")),
+            fields=("name", "sex", "position", "department", "mobile", "phone", "email", "wechat"),
+            mark="primary",
+        ),
+    )
     search: ClassVar[Sequence[str]] = (
         "name",
         "short_name",
@@ -165,20 +172,23 @@ class Customers(Record):
 
         return redirects.by_key(call, self, keys)
 
-    def written(self, call: Call, row: Row, before: Row | None) -> None:
-        """What it is compared by is kept beside it; what is computed of it looks at its purchasing power."""
-        keeping.written(call, row, before)
-        ownership.moved(call, row, before)
-        if before is not None:
-            capacity.check_given(call, row, before)
-        if row["purchasing_power"] != (before or {}).get("purchasing_power") or _watched(call, row, before):
-            standing_marks.mark(call.connection, [row["id"]])
+    def written_many(self, call: Call, pairs: Sequence[tuple[Row | None, Row]]) -> None:
+        """What they are compared by is kept beside them; what is computed of them looks at their purchasing power."""
+        keeping.written(call, pairs)
+        for before, after in pairs:
+            ownership.moved(call, after, before)
+            if before is not None:
+                capacity.check_given(call, after, before)
+        standing_marks.mark(call.connection, [after["id"] for before, after in pairs if _counts(call, after, before)])
 
-    def may_delete(self, call: Call, row: Row) -> None:
-        query = select(usage.c.record_type, func.count()).where(usage.c.customer_id == row["id"])
-        used = [(USED_BY[t], n) for t, n in call.connection.execute(query.group_by(usage.c.record_type))]
-        if used:
-            what = tuple(", ".join(f"{label[i]} {n}" for label, n in used) for i in (0, 1))
+    def may_delete_many(self, call: Call, rows: Sequence[Row]) -> None:
+        """Told is the first that something of another service points at, and how much does."""
+        found: dict[str, list[tuple[tuple[str, str], int]]] = {}
+        for customer_id, record_type, count in _USED.run(call.connection, {"ids": [row["id"] for row in rows]}):
+            found.setdefault(customer_id, []).append((USED_BY[record_type], count))
+        first = next((found[row["id"]] for row in rows if row["id"] in found), None)
+        if first:
+            what = tuple(", ".join(f"{label[i]} {n}" for label, n in first) for i in (0, 1))
             raise errors.Conflict("depended_on", what=what)
 
     def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -208,13 +218,20 @@ def _check_room(call: Call, owner_id: str) -> None:
         capacity.check(call, CREATION, [owner_id], coming=1)
 
 
-def _watched(call: Call, row: Row, before: Row | None) -> bool:
-    """Whether a value model looks at what changed; a new customer waits for nothing: it has not traded yet."""
+def _counts(call: Call, row: Row, before: Row | None) -> bool:
+    """Whether something is computed of what changed; of a new customer only from what it can buy: it has not traded."""
     from customer.value.models import looked_at_changed
 
-    return before is not None and looked_at_changed(call, row, before)
+    if before is None:
+        return row["purchasing_power"] is not None
+    return row["purchasing_power"] != before["purchasing_power"] or looked_at_changed(call, row, before)
 
 
+_USED = sql.prepare(
+    select(usage.c.customer_id, usage.c.record_type, func.count())
+    .where(usage.c.customer_id == any_(bindparam("ids", type_=ARRAY(usage.c.customer_id.type))))
+    .group_by(usage.c.customer_id, usage.c.record_type)
+)
 _CONTACT_TEXTS = sql.prepare(
     select(contact.c.search_text).where(
         contact.c.customer_id == bindparam("customer_id", type_=contact.c.customer_id.type),

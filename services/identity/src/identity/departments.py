@@ -22,8 +22,8 @@ class Departments(Record):
     def __init__(self) -> None:
         super().__init__()
         self.dependents += [
-            Dependent(department.c.parent_id, ("下级部门", "Sub-departments")),
-            Dependent(user.c.department_id, ("人员", "People")),
+            Dependent(department.c.parent_id, ("下级部门", "Sub-department")),
+            Dependent(user.c.department_id, ("人员", "Person")),
         ]
 
     def within(self, shape: Shape) -> ColumnElement[bool] | None:

@@ -49,8 +49,8 @@ class Users(Record):
     def __init__(self) -> None:
         super().__init__()
         self.dependents += [
-            Dependent(user.c.manager_id, ("下属", "Subordinates")),
-            Dependent(department.c.manager_id, ("所负责的部门", "Departments managed")),
+            Dependent(user.c.manager_id, ("下属", "Subordinate")),
+            Dependent(department.c.manager_id, ("所负责的部门", "Department managed")),
         ]
 
     def within(self, shape: Shape) -> ColumnElement[bool] | None:

@@ -31,8 +31,8 @@ class Categories(Record):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dependents.append(Dependent(product_category.c.parent_id, ("下级类别", "Categories below")))
-        self.dependents.append(Dependent(product.c.category_id, ("产品", "Products")))
+        self.dependents.append(Dependent(product_category.c.parent_id, ("下级类别", "Category below")))
+        self.dependents.append(Dependent(product.c.category_id, ("产品", "Product")))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):

@@ -45,7 +45,7 @@ class Pipelines(Record):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dependents.append(Dependent(opportunity.c.pipeline_id, ("商机", "Opportunities")))
+        self.dependents.append(Dependent(opportunity.c.pipeline_id, ("商机", "Opportunity")))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None:

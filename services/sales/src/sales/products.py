@@ -50,7 +50,7 @@ class Products(Record):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dependents.append(Dependent(price_item.c.product_id, ("价格", "Prices")))
+        self.dependents.append(Dependent(price_item.c.product_id, ("价格", "Price")))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         row["kind"] = row["kind"] or "goods"

@@ -87,7 +87,7 @@ class Tasks(Record):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dependents.append(Dependent(task.c.parent_id, ("子任务", "Sub-tasks")))
+        self.dependents.append(Dependent(task.c.parent_id, ("子任务", "Sub-task")))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         row["priority"] = row["priority"] or "normal"

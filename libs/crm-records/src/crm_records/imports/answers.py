@@ -10,17 +10,20 @@ from sqlalchemy import select
 from crm.records.v1 import imports_pb2 as pb
 from crm_kit import errors, sealing
 from crm_kit.errors import Problem
+from crm_kit.field_access import HIDDEN, MASKED, OPTIONAL
 from crm_kit.jobs import job as job_table
 from crm_kit.rpc import Call
+from crm_records import changes, visibility
 from crm_records import fields as kinds
-from crm_records.imports import mapping, trying
+from crm_records.imports import mapping, targets, trying
 from crm_records.imports.tables import import_row
 from crm_records.jobs import message as job_message
+from crm_records.record import Record
 
 _TEXTS = ("id", "record_type", "state", "file_name", "format", "detail", "creator_name")
 
 
-def of(call: Call, row: Any, *, samples: bool = True) -> pb.Import:
+def of(call: Call, record: Record, row: Any, *, samples: bool = True) -> pb.Import:
     """One import; while it is under way with the numbers so far."""
     made = pb.Import(**{n: getattr(row, n) for n in _TEXTS}, rows=row.rows, create_time=row.create_time)
     made.etag = str(row.version)
@@ -28,7 +31,7 @@ def of(call: Call, row: Any, *, samples: bool = True) -> pb.Import:
         setattr(made, name, getattr(row, name) or "")
     if row.finish_time is not None:
         made.finish_time.FromDatetime(row.finish_time)
-    first = _first(call, row) if samples else []
+    first = _first(call, record, row) if samples else []
     for place, column in enumerate(row.columns):
         made.columns.add(**column, samples=mapping.samples(place, first))
     options = row.options
@@ -46,13 +49,16 @@ def of(call: Call, row: Any, *, samples: bool = True) -> pb.Import:
     return made
 
 
-def _first(call: Call, found: Any) -> list[list[str]]:
+def _first(call: Call, record: Record, found: Any) -> list[list[str]]:
     """The first rows, for samples: they may be personal, so they are kept in no other place."""
     query = select(import_row).where(import_row.c.import_id == found.id).order_by(import_row.c.row).limit(20)
-    return [opened(call, row)[0] for row in call.connection.execute(query)]
+    shown = Shown(call, record, found)
+    return [shown.opened(row)[0] for row in call.connection.execute(query)]
 
 
-def rows(call: Call, found: Any, request: pb.ListImportRowsRequest, size: int) -> pb.ListImportRowsResponse:
+def rows(
+    call: Call, record: Record, found: Any, request: pb.ListImportRowsRequest, size: int
+) -> pb.ListImportRowsResponse:
     """A page of the rows of an import."""
     query = select(import_row).where(import_row.c.import_id == found.id)
     if request.outcome:
@@ -67,27 +73,52 @@ def rows(call: Call, found: Any, request: pb.ListImportRowsRequest, size: int) -
         query = query.where(import_row.c.row > int(request.page_token))
     page = call.connection.execute(query.order_by(import_row.c.row).limit(size + 1)).all()
     answer = pb.ListImportRowsResponse(next_page_token=str(page[size - 1].row) if len(page) > size else "")
+    shown = Shown(call, record, found)
     for row in page[:size]:
-        answer.rows.append(_row(call, row))
+        answer.rows.append(_row(shown, row))
     return answer
 
 
-def opened(call: Call, row: Any) -> tuple[list[str], dict[str, Any]]:
-    """(cells, result) of a row."""
-    keys = sealing.of(call.connection)
-    place = sealing.place(import_row.name, "cells", row.import_id, row.row)
-    cells = orjson.loads(keys.open(call.connection, place, bytes(row.cells)))
-    if row.result is None:
-        return cells, {}
-    place = sealing.place(import_row.name, "result", row.import_id, row.row)
-    return cells, orjson.loads(keys.open(call.connection, place, bytes(row.result)))
+class Shown:
+    """The rows of one import as far as their reader sees its fields now: cells and differences alike."""
+
+    def __init__(self, call: Call, record: Record, found: Any) -> None:
+        self._call, self._record = call, record
+        levels = [self._level(c["field"]) if c["field"] else OPTIONAL for c in found.columns]
+        self._closed = {index: level for index, level in enumerate(levels) if level <= MASKED}
+
+    def opened(self, row: Any) -> tuple[list[str], dict[str, Any]]:
+        """(cells, result) of a row."""
+        cells, result = self._unsealed(row, "cells"), self._unsealed(row, "result") or {}
+        for index, level in self._closed.items():
+            if index < len(cells) and cells[index]:
+                cells[index] = changes.HIDDEN if level == MASKED else ""
+        told = [(self._level(field), field, *values) for field, *values in result.get("changes", ())]
+        result["changes"] = [
+            (field, *(changes.HIDDEN if value and level == MASKED else value for value in values))
+            for level, field, *values in told
+            if level > HIDDEN
+        ]
+        return cells, result
+
+    def _unsealed(self, row: Any, column: str) -> Any:
+        sealed = getattr(row, column)
+        place = sealing.place(import_row.name, column, row.import_id, row.row)
+        connection = self._call.connection
+        return orjson.loads(sealing.of(connection).open(connection, place, bytes(sealed))) if sealed else None
+
+    def _level(self, path: str) -> int:
+        """How the reader sees the field that a column or a difference is about."""
+        record, name = targets.owner(self._record, path)
+        view = visibility.of(self._call, record)
+        return view.level(visibility.name_of(record, name)) if view is not None else OPTIONAL
 
 
-def _row(call: Call, row: Any) -> pb.ImportRow:
-    cells, result = opened(call, row)
+def _row(shown: Shown, row: Any) -> pb.ImportRow:
+    cells, result = shown.opened(row)
     made = pb.ImportRow(row=row.row, cells=cells, outcome=row.outcome, record_id=row.record_id or "")
     for problem in result.get("problems", ()):
         made.problems.add(**problem)
-    for field, before, after in result.get("changes", ()):
+    for field, before, after in result["changes"]:
         made.changes.add(field=field, before=before, after=after)
     return made

@@ -15,7 +15,7 @@ from crm_records.imports.values import Read, Unread
 from crm_records.record import Record
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Draft:
     """One row on its way into the database."""
 
@@ -26,6 +26,8 @@ class Draft:
     given: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     origin: dict[str, Any] = field(default_factory=dict)
+    brought: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By the name of a companion: field of the part → value."""
     record_id: str = ""
     merged: bool = False
     """Found by the key of a record that went into this one."""
@@ -70,6 +72,7 @@ class Drafter:
         custom: dict[str, Any] = {}
         problems: list[Problem] = []
         origin: dict[str, Any] = {}
+        brought: dict[str, dict[str, Any]] = {}
         key, width = "", len(cells)
         for index, target, read in self._plan:
             text = cells[index] if index < width else ""
@@ -84,7 +87,9 @@ class Drafter:
                 key = value if isinstance(value, str) else str(value)
             if target.key_only:
                 continue
-            if target.name in ORIGIN:
+            if target.companion is not None and target.field is not None:
+                brought.setdefault(target.companion.name, {})[target.field.name] = value
+            elif target.name in ORIGIN:
                 if self._keeps_origin:
                     origin[target.name] = value
             elif target.field is None:
@@ -95,4 +100,4 @@ class Drafter:
             given["custom"] = custom
         if "owner_id" not in given and "department_id" not in given:
             given.update(self._fixed)
-        return Draft(row, self._record.message(**given), key.strip(), set(given), problems, origin)
+        return Draft(row, self._record.message(**given), key.strip(), set(given), problems, origin, brought)

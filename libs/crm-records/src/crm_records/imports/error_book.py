@@ -13,6 +13,7 @@ from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records.imports import answers, book
 from crm_records.imports.tables import import_row
+from crm_records.record import Record
 
 MOST, PAGE = 20_000, 500
 """Rows of one workbook, and of one look into the database."""
@@ -22,7 +23,7 @@ REASON = ("导入失败原因", "Why it was rejected")
 errors.texts({"nothing_rejected": ("没有被拒绝的行", "No row is rejected")})
 
 
-def make(call: Call, found: Any, after_row: int) -> HttpBody:
+def make(call: Call, record: Record, found: Any, after_row: int) -> HttpBody:
     """The rows behind one. FAILED_PRECONDITION where there is none."""
     rows = _rejected(call, found.id, after_row)
     first = next(rows, None)
@@ -39,8 +40,9 @@ def make(call: Call, found: Any, after_row: int) -> HttpBody:
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, max(len(headers) - 1, 0), 16)
         sheet.set_column(len(headers), len(headers), 60)
+        shown = answers.Shown(call, record, found)
         for line, row in enumerate(itertools.chain([first], rows), 1):
-            _write(call, made, sheet, line, row, len(headers))
+            _write(made, sheet, line, shown.opened(row), len(headers))
         return made.body()
 
 
@@ -55,8 +57,8 @@ def _rejected(call: Call, import_id: str, after_row: int) -> Iterator[Any]:
         after_row = page[-1].row
 
 
-def _write(call: Call, made: book.Book, sheet: Any, line: int, row: Any, width: int) -> None:
-    cells, result = answers.opened(call, row)
+def _write(made: book.Book, sheet: Any, line: int, row: tuple[list[str], dict[str, Any]], width: int) -> None:
+    cells, result = row
     problems = result.get("problems", [])
     wrong: dict[int, list[str]] = {}
     for problem in problems:

@@ -10,10 +10,14 @@ from crm_kit import sealing
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records.imports.tables import import_row
+from crm_records.record import Record, Row
 
 
-def forget(call: Call, record_ids: Sequence[str]) -> None:
-    """Empty the rows that became these records, and what they changed."""
+def forget(call: Call, record: Record, erased: Sequence[Row]) -> None:
+    """Empty the rows that became these records or brought them along, and what they changed."""
+    record_ids = [e["id"] for e in erased]
+    if record.parent is not None and any(c.type == record.type for c in record.parent[1].companions):
+        record_ids += [e[record.parent[0]] for e in erased]
     row = import_row.c
     these = select(row.import_id, row.row).where(one_of(row.record_id, record_ids))
     for found in call.connection.execute(these).all():

@@ -100,20 +100,22 @@ def _by_content(cells: Sequence[str], targets: Mapping[str, Target], taken: set[
     for form, looks in _LOOKS.items():
         if sum(1 for c in cells if looks(values.half_width(c))) >= max(1, len(cells) * 0.8):
             for path, target in targets.items():
-                if target.field is not None and target.field.format == form and path not in taken:
+                field = target.field if target.companion is None else None
+                if field is not None and field.format == form and path not in taken:
                     return path
     return ""
 
 
-def _mobile_first(cell: str) -> bool:
-    return bool(re.fullmatch(r"(\+?86[- ]?)?(1[3-9]\d[- ]?\d{4}[- ]?\d{4}|0\d{2,3}[- ]?\d{7,8})", cell, re.ASCII))
+_MOBILE = r"(\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}"
+_DIALLED = re.compile(rf"{_MOBILE}|(\+?86[- ]?)?0\d{{2,3}}[- ]?\d{{7,8}}", re.ASCII)
 
 
 _LOOKS = {
     rule_pb2.FORMAT_CREDIT_CODE: lambda c: bool(uscc.is_valid(c.upper())),
     rule_pb2.FORMAT_IDENTITY_NUMBER: lambda c: validation.is_identity_number(c.upper()),
     rule_pb2.FORMAT_EMAIL: lambda c: "@" in c and "." in c,
-    rule_pb2.FORMAT_PHONE: _mobile_first,
+    rule_pb2.FORMAT_MOBILE: lambda c: bool(re.fullmatch(_MOBILE, c, re.ASCII)),
+    rule_pb2.FORMAT_PHONE: lambda c: bool(_DIALLED.fullmatch(c)),
     rule_pb2.FORMAT_URL: lambda c: c.lower().startswith(("http://", "https://", "www.")),
 }
 

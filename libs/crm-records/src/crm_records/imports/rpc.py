@@ -17,7 +17,7 @@ from crm_kit.field_names import snake
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import images, listing, references, writing
-from crm_records.imports import answers, mapping, reading, targets
+from crm_records.imports import answers, companions, mapping, reading, targets
 from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
 from crm_records.imports.tables import (
     BUSY,
@@ -87,10 +87,11 @@ class ImportServicer:
         call.connection.execute(insert(record_import).values(row))
         jobs.start(call, IMPORT, record.type, {"import": import_id, "phase": READ}, job_id=import_id)
         job_files.save(call.connection, import_id, reading.FILE, kind or TYPES[4], content)
-        return answers.of(call, self.row(call, record, import_id))
+        return answers.of(call, record, self.row(call, record, import_id))
 
     def GetImport(self, call: Call, request: pb.GetImportRequest) -> pb.Import:
-        return answers.of(call, self.row(call, self.record(request.record_type), request.id))
+        record = self.record(request.record_type)
+        return answers.of(call, record, self.row(call, record, request.id))
 
     def ListImports(self, call: Call, request: pb.ListImportsRequest) -> pb.ListImportsResponse:
         record, size = self.record(request.record_type), listing._page_size(request)
@@ -102,7 +103,7 @@ class ImportServicer:
         rows = call.connection.execute(query.order_by(record_import.c.id.desc()).limit(size + 1)).all()
         token = rows[size - 1].id if len(rows) > size else ""
         return pb.ListImportsResponse(
-            imports=[answers.of(call, r, samples=False) for r in rows[:size]], next_page_token=token
+            imports=[answers.of(call, record, r, samples=False) for r in rows[:size]], next_page_token=token
         )
 
     def UpdateImport(self, call: Call, request: pb.UpdateImportRequest) -> pb.Import:
@@ -117,7 +118,7 @@ class ImportServicer:
         options = _options(call, record, row.options, request, columns)
         values = {"columns": columns, "options": options, "state": READY, "counts": {}}
         self._set(call, row.id, **values)
-        return answers.of(call, self.row(call, record, row.id))
+        return answers.of(call, record, self.row(call, record, row.id))
 
     def CheckImport(self, call: Call, request: pb.GetImportRequest) -> pb.Import:
         record = self.record(request.record_type)
@@ -125,7 +126,7 @@ class ImportServicer:
         self._refuse_mapping(call, record, row)
         job_id = jobs.start(call, IMPORT, record.type, {"import": row.id, "phase": CHECK}, total=row.rows)
         self._set(call, row.id, state=CHECKING, job_id=job_id, counts={})
-        return answers.of(call, self.row(call, record, row.id))
+        return answers.of(call, record, self.row(call, record, row.id))
 
     def StartImport(self, call: Call, request: pb.StartImportRequest) -> pb.Import:
         record = self.record(request.record_type)
@@ -140,7 +141,7 @@ class ImportServicer:
         images.begin(call, act_id, IMPORT, record.type, what)
         jobs.start(call, IMPORT, record.type, {"import": row.id, "phase": STORE}, total=row.rows, job_id=act_id)
         self._set(call, row.id, state=STORING, job_id=act_id, act_id=act_id, counts={})
-        return answers.of(call, self.row(call, record, row.id))
+        return answers.of(call, record, self.row(call, record, row.id))
 
     def CancelImport(self, call: Call, request: pb.GetImportRequest) -> pb.Import:
         record = self.record(request.record_type)
@@ -148,18 +149,19 @@ class ImportServicer:
         if row.state not in BUSY:
             raise errors.Conflict("import_idle")
         jobs.cancel(call.connection, row.job_id)
-        return answers.of(call, self.row(call, record, row.id))
+        return answers.of(call, record, self.row(call, record, row.id))
 
     def ListImportRows(self, call: Call, request: pb.ListImportRowsRequest) -> pb.ListImportRowsResponse:
-        row = self.row(call, self.record(request.record_type), request.id)
-        return answers.rows(call, row, request, listing._page_size(request))
+        record = self.record(request.record_type)
+        return answers.rows(call, record, self.row(call, record, request.id), request, listing._page_size(request))
 
     def ExportImportErrors(self, call: Call, request: pb.ExportImportErrorsRequest) -> HttpBody:
         from crm_records.imports import error_book
 
-        row = self.row(call, self.record(request.record_type), request.id)
+        record = self.record(request.record_type)
+        row = self.row(call, record, request.id)
         call.note(record_type=row.record_type, record_id=row.id)
-        return error_book.make(call, row, request.after_row)
+        return error_book.make(call, record, row, request.after_row)
 
     def ExportImportTemplate(self, call: Call, request: pb.ExportImportTemplateRequest) -> HttpBody:
         from crm_records.imports import template
@@ -199,7 +201,8 @@ class ImportServicer:
         known = targets.of_record(call, record)
         options = row.options
         policy = options.get("existing", "update")
-        writing.refuse(mapping.check(record, row.columns, known, options.get("key", ""), policy))
+        problems = mapping.check(record, row.columns, known, options.get("key", ""), policy)
+        writing.refuse([*problems, *companions.refused(call, record, row.columns, known)])
 
     def _set(self, call: Call, import_id: str, **values: Any) -> None:
         changed = update(record_import).where(record_import.c.id == import_id)

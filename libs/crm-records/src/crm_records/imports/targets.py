@@ -13,7 +13,7 @@ from crm_records import fields as kinds
 from crm_records.fields import Field
 from crm_records.imports import values
 from crm_records.imports.values import Read
-from crm_records.record import Record
+from crm_records.record import Companion, Record
 
 CUSTOM = "custom."
 ORIGIN = ("create_time", "creator_id")
@@ -26,7 +26,7 @@ class Target:
     """One field as a column brings it."""
 
     name: str
-    """Of the field; `custom.<key>` for one that an administrator added."""
+    """Of the field; `custom.<key>` for one that an administrator added, `part.field` for one of a part."""
     path: str
     """As JSON calls it."""
     label: tuple[str, str]
@@ -36,6 +36,8 @@ class Target:
     definition: Any = None
     key_only: bool = False
     """Finds a record, and is not written."""
+    companion: Companion | None = None
+    """The part that it is a field of; `field` is then the part's."""
 
     @property
     def words(self) -> Iterator[str]:
@@ -67,7 +69,27 @@ def of_record(call: Call, record: Record) -> dict[str, Target]:
             if row.retired or (view is not None and view.level(path) <= READ_ONLY):
                 continue
             found[path] = Target(path, path, (row.label_zh, row.label_en), row.kind, row.required, None, row)
+    for companion in record.companions:
+        found.update(_brought_along(call, companion, companion.of(record)))
     return found
+
+
+def _brought_along(call: Call, companion: Companion, part: Record) -> Iterator[tuple[str, Target]]:
+    view = visibility.of(call, part)
+    for field in (part.fields[n] for n in companion.fields):
+        if view is not None and view.level(field.name) <= READ_ONLY:
+            continue
+        name, path = f"{companion.name}.{field.name}", f"{companion.path}.{field.json_name}"
+        before, label = companion.label, field.label
+        said = (f"{before[0]}{label[0]}", f"{before[1]} {label[1][:1].lower()}{label[1][1:]}")
+        yield path, Target(name, path, said, field.kind, False, field, companion=companion)
+
+
+def owner(record: Record, path: str) -> tuple[Record, str]:
+    """The kind of record that a path of a column is about, and the field's name there."""
+    head, _, rest = path.partition(".")
+    part = next((c.of(record) for c in record.companions if c.path == head and rest), None)
+    return (part, rest) if part is not None else (record, path)
 
 
 def readers(call: Call, record: Record, targets: Mapping[str, Target], names: Callable[[str], Read]) -> dict[str, Read]:
@@ -77,7 +99,8 @@ def readers(call: Call, record: Record, targets: Mapping[str, Target], names: Ca
         if target.field is None:
             found[path] = values.of_custom(target.definition, names)
         else:
-            read = values.of_field(call, record, target.field, names)
+            about = target.companion.of(record) if target.companion is not None else record
+            read = values.of_field(call, about, target.field, names)
             if read is not None:
                 found[path] = read
     return found

@@ -13,7 +13,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import cells, dictionaries
 from crm_records import fields as kinds
-from crm_records.imports import book, targets
+from crm_records.imports import book, companions, targets
 from crm_records.imports.targets import Target
 from crm_records.record import Record
 
@@ -50,7 +50,11 @@ def make(call: Call, record: Record, request: Any) -> HttpBody:
 
 def _columns(call: Call, record: Record) -> list[Target]:
     """What the example names first, in its order; then what is required, then the rest."""
-    known = targets.of_record(call, record)
+    known = {
+        path: t
+        for path, t in targets.of_record(call, record).items()
+        if t.companion is None or call.access.may(companions.right(t.companion))
+    }
     by_name = {t.name: t for t in known.values()}
     first = [by_name[n] for n in record.import_example if n in by_name]
     rest = [t for t in known.values() if t not in first and not t.key_only and t.name not in targets.ORIGIN]
@@ -109,7 +113,8 @@ def _choices(call: Call, record: Record, target: Target) -> list[str]:
         known = dictionaries.KEPT.read(call.connection).get(target.field.dictionary, {})
         return [(r.label_en if _en(call) else r.label_zh) for r in known.values() if not r.retired]
     if target.field.values:
-        words = record.import_words.get(target.field.name, {})
+        about = target.companion.of(record) if target.companion is not None else record
+        words = about.import_words.get(target.field.name, {})
         chinese = {value: word for word, value in reversed(list(words.items())) if not word.isascii()}
         return [v if _en(call) else chinese.get(v, v) for v in target.field.values]
     if target.kind == kinds.BOOLEAN:

@@ -20,7 +20,7 @@ from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
 from crm_records import bulk_store, images, sql, visibility
 from crm_records.bulk_store import Item
-from crm_records.imports import naming
+from crm_records.imports import companions, naming
 from crm_records.imports.drafts import Draft, Drafter
 from crm_records.imports.tables import CHECKED, DONE, import_row, import_value, record_import
 from crm_records.record import Record
@@ -81,7 +81,7 @@ def step(call: Call, record: Record, job: Job) -> Step:
     else:
         images.go_on(call, job.id)
         outcomes = _store(call, record, drafts, skips=skips, dry=False)
-    _keep(call, import_id, drafts, outcomes, drafter.places)
+    _keep(call, import_id, drafts, outcomes, drafter.places, dry=dry)
     counts = {o: job.result.get(o, 0) + sum(d.outcome == o for d in drafts) for o in OUTCOMES}
     over = len(lines) < BATCH
     if over:
@@ -229,22 +229,22 @@ def _store(call: Call, record: Record, drafts: Sequence[Draft], *, skips: bool, 
     for draft in drafts:
         if skips and draft.record_id and not draft.problems:
             draft.outcome = "skipped"
-    items = {
-        d.row: Item(d.message, d.record_id, list(d.problems), d.origin, strict=True, merged=d.merged)
-        for d in drafts
-        if not d.outcome
-    }
-    record.import_begins(call, [i.message for i in items.values()])
-    bulk_store.store(call, record, list(items.values()), dry=dry)
-    for draft in drafts:
-        item = items.get(draft.row)
-        if item is not None:
-            draft.outcome = "rejected" if item.refusal else item.outcome
-    return items
+    rest = [d for d in drafts if not d.outcome]
+    record.import_begins(call, [d.message for d in rest])
+    items = companions.store(call, record, rest, dry=dry)
+    for draft, item in items.items():
+        draft.outcome = "rejected" if item.refusal else item.outcome
+    return {draft.row: item for draft, item in items.items()}
 
 
 def _keep(
-    call: Call, import_id: str, drafts: Sequence[Draft], items: Mapping[int, Item], places: Mapping[str, int]
+    call: Call,
+    import_id: str,
+    drafts: Sequence[Draft],
+    items: Mapping[int, Item],
+    places: Mapping[str, int],
+    *,
+    dry: bool,
 ) -> None:
     keys, start = sealing.of(call.connection), sealing.place(import_row.name, "result", import_id, "")
     results: list[bytes | None] = []
@@ -259,7 +259,8 @@ def _keep(
         sealed = keys.seal(call.connection, f"{start}{draft.row}", orjson.dumps(told)) if told else None
         results.append(sealed)
         made = item.record_id if item is not None and draft.outcome != "rejected" else draft.record_id
-        ids.append(made or None)
+        taken_back = dry and draft.outcome == "created"
+        ids.append(None if taken_back else made or None)
     _KEEP.run(
         call.connection,
         {

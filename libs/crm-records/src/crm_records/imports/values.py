@@ -186,7 +186,7 @@ def _of_one(call: Call, record: Record, field: Field, names: Callable[[str], Rea
             return yes_or_no
         case kinds.DATA | kinds.CUSTOM:
             return None
-    if field.format in (rule_pb2.FORMAT_PHONE, rule_pb2.FORMAT_EMAIL):
+    if field.format in (*kinds.PHONES, rule_pb2.FORMAT_EMAIL):
         return half_width
     if field.format in (rule_pb2.FORMAT_CREDIT_CODE, rule_pb2.FORMAT_IDENTITY_NUMBER):
         return lambda text: _SPACES.sub("", half_width(text)).upper()

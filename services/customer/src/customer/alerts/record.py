@@ -81,7 +81,7 @@ ALERTS = Alerts()
 def acknowledge(call: Call, alert_id: str, etag: str | None, note: str | None) -> Any:
     """Somebody saw it."""
     said = {"acknowledger_id": call.caller.user_id or None, "acknowledge_time": datetime.now(UTC), "note": note}
-    return writing.act(call, ALERTS, alert_id, etag, "acknowledge", said)  # type: ignore[arg-type]
+    return writing.act(call, ALERTS, alert_id, etag, "acknowledge", said)
 
 
 def count(call: Call, request: pb.CountAlertsRequest) -> pb.CountAlertsResponse:

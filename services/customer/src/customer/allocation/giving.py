@@ -27,7 +27,7 @@ def give(suite: Call, before: Row, decision: Decision, act_id: str | None = None
         return None
     writing.check(suite, CUSTOMERS, after, before)
     writing.store(suite, CUSTOMERS, before, after)
-    CUSTOMERS.written(suite, after, before)
+    CUSTOMERS.written_many(suite, [(before, after)])
     rule, now = decision.rule, after["update_time"]
     differences = changes.between(CUSTOMERS, before, after)
     differences.append(("allocationRule", None, {"id": rule.id, "version": rule.version, "name": rule.name}))

@@ -16,8 +16,8 @@ import orjson
 from crm.customer.v1 import behaviour_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
+from crm_records import dictionaries, validation
 from crm_records import fields as kinds
-from crm_records import validation
 
 FIELDS = kinds.of(pb.BehaviourEvent.DESCRIPTOR)
 PROPERTIES = 20
@@ -124,7 +124,7 @@ def _event(index: int, event: Any, by: Rules) -> Event | Problem:
     kind = event.kind
     entry = by.entries.get(kind)
     if entry is None or entry.retired:
-        return _wrong_kind(kind, entry)
+        return _wrong_kind(kind, by.entries)
     customer_id, contact_id = event.customer_id, event.contact_id
     if not (visitor or customer_id or contact_id or external_id):
         return problem("visitor", "behaviour_of_nobody")
@@ -170,10 +170,10 @@ def _wrong_time(event: Any, micros: int, by: Rules) -> Problem:
     return problem("time", "behaviour_too_old" if micros < by.first else "behaviour_ahead")
 
 
-def _wrong_kind(kind: str, entry: Any) -> Problem:
+def _wrong_kind(kind: str, known: Mapping[str, Any]) -> Problem:
     if not kind:
         return problem("kind", "required")
-    return problem("kind", "not_an_entry" if entry is None else "retired_entry", value=kind[:60])
+    return dictionaries.refusal("kind", FIELDS["kind"].label, kind, known)
 
 
 def _wrong_amount(amount: str) -> Problem | None:

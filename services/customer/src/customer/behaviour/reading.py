@@ -17,7 +17,9 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, reaching, validation
+from customer.clock import later
 from customer.customers import CUSTOMERS
+from customer.sight import behaviour_reach
 
 DAYS = 400
 """Days that are counted at once."""
@@ -46,8 +48,7 @@ errors.texts(
 
 def refuse_outside(call: Call, customer_id: str, right: str) -> None:
     """NOT_FOUND unless a right reaches the customer."""
-    reach = call.access.reach(CUSTOMERS.type, right, CUSTOMERS.team_of)
-    reach = call.access.below(reach, CUSTOMERS.team_of, "behaviour")
+    reach = behaviour_reach(call.access, right)
     if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, reach):
         raise errors.NotFound()
 
@@ -83,7 +84,7 @@ def counts(call: Call, request: pb.CountBehaviourRequest) -> pb.CountBehaviourRe
     zone = ZoneInfo(call.access.time_zone)
     first, last = _days(request, datetime.now(zone).date())
     since = datetime.combine(first, time(), zone)
-    until = datetime.combine(last + timedelta(days=1), time(), zone)
+    until = datetime.combine(later(last, 1), time(), zone)
     answer = pb.CountBehaviourResponse()
     totals: dict[str, int] = {}
     for _customer, day, counted in by_day(call, [request.customer_id], since, until, call.access.time_zone):

@@ -46,7 +46,7 @@ class CareDays(Record):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dependents.append(Dependent(care_plan.c.day_id, ("关怀方案", "Care plans")))
+        self.dependents.append(Dependent(care_plan.c.day_id, ("关怀方案", "Care plan")))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         """Exactly what the calendar needs is given, and there is such a day."""

@@ -115,4 +115,4 @@ def fail(call: Call, request: pb.FailCareItemRequest) -> Any:
 
 
 def _act(call: Call, item_id: str, etag: str | None, action: str, said: Row) -> Any:
-    return writing.act(call, CARE_ITEMS, item_id, etag, action, said)  # type: ignore[arg-type]
+    return writing.act(call, CARE_ITEMS, item_id, etag, action, said)

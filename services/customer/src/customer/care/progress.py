@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
@@ -17,6 +17,7 @@ from crm_kit.rpc import Call
 from crm_records import sql, visibility, writing
 from customer.care.items import CARE_ITEMS
 from customer.care.tables import care_item, care_plan
+from customer.clock import later
 
 MOST = 500
 """Groups of an answer, the largest ones."""
@@ -61,7 +62,7 @@ def _statement(name: str, shape: scope.Shape) -> sql.Prepared:
 
 
 def _midnight(day: Any, after: int) -> datetime | None:
-    return datetime.combine(day + timedelta(days=after), time(), ZONE) if day else None
+    return datetime.combine(later(day, after), time(), ZONE) if day else None
 
 
 def _labels(call: Call, name: str, keys: Sequence[str]) -> Mapping[str, str]:

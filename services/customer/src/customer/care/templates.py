@@ -56,7 +56,7 @@ class CareTemplates(Record):
 
     def __init__(self) -> None:
         super().__init__()
-        self.dependents.append(Dependent(care_plan.c.template_id, ("关怀方案", "Care plans")))
+        self.dependents.append(Dependent(care_plan.c.template_id, ("关怀方案", "Care plan")))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         """Every placeholder is one that can be filled."""

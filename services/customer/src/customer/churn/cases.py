@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import rows, writing
+from crm_records import rows, visibility, writing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
 from customer import clock
@@ -24,6 +24,7 @@ from customer.churn.tables import churn_case
 from customer.customers import CUSTOMERS
 from customer.standing import marks
 from customer.tables import customer
+from customer.trade.entries import PAID_BY, TRADE_ENTRIES
 
 errors.texts({"day_not_ahead": ("{label}必须晚于今天", "{label} must be after today")})
 
@@ -63,6 +64,7 @@ class ChurnCases(Record):
     parent = ("customer_id", CUSTOMERS)
     states = STATES
     closed_states = (REGAINED, CLOSED)
+    copies: ClassVar = {"warn_note": [("trade_entry", name) for name in PAID_BY]}
     list_fields: ClassVar[Sequence[str]] = (
         *("number", "customer_id", "state", "cause", "warn_date", "warn_note", "postpone_date"),
         *("reason", "confirm_date", "lost_owner_id", "lost_department_id", "close_date"),
@@ -76,6 +78,13 @@ class ChurnCases(Record):
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         if call.caller.user_id:  # the computation itself goes on with what it has done
             marks.mark(call.connection, [row["customer_id"]])
+
+    def decorate_wanted(self, call: Call, messages: Sequence[Any], wanted: Container[str]) -> None:
+        """What a rule noted tells orders, to whoever sees those; what a person noted is the case's own."""
+        sees = call.access.may("trade_entry.read") and visibility.blind(call, TRADE_ENTRIES).isdisjoint(PAID_BY)
+        for message in messages:
+            if message.cause != MANUAL and not sees:
+                message.warn_note = ""
 
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A customer has one open case: of two, that of the customer that stays goes on."""

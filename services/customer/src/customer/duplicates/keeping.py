@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Text, bindparam, delete, func
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, any_, bindparam, delete
 
+from crm_kit.inserting import Insertion
 from crm_kit.rpc import Call
 from crm_records import sql
 from crm_records.erasing import NOBODY
 from crm_records.record import Row
+from crm_records.rows import array
 from customer import names
 from customer.duplicates import hard_keys, keys
 from customer.duplicates.tables import likeness
@@ -22,28 +23,25 @@ MADE_OF = ("name", "short_name", "kind", "website")
 VERSION = 1
 """Goes up when names are taken apart in another way: everything there is derived again."""
 
-_COLUMNS = tuple(likeness.c.keys())
-_values: dict[str, Any] = {n: bindparam(n, type_=likeness.c[n].type) for n in _COLUMNS}
-# One text, taken apart by the database: the driver takes four times as long over a list.
-_values["keys"] = func.string_to_array(bindparam("keys", type_=Text), "\n")
-_statement = insert(likeness).values(_values)
-_PUT = sql.prepare(
-    _statement.on_conflict_do_update(
-        index_elements=["record_id"], set_={n: _statement.excluded[n] for n in _COLUMNS if n != "record_id"}
-    )
-)
+_INSERT = Insertion(likeness, likeness.c.keys())
 _DROP = sql.prepare(
-    delete(likeness).where(likeness.c.record_id == bindparam("record_id", type_=likeness.c.record_id.type))
+    delete(likeness).where(likeness.c.record_id == any_(bindparam("ids", type_=ARRAY(likeness.c.record_id.type))))
 )
 
 
-def written(call: Call, row: Row, before: Row | None) -> None:
-    """Keep up with a customer that was written. ALREADY_EXISTS where a key that only one may have is taken."""
-    hard_keys.take(call, row, before)
-    if not is_compared(row):
-        _DROP.run(call.connection, {"record_id": row["id"]})
-    elif before is None or before["delete_time"] is not None or any(row[n] != before[n] for n in MADE_OF):
-        put(call, [row])
+def written(call: Call, pairs: Sequence[tuple[Row | None, Row]]) -> None:
+    """Keep up with customers that were written, as (before, after). ALREADY_EXISTS where a key that only one may have
+    is taken."""
+    for before, after in pairs:
+        hard_keys.take(call, after, before)
+    differs = [(before, after) for before, after in pairs if before is None or _differs(before, after)]
+    _drop(call, [after["id"] for before, after in differs if before is not None])
+    _add(call, [after for _, after in differs if is_compared(after)])
+
+
+def _differs(before: Row, after: Row) -> bool:
+    """Whether a change makes a customer another one to compare with, or comes from the recycle bin or goes there."""
+    return any(row["delete_time"] is not None for row in (before, after)) or any(after[n] != before[n] for n in MADE_OF)
 
 
 def is_compared(row: Mapping[str, Any]) -> bool:
@@ -51,11 +49,20 @@ def is_compared(row: Mapping[str, Any]) -> bool:
     return row["delete_time"] is None and row["name"] != NOBODY
 
 
-def put(call: Call, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Derive it for customers, of whom id and `MADE_OF` are known."""
-    derived = [{**one, "keys": "\n".join(one["keys"])} for one in (of("customer", row) for row in rows)]
-    if derived:
-        _PUT.run_many(call.connection, derived)
+def put(call: Call, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Derive it anew for customers, of whom id and `MADE_OF` are known."""
+    _drop(call, [row["id"] for row in rows])
+    _add(call, rows)
+
+
+def _drop(call: Call, customer_ids: Sequence[str]) -> None:
+    if customer_ids:
+        _DROP.run(call.connection, {"ids": list(customer_ids)})
+
+
+def _add(call: Call, rows: Iterable[Mapping[str, Any]]) -> None:
+    derived = (of("customer", row) for row in rows)
+    _INSERT.run(call.connection, [{**one, "keys": array(one["keys"])} for one in derived])
 
 
 def of(record_type: str, row: Mapping[str, Any]) -> dict[str, Any]:

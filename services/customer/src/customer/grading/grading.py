@@ -17,6 +17,7 @@ from crm_records import fields as kinds
 from crm_records import rows, sql, writing
 from customer.grading import answers
 from customer.grading.rules import GRADING_RULES, is_relation, period
+from customer.sight import TRADE, Sight
 from customer.standing.bunch import Bunch
 from customer.standing.computing import Computation, Result
 from customer.standing.keeping import column
@@ -63,9 +64,18 @@ def _reasons(rule: dict[str, Any], today: date, sales: Decimal, power: Decimal |
     return told
 
 
+def _told(_call: Call, seen: Sight, _rule_id: str, reasons: dict[str, Any]) -> dict[str, Any]:
+    """The figures as far as what they are made of is seen: of sales and share each tells the other by the power."""
+    unseen = {"sales", "share"} if not seen.sees(TRADE) else set()
+    if not seen.sees("purchasing_power"):
+        unseen |= {"purchasingPower", "share"}
+    return {name: value for name, value in reasons.items() if name not in unseen}
+
+
 GRADING = Computation(
     TOPIC,
     compute,
+    told=_told,
     field="relation",
     apply=column("relation", "graded"),
     may_be=is_relation,

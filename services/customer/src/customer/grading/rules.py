@@ -53,7 +53,7 @@ class GradingRules(Rules):
         for path, code in [*named, ("otherwise", row["otherwise"])]:
             if code and not is_relation(call, code):
                 label = self.fields["otherwise"].label
-                yield Problem(path, "not_an_entry", {"label": label, "value": code[:60]})
+                yield dictionaries.refusal(path, label, code, dictionaries.KEPT.read(call.connection)[RELATIONS])
 
     def replaced_by(self, row: Row) -> ColumnElement[bool]:
         return self.table.c.position == row["position"]

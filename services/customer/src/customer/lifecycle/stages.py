@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from customer.churn.cases import OPEN, Last, latest
+from crm_kit.rpc import Call
+from customer.churn.cases import CHURN_CASES, OPEN, Last, latest
 from customer.clock import add_months
 from customer.lifecycle.rules import LIFECYCLE_RULES
+from customer.sight import Sight
 from customer.standing.bunch import Bunch, Customer
 from customer.standing.computing import Computation, Result
 from customer.standing.keeping import column
@@ -61,9 +63,16 @@ def _stage(rule: dict[str, Any], customer: Customer, case: Last | None, today: d
     return Result(customer.id, stage, rule["id"], rule["version"], reasons)
 
 
+def _told(_call: Call, seen: Sight, _rule_id: str, reasons: dict[str, Any]) -> dict[str, Any]:
+    """The day of the last order to whom that field is told, the churn case to whoever reads those of the customer."""
+    needed = {"lastOrderDate": "last_order_date", "churnCase": CHURN_CASES.type, "churnState": CHURN_CASES.type}
+    return {name: value for name, value in reasons.items() if name not in needed or seen.sees(needed[name])}
+
+
 LIFECYCLE = Computation(
     "lifecycle",
     compute,
+    told=_told,
     field="lifecycle",
     apply=column("lifecycle", "staged", since="lifecycle_date"),
     may_be=lambda call, value: value in STAGES,

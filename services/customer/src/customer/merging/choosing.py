@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,11 +50,18 @@ class Field:
         return self.level > READ_ONLY
 
 
-def fields(call: Call, record: Record) -> Iterator[Field]:
-    """Every field that is the record's own to have: not its parent, nor what follows from other fields."""
+def fields(call: Call, record: Record, rows: Sequence[Row]) -> Iterator[Field]:
+    """Every field that is the record's own to have: not its parent, nor what follows from other fields.
+
+    Each as open as the strictest rule has it for the states in which the rows are.
+    """
     view = visibility.of(call, record)
     parent = record.parent[0] if record.parent else ""
-    level: Callable[[str], int] = view.level if view is not None else lambda _name: READ_ONLY + 1
+    states = {row[record.states.column] for row in rows} if record.states is not None else {None}
+
+    def level(name: str) -> int:
+        return READ_ONLY + 1 if view is None else min(view.level(name, state) for state in states)
+
     for f in record.stored.values():
         if f.name in record.writable and f.kind != kinds.CUSTOM and f.name not in (parent, "department_id"):
             yield Field(f.name, f.json_name, f.label, level(f.name), f.kind in _LISTS)
@@ -64,9 +71,11 @@ def fields(call: Call, record: Record) -> Iterator[Field]:
             yield Field(name, name, (row.label_zh, row.label_en), level(name), row.kind == "multi_choice")
 
 
-def check(call: Call, record: Record, ids: Sequence[str], choices: Sequence[Any]) -> dict[str, Any]:
+def check(call: Call, record: Record, rows: Sequence[Row], choices: Sequence[Any]) -> dict[str, Any]:
     """The choices as a job keeps them: field → id, or None for everything of a list. Refuses wrong ones together."""
-    known = {f.path: f for f in fields(call, record)} | {f.name: f for f in fields(call, record)}
+    ids = [row["id"] for row in rows]
+    possible = list(fields(call, record, rows))
+    known = {f.path: f for f in possible} | {f.name: f for f in possible}
     chosen: dict[str, Any] = {}
     problems = []
     for choice in choices:
@@ -106,7 +115,7 @@ def settle(call: Call, record: Record, rows: Sequence[Row], chosen: Mapping[str,
     if "custom" in after:
         after["custom"] = {**after["custom"]}
     by_id = {row["id"]: row for row in rows}
-    for field in fields(call, record):
+    for field in fields(call, record, rows):
         if not field.open:
             continue
         if field.name in chosen:

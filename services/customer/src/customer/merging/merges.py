@@ -62,15 +62,10 @@ def begin(call: Call, record: Record, request: Any) -> tuple[str, Row | None]:
     """Do a merge, or queue it where much moves: (act, the record that stayed; None where it is a job)."""
     merged = [m.id for m in request.merged]
     check_ids([request.id, *merged])
-    asked = Asked(
-        record,
-        request.id,
-        tuple(merged),
-        choosing.check(call, record, [request.id, *merged], request.choices),
-        request.fill_empty,
-    )
     etags = {request.id: request.etag, **{m.id: m.etag for m in request.merged}}
-    rows = locked(call, asked, etags)
+    rows = locked(call, record, [request.id, *merged], etags)
+    chosen = choosing.check(call, record, rows, request.choices)
+    asked = Asked(record, request.id, tuple(merged), chosen, request.fill_empty)
     act_id = ids.uuid7()
     what = {"into": request.id, "merged": merged, "choices": dict(asked.chosen), "fillEmpty": request.fill_empty}
     images.begin(call, act_id, MERGE, record.type, what)
@@ -90,6 +85,7 @@ def step(call: Call, records: Mapping[str, Record], job: Job) -> Step:
     """The next piece of a merge as a job: a batch of what moves, at last the records themselves."""
     p = job.parameters
     asked = Asked(records[job.record_type], p["into"], tuple(p["merged"]), p["chosen"], p["fill"])
+    locked(call, asked.record, asked.ids)  # nothing moves to a record that went meanwhile
     images.go_on(call, job.id)
     n = relinking.relink(call, asked.record.registry, job.record_type, p["merged"], p["into"])
     result = {"moved": job.result.get("moved", 0) + n}
@@ -137,22 +133,23 @@ def check_ids(named: Sequence[str]) -> None:
         raise errors.Invalid(Problem("merged", problem))
 
 
-def locked(call: Call, asked: Asked, etags: Mapping[str, str] | None = None) -> list[Row]:
-    """The rows of a merge, locked in one order whoever merges what, so that two that cross do not wait for each other.
+def locked(call: Call, record: Record, named: Sequence[str], etags: Mapping[str, str] | None = None) -> list[Row]:
+    """The rows of a merge, the one that stays first.
 
-    Each must be the caller's to change, and those that go the caller's to delete.
+    Locked in one order whoever merges what, so that two that cross do not wait for each other. Each must be the
+    caller's to change, and those that go the caller's to delete.
     """
-    record = asked.record
+    call.need(f"{record.type}.delete")
     rows = {}
-    for record_id in sorted(asked.ids):
-        goes = record_id != asked.to_id
+    for record_id in sorted(named):
+        goes = record_id != named[0]
         etag = etags[record_id] if etags is not None else None
         with asking(call, f"{record.type}.delete" if goes else f"{record.type}.update"):
             rows[record_id] = writing.locked(call, record, record_id, etag, alone=True)
         change = record.reach_of(call.access, f"{record.type}.update")
         if goes and not reaching.holds(call, record, record_id, change):
             raise reaching.refusal(call, record, record_id)
-    found = [rows[i] for i in asked.ids]
+    found = [rows[i] for i in named]
     if record.parent is not None and len({row[record.parent[0]] for row in found}) > 1:
         raise errors.Conflict("not_of_one_customer")
     return found
@@ -188,7 +185,7 @@ def settled(call: Call, asked: Asked, rows: Sequence[Row]) -> Row:
 def _complete(call: Call, asked: Asked, act_id: str) -> Row:
     """Nothing points at those that go any more: they go, and the one that stays takes the chosen values."""
     record = asked.record
-    rows = locked(call, asked)
+    rows = locked(call, record, asked.ids)
     before, merged = rows[0], list(asked.merged_ids)
     if record is CUSTOMERS:
         loose.move(call, list(record.registry.records.values()), act_id, merged, asked.to_id)
@@ -200,7 +197,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
     _tell(call, record, MERGED, before, after, act_id, merged)
     if record is CUSTOMERS:
         capacity.do_not_ask(call)
-    record.written(call, after, before)
+    record.written_many(call, [(before, after)])
     redirects.lead(call, record, act_id, merged, asked.to_id)
     if record is CUSTOMERS:
         loose.join_teams(call, record, act_id, merged, (asked.to_id, after["version"]))

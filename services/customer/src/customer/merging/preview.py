@@ -13,6 +13,7 @@ from crm_kit.db import one_of
 from crm_kit.field_access import HIDDEN, MASKED
 from crm_kit.rpc import Call
 from crm_records import changes, custom_fields, listing, relinking, rows, visibility, writing
+from crm_records.given import EMPTY
 from crm_records.record import Record, Row
 from customer.customers import CUSTOMERS, USED_BY
 from customer.merging import choosing, merges
@@ -26,12 +27,14 @@ def preview(call: Call, record: Record, request: pb.PreviewMergeRequest) -> pb.P
     found = _rows(call, record, [request.id, *merged])
     language = 1 if call.language == errors.EN else 0
     answer = pb.PreviewMergeResponse()
-    for field in choosing.fields(call, record):
+    for field in choosing.fields(call, record, found):
         if field.level == HIDDEN:
             continue
         values = [_shown(call, record, field, field.of(row)) for row in found]
-        shown = answer.fields.add(field=field.path, label=field.label[language], choosable=field.open)
-        shown.differs = any(v != values[0] for v in values)
+        differs = any(v != values[0] for v in values)
+        if not differs and (not request.include_equal or values[0] in (*EMPTY, False)):
+            continue
+        shown = answer.fields.add(field=field.path, label=field.label[language], choosable=field.open, differs=differs)
         shown.proposed_id = choosing.proposal(field, found)["id"]
         shown.union_possible = field.is_list and field.open
         for row, value in zip(found, values, strict=True):
@@ -47,6 +50,7 @@ def preview(call: Call, record: Record, request: pb.PreviewMergeRequest) -> pb.P
 
 def _rows(call: Call, record: Record, ids: list[str]) -> list[Row]:
     """The rows, in the caller's reach as a merge would ask it, without locking them."""
+    call.need(f"{record.type}.delete")
     found = []
     for record_id in ids:
         right = f"{record.type}.update" if record_id == ids[0] else f"{record.type}.delete"

@@ -111,7 +111,7 @@ def rule_problems(call: Call, rules: list[dict[str, Any]]) -> Iterator[Problem]:
     for i, rule in enumerate(rules):
         for level in rule.get("levels", ()):
             if level not in known:
-                yield Problem(f"returnRules[{i}].levels", "not_an_entry", {"label": label, "value": level[:60]})
+                yield dictionaries.refusal(f"returnRules[{i}].levels", label, level, known)
         if any(levels[level] > 1 for level in rule.get("levels") or [""]):
             yield Problem(f"returnRules[{i}].levels", "pool_rule_twice")
         if not rules_of([rule])[0].days:

@@ -174,8 +174,7 @@ def _chosen(call: Call, row: Row, pool_id: str | None) -> Config:
 
 def _check_reason(call: Call, pool: Config, reason: str) -> None:
     label = ("退回原因", "Reason")
-    entry = dictionaries.KEPT.read(call.connection).get("return_reason", {}).get(reason)
-    if entry is None or (pool.reasons and reason not in pool.reasons):
-        raise errors.Invalid(Problem("reason", "not_an_entry", {"label": label, "value": reason[:60]}))
-    if entry.retired:
-        raise errors.Invalid(Problem("reason", "retired_entry", {"label": label, "value": reason[:60]}))
+    known = dictionaries.KEPT.read(call.connection).get("return_reason", {})
+    entries = {code: e for code, e in known.items() if not pool.reasons or code in pool.reasons}
+    if reason not in entries or entries[reason].retired:
+        raise errors.Invalid(dictionaries.refusal("reason", label, reason, entries))

@@ -21,6 +21,7 @@ from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, reaching, validation, writing
 from crm_records.jobs import message_of
+from customer.clock import later
 from customer.customers import CUSTOMERS
 from customer.pools import facts as reading
 from customer.pools import moves, pools, tables
@@ -45,7 +46,7 @@ def start(call: Call, request: pb.SimulatePoolRequest) -> jobs_pb2.Job:
     if not kinds.is_id(request.id) or call.connection.scalar(query) is None:
         raise errors.NotFound()
     begin, end = moves.period(request, first := today(), first + timedelta(days=USUAL_DAYS))
-    if end > begin + timedelta(days=FARTHEST):
+    if end > later(begin, FARTHEST):
         raise errors.Invalid(Problem("untilDate", "pool_too_far", {"limit": FARTHEST}))
     problems: list[Problem] = []
     rules = validation.row_values(request, ["return_rules"], kinds.of(request.DESCRIPTOR), problems)["return_rules"]

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from customer.clock import later
+
 NO_CONTACT, NO_OPPORTUNITY, NO_DEAL, CONTRACT_ENDED = "no_contact", "no_opportunity", "no_deal", "contract_ended"
 NOBODYS, LOCKED, OPEN_OPPORTUNITY, DEAL, NO_TERM = "nobodys", "locked", "open_opportunity", "deal", "no_term"
 """Why a customer stays, whatever day it is."""
@@ -100,9 +102,9 @@ def decide(facts: Facts, rules: Sequence[Rule], today: date) -> Verdict:
         return Verdict(rule, kept_by=NO_TERM)
     due, reason = terms[0]
     if facts.protected_until is not None:
-        due = max(due, facts.protected_until + timedelta(days=1))
+        due = max(due, later(facts.protected_until, 1))
     if rule.exempt_open_contract and facts.contract_end is not None:
-        due = max(due, facts.contract_end + timedelta(days=1))
+        due = max(due, later(facts.contract_end, 1))
     if not rule.warning_days:
         return Verdict(rule, reason, due, None, max(due, today))
     ahead = timedelta(days=rule.warning_days)
@@ -120,4 +122,4 @@ def _terms(facts: Facts, rule: Rule) -> list[tuple[date, str]]:
         CONTRACT_ENDED: facts.contract_end,
     }
     running = [(max(day, facts.owned_since), reason) for reason, day in since.items() if day is not None]
-    return [(day + timedelta(days=rule.days[r]), r) for day, r in running if r in rule.days]
+    return [(later(day, rule.days[r]), r) for day, r in running if r in rule.days]

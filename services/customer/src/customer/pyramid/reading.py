@@ -14,10 +14,12 @@ from crm_kit import errors, scope
 from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, rows, sql
+from crm_records import listing, rows, sql, visibility
+from crm_records.pooling import NONE
+from crm_records.pooling import Narrowing as Spared
 from customer.customers import CUSTOMERS
 from customer.pyramid import tiers
-from customer.pyramid.record import refuse_unseen
+from customer.pyramid.record import made_of, refuse_unseen
 from customer.pyramid.tables import place, snapshot
 from customer.pyramid.taking import of
 from customer.tables import customer
@@ -72,9 +74,13 @@ def _counted(call: Call, found: Any) -> dict[int, tuple[int, Decimal]]:
     reach = CUSTOMERS.reach(call)
     within = CUSTOMERS.within(scope.shape(reach))
     if within is not None:
-        rows_ = _run(call, query.where(customer.c.delete_time.is_(None), within), reach)
+        spared = _spared(call, found)
+        seen = query.where(customer.c.delete_time.is_(None), within, *spared.conditions(CUSTOMERS))
+        rows_ = _run(call, seen, reach, spared)
         return {row[0]: (row[1], row[2]) for row in rows_}
-    gone = {row[0]: (row[1], row[2]) for row in _run(call, query.where(customer.c.delete_time.is_not(None)), reach)}
+    gone = {
+        row[0]: (row[1], row[2]) for row in _run(call, query.where(customer.c.delete_time.is_not(None)), reach, NONE)
+    }
     counted = {}
     for i, one in enumerate(found.rule["tiers"]):
         count, amount = gone.get(i, (0, Decimal(0)))
@@ -88,7 +94,8 @@ def compare(call: Call, from_id: str, to_id: str) -> pb.ComparePyramidSnapshotsR
     if old.pyramid_id != new.pyramid_id:
         raise errors.Invalid(errors.Problem("toSnapshotId", "other_pyramid"))
     reach = CUSTOMERS.reach(call)
-    a, b = (_tiers_of(one, reach).subquery(name) for one, name in ((old, "a"), (new, "b")))
+    spared = _spared(call, old, new)
+    a, b = (_tiers_of(one, reach, spared).subquery(name) for one, name in ((old, "a"), (new, "b")))
     joined = a.join(b, a.c.customer_id == b.c.customer_id, full=True)
     query = select(a.c.tier, b.c.tier.label("to"), func.count()).select_from(joined).group_by(a.c.tier, b.c.tier)
     answer = pb.ComparePyramidSnapshotsResponse()
@@ -96,7 +103,7 @@ def compare(call: Call, from_id: str, to_id: str) -> pb.ComparePyramidSnapshotsR
     def name(of_: Any, tier: int | None) -> str:
         return "" if tier is None else of_.rule["tiers"][tier]["name"]
 
-    for i, j, count in sorted(_run(call, query, reach), key=lambda r: (r[0] is None, r[0], r[1] is None, r[1])):
+    for i, j, count in sorted(_run(call, query, reach, spared), key=lambda r: (r[0] is None, r[0], r[1] is None, r[1])):
         answer.moves.add(**{"from": name(old, i), "to": name(new, j), "customers": count})
     return answer
 
@@ -107,7 +114,7 @@ def customers(call: Call, request: pb.ListPyramidCustomersRequest) -> pb.ListPyr
     names = [t["name"] for t in found.rule["tiers"]]
     if request.tier not in names:
         raise errors.NotFound()
-    also = tiers.members(request.snapshot_id, found.rule, names.index(request.tier))
+    also = tiers.members(request.snapshot_id, found.rule, names.index(request.tier), made_of(call, found.rule))
     asked = records_pb2.ListRequest(page_size=request.page_size, page_token=request.page_token, fields=request.fields)
     page = listing.page(call, CUSTOMERS, asked, also=also)
     return pb.ListPyramidCustomersResponse(customers=page.messages, next_page_token=page.next_page_token)
@@ -124,20 +131,26 @@ def _seen(call: Call, snapshot_id: str) -> Any:
     return found
 
 
-def _tiers_of(found: Any, reach: Reach) -> Select[Any]:
+def _spared(call: Call, *snapshots: Any) -> Spared:
+    """Customers whose pool closes to the caller what the figures are made of are not counted for them."""
+    return visibility.spared(call, CUSTOMERS, [name for one in snapshots for name in made_of(call, one.rule)])
+
+
+def _tiers_of(found: Any, reach: Reach, spared: Spared) -> Select[Any]:
     """(customer, tier) of the living customers of a snapshot within a reach."""
     within = CUSTOMERS.within(scope.shape(reach))
     c, whose = place.c, select(customer.c.id)
     if within is None:
         seen = c.customer_id.not_in(whose.where(customer.c.delete_time.is_not(None)))
     else:
-        seen = c.customer_id.in_(whose.where(customer.c.delete_time.is_(None), within))
+        living = customer.c.delete_time.is_(None)
+        seen = c.customer_id.in_(whose.where(living, within, *spared.conditions(CUSTOMERS)))
     return select(c.customer_id, tiers.column(c.amount, found.rule)).where(c.snapshot_id == found.id, seen)
 
 
-def _run(call: Call, query: Select[Any], reach: Reach) -> Sequence[Sequence[Any]]:
+def _run(call: Call, query: Select[Any], reach: Reach, spared: Spared) -> Sequence[Sequence[Any]]:
     """The rows of a statement that reads much; those of the last time where nothing was committed since."""
-    return sql.unchanged(call.connection, sql.prepare(query), scope.parameters(reach))
+    return sql.unchanged(call.connection, sql.prepare(query), {**scope.parameters(reach), **spared.parameters()})
 
 
 def _message(row: Any) -> pb.PyramidSnapshot:

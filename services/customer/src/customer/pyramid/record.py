@@ -12,6 +12,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import writing
 from crm_records.record import Record, Row
+from customer import sight
 from customer.pyramid.tables import pyramid
 from customer.value import fields, seeing
 from customer.value.models import last_of
@@ -72,14 +73,20 @@ def _by_threshold(tiers: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
             yield Problem(f"tiers[{i}].from", "tiers_not_descending")
 
 
-def refuse_unseen(call: Call, rule: Mapping[str, Any]) -> None:
-    """PERMISSION_DENIED where the caller does not see in full what a pyramid is made of."""
+def made_of(call: Call, rule: Mapping[str, Any]) -> list[str]:
+    """Fields of customers and kinds of their parts that the figure of a pyramid is made of."""
     match rule["base"]:
         case "field":
-            seen = seeing.field(call, rule["field"])
+            return [rule["field"]]
         case "score":
-            seen = seeing.score(call, rule["model"])
-        case _:
-            seen = seeing.trade(call)
-    if not seen:
+            return [sight.COMPUTED, *seeing.made_of(call, rule["model"])]
+    return [sight.TRADE]
+
+
+def refuse_unseen(call: Call, rule: Mapping[str, Any]) -> None:
+    """PERMISSION_DENIED for who may not read customers, and who does not see in full what a pyramid is made of."""
+    seen = sight.everywhere(call)
+    if not all(map(seen.sees, made_of(call, rule))) or (
+        rule["base"] == "score" and not seeing.score(call, rule["model"])
+    ):
         raise errors.Denied("asks_unseen")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,8 +21,8 @@ def column(amount: ColumnElement[Any], rule: Mapping[str, Any]) -> ColumnElement
     return case(*inner, else_=literal(len(tiers) - 1, Integer)).label("tier")
 
 
-def members(snapshot_id: str, rule: Mapping[str, Any], tier: int) -> Narrowing:
-    """The customers of a tier; the index by amount finds them."""
+def members(snapshot_id: str, rule: Mapping[str, Any], tier: int, made_of: Sequence[str]) -> Narrowing:
+    """The customers of a tier; the index by amount finds them. `made_of` is what the figure looks at."""
     limits = [Decimal(t["limit"]) if t["limit"] else None for t in rule["tiers"]]
     c = place.c
     low, high = limits[tier], next((x for x in reversed(limits[:tier]) if x is not None), None)
@@ -35,7 +35,7 @@ def members(snapshot_id: str, rule: Mapping[str, Any], tier: int) -> Narrowing:
         query = query.where(~_in(c.amount, rule, bindparam("pyramid_high", type_=c.amount.type)))
         values["pyramid_high"] = high
     shape = ("pyramid", rule["method"], low is None, high is None)
-    return Narrowing(customer.c.id.in_(query), shape, values)
+    return Narrowing(customer.c.id.in_(query), shape, values, made_of)
 
 
 def _in(amount: ColumnElement[Any], rule: Mapping[str, Any], limit: Any) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import delete, insert, literal, select, tuple_
 
 from crm.customer.v1 import company_register_pb2 as pb
 from crm.customer.v1.customers_pb2 import Customer
@@ -17,7 +17,8 @@ from crm_kit import codec, errors, ids
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, writing
+from crm_records import listing, writing
+from customer import sight
 from customer.customers import CUSTOMERS
 from customer.register.provider import configured
 from customer.register.tables import takeover
@@ -69,17 +70,16 @@ def take_over(call: Call, request: pb.TakeOverRegisteredCompanyRequest) -> pb.Ta
 
 def listed(call: Call, request: pb.ListRegisterTakeoversRequest) -> pb.ListRegisterTakeoversResponse:
     """One page, newest first."""
-    if not kinds.is_id(request.customer_id) or not reaching.holds(
-        call, CUSTOMERS, request.customer_id, CUSTOMERS.reach(call)
-    ):
-        raise errors.NotFound()
+    hidden = sight.of(call, request.customer_id).hidden
     size = listing._page_size(request)
     c = takeover.c
     query = select(takeover).where(c.customer_id == request.customer_id).order_by(c.time.desc(), c.id.desc())
     if request.page_token:
-        query = query.where(tuple_(c.time, c.id) < tuple_(*_position(request.page_token)))
+        time, last_id = _position(request.page_token)
+        behind = tuple_(literal(time, c.time.type), literal(last_id, c.id.type))
+        query = query.where(tuple_(c.time, c.id) < behind)
     rows = call.connection.execute(query.limit(size + 1)).mappings().all()
-    answer = pb.ListRegisterTakeoversResponse(takeovers=[_message(dict(row)) for row in rows[:size]])
+    answer = pb.ListRegisterTakeoversResponse(takeovers=[_cut(_message(dict(row)), hidden) for row in rows[:size]])
     if len(rows) > size:
         last = rows[size - 1]
         plain = orjson.dumps([last["time"].isoformat(), last["id"]])
@@ -113,6 +113,15 @@ def _message(row: dict[str, Any]) -> pb.RegisterTakeover:
         actor_id=row["actor_id"] or "",
         actor_name=row["actor_name"],
     )
+
+
+def _cut(told: pb.RegisterTakeover, hidden: frozenset[str]) -> pb.RegisterTakeover:
+    """Without the facts whose fields the reader does not see of the customer: they became, or are, its own."""
+    for name in hidden.intersection(FIELDS):
+        told.facts.ClearField(name)
+    if "credit_code" in hidden:
+        told.facts.ClearField("id")
+    return told
 
 
 def _position(token: str) -> tuple[datetime, str]:

@@ -19,7 +19,7 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape
-from crm_records import reaching
+from crm_records import dictionaries, reaching
 from crm_records.record import Dependent, Record, Row
 from customer.contacts import CONTACTS, contact_of
 from customer.customers import CUSTOMERS
@@ -99,8 +99,8 @@ def _check_ends(call: Call, row: Row) -> None:
     field = RELATIONSHIPS.fields
     kind = KINDS.read(call.connection).get(row["kind"])
     if kind is None or kind.retired:
-        key = "not_an_entry" if kind is None else "retired_entry"
-        raise errors.Invalid(Problem("kind", key, {"label": field["kind"].label, "value": row["kind"][:60]}))
+        known = KINDS.read(call.connection)
+        raise errors.Invalid(dictionaries.refusal("kind", field["kind"].label, row["kind"], known))
     far = row["to_customer_id"]
     if not reaching.those(call, CUSTOMERS, [far], RELATIONSHIPS.reach(call)):
         raise errors.Invalid(Problem("toCustomerId", "unknown_reference", {"label": field["to_customer_id"].label}))

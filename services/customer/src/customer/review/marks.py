@@ -7,6 +7,7 @@ when and with which words stays on the record; the decisions before stand in its
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,18 +72,18 @@ def _value(record: Record, row: Row, name: str) -> Any:
 
 def approve(call: Call, record: Record, request: Any) -> Any:
     """Say that it is right; of a customer also what it is to us."""
-    given = writing.given(request)
-    decided = {**_decision(call), "review_reason": given["review_reason"]}
-    if given.get("relation"):
-        decided["relation"] = given["relation"]
-    return writing.act(call, record, request.id, request.etag, "approve", decided)
+    return decide(call, record, request.id, request.etag, "approve", writing.given(request))
 
 
 def send_back(call: Call, record: Record, request: Any) -> Any:
     """Say what is wrong with it."""
-    decided = {**_decision(call), "review_reason": writing.given(request)["review_reason"]}
-    return writing.act(call, record, request.id, request.etag, "return", decided)
+    return decide(call, record, request.id, request.etag, "return", writing.given(request))
 
 
-def _decision(call: Call) -> Row:
-    return {"reviewer_id": call.caller.user_id or None, "review_time": datetime.now(UTC)}
+def decide(call: Call, record: Record, record_id: str, etag: str | None, action: str, given: Mapping[str, Any]) -> Any:
+    """Take a decision, with the words and the relation that are given; whatever the version where `etag` is None."""
+    decided: Row = {"reviewer_id": call.caller.user_id or None, "review_time": datetime.now(UTC)}
+    decided["review_reason"] = given["review_reason"]
+    if given.get("relation"):
+        decided["relation"] = given["relation"]
+    return writing.act(call, record, record_id, etag, action, decided)

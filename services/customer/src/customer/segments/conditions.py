@@ -20,9 +20,11 @@ from crm_records.listing import Narrowing
 from customer import clock
 from customer.behaviour.tables import event, identity
 from customer.customers import CUSTOMERS
+from customer.sight import BEHAVIOUR, COMPUTED, TRADE
 from customer.standing.tables import overruling, result
 from customer.tables import customer
 from customer.trade.tables import trade_month
+from customer.value import seeing
 from customer.value.models import LEDGER
 from customer.value.tables import score
 
@@ -47,7 +49,7 @@ def compile_conditions(call: Call, row: Mapping[str, Any], today: date) -> Narro
         shape.append(one.shape)
         values |= one.values
     joined = or_(false(), *parts) if row["match"] == "any" and parts else and_(true(), *parts)
-    return Narrowing(joined, (PREFIX, *shape), values)
+    return Narrowing(joined, (PREFIX, *shape), values, looked_at(call, row))
 
 
 class _One:
@@ -118,6 +120,20 @@ class _One:
         computed = select(result.c.customer_id).where(result.c.topic == topic, result.c.value == level, ~other)
         by_word = select(o.customer_id).where(said, o.value == level)
         return or_(customer.c.id.in_(computed), customer.c.id.in_(by_word))
+
+
+def looked_at(call: Call, row: Mapping[str, Any]) -> list[str]:
+    """Fields of customers and kinds of their parts that a segment asks by. A level is told to whoever sees the
+    details of the customer."""
+    found = [*fields_of(row)]
+    for kind, code in kinds_of(row):
+        if kind in LEDGER:
+            found.append(TRADE)
+        elif kind == "behaviour":
+            found.append(BEHAVIOUR)
+        else:
+            found += [COMPUTED, *(seeing.made_of(call, code) if kind == "score" else ())]
+    return found
 
 
 def fields_of(row: Mapping[str, Any]) -> Iterator[str]:

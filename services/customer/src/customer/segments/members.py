@@ -22,7 +22,7 @@ from crm_records.listing import Narrowing
 from crm_records.record import Row
 from customer import clock
 from customer.customers import CUSTOMERS
-from customer.segments.conditions import PREFIX, compile_conditions
+from customer.segments.conditions import PREFIX, compile_conditions, looked_at
 from customer.segments.record import FROZEN, LIVE, SEGMENTS, refuse_foreign, refuse_unseen
 from customer.segments.tables import member
 from customer.tables import customer
@@ -37,6 +37,7 @@ COMPUTED, ADDED, REMOVED = "computed", "added", "removed"
 
 def find(call: Call, segment_id: str) -> Row:
     """A living segment that the caller may use, or NOT_FOUND. PERMISSION_DENIED as in `refuse_unseen`."""
+    call.need("customer.read")
     if not kinds.is_id(segment_id):
         raise errors.NotFound()
     table, reach = SEGMENTS.table, SEGMENTS.reach_of(call.access, "segment.read")
@@ -61,7 +62,7 @@ def condition(call: Call, row: Mapping[str, Any]) -> Narrowing:
     c = member.c
     name = f"{PREFIX}_id"
     query = select(c.customer_id).where(c.segment_id == bindparam(name, type_=c.segment_id.type), c.origin != REMOVED)
-    return Narrowing(customer.c.id.in_(query), (PREFIX, FROZEN), {name: row["id"]})
+    return Narrowing(customer.c.id.in_(query), (PREFIX, FROZEN), {name: row["id"]}, looked_at(call, row))
 
 
 def page(call: Call, request: pb.ListSegmentMembersRequest) -> pb.ListSegmentMembersResponse:

@@ -20,9 +20,10 @@ from crm_kit.scope import Shape
 from crm_records import fields as kinds
 from crm_records import writing
 from crm_records.record import Record, Row
-from customer import clock
+from customer import clock, sight
 from customer.segments.conditions import compile_conditions, fields_of, kinds_of
 from customer.segments.tables import segment
+from customer.sight import BEHAVIOUR, TRADE, Sight
 from customer.value import seeing
 from customer.value.models import LEDGER, last_of
 
@@ -80,19 +81,18 @@ def refuse_foreign(call: Call, row: Mapping[str, Any]) -> None:
 
 
 def refuse_unseen(call: Call, row: Mapping[str, Any]) -> None:
-    """PERMISSION_DENIED where a segment looks at what the caller does not see in full."""
-    seen = all(seeing.field(call, name) for name in fields_of(row)) and all(
-        _sees(call, kind, code) for kind, code in kinds_of(row)
-    )
-    if not seen:
+    """PERMISSION_DENIED for who may not read customers, and where a segment looks at what the caller does not see in
+    full."""
+    seen = sight.everywhere(call)
+    if not all(map(seen.sees, fields_of(row))) or not all(_sees(call, seen, *one) for one in kinds_of(row)):
         raise errors.Denied("asks_unseen")
 
 
-def _sees(call: Call, kind: str, code: str) -> bool:
+def _sees(call: Call, seen: Sight, kind: str, code: str) -> bool:
     if kind in LEDGER:
-        return seeing.trade(call)
-    if kind == "behaviour":
-        return seeing.behaviour(call)
+        return seen.sees(TRADE)
+    if kind == BEHAVIOUR:
+        return seen.sees(BEHAVIOUR)
     # A level is told to whoever sees the customer; a score is not, where it is made of something hidden.
     return kind == "level" or last_of(call, code) is None or seeing.score(call, code)
 

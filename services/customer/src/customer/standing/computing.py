@@ -15,6 +15,7 @@ from typing import Any
 from crm_kit.rpc import Call
 from crm_records import acting
 from customer import clock
+from customer.sight import Sight
 from customer.standing import marks
 from customer.standing.bunch import Bunch
 
@@ -56,8 +57,9 @@ class Computation:
     """Which values a person may say instead; None where nobody may."""
     part_may_be: Callable[[Call, str, str], bool] | None = None
     """The same where there are several results: (call, part, value)."""
-    told: Callable[[Call, str, dict[str, Any]], dict[str, Any]] | None = None
-    """What of the reasons the caller may know: (call, part, reasons); all where there is none."""
+    told: Callable[[Call, Sight, str, dict[str, Any]], dict[str, Any]] | None = None
+    """What of the reasons the caller may know: (call, what they see of the customer, id of the rule that said so, or
+    "", reasons); all where there is none."""
 
     def allows(self, call: Call, topic: str, value: str) -> bool:
         """Whether a person may say this of a topic."""

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from crm_kit.db import one_of
+from crm_kit.inserting import Insertion
 from crm_records import sql
 from customer.standing.tables import mark as table
 
 MOST = 500
 """Marks taken at once; the rest wait for the next turn."""
 
-_INSERT = sql.prepare(insert(table).values(customer_id=bindparam("customer_id", type_=table.c.customer_id.type)))
+_INSERT = Insertion(table, ("customer_id",))
 _OLDEST = sql.prepare(select(table.c.id, table.c.customer_id).order_by(table.c.id).limit(MOST))
 
 
 def mark(connection: Connection, customer_ids: Iterable[str]) -> None:
     """These are computed anew once the transaction commits. Cheap, and never waits for anybody."""
-    _INSERT.run_many(connection, [{"customer_id": i} for i in dict.fromkeys(customer_ids)])
+    _INSERT.run(connection, [{"customer_id": i} for i in dict.fromkeys(customer_ids)])
 
 
 def waiting(connection: Connection) -> dict[str, list[int]]:

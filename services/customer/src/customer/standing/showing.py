@@ -11,8 +11,9 @@ from crm.customer.v1 import standings_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, visibility
-from customer.customers import CUSTOMERS
+from crm_records import listing
+from customer import sight
+from customer.sight import Sight
 from customer.standing.computing import COMPUTATIONS, named
 from customer.standing.tables import history, overruling
 from customer.standing.tables import result as results
@@ -20,15 +21,15 @@ from customer.standing.tables import result as results
 
 def of_customer(call: Call, customer_id: str) -> pb.ListStandingsResponse:
     """Everything that is computed of a customer, in the order in which it is."""
-    _check(call, customer_id)
+    seen = sight.of(call, customer_id)  # a topic that is a field obeys that field's rules
     computed = {
         row.topic: row for row in call.connection.execute(select(results).where(results.c.customer_id == customer_id))
     }
     open_ones = select(overruling).where(overruling.c.customer_id == customer_id, overruling.c.end_time.is_(None))
     said = {row.topic: row for row in call.connection.execute(open_ones)}
     order = [c.topic for c in COMPUTATIONS]
-    topics = sorted({*computed, *said} - _hidden(call), key=lambda t: (order.index(t) if t in order else len(order), t))
-    return pb.ListStandingsResponse(standings=[_standing(call, t, computed.get(t), said.get(t)) for t in topics])
+    topics = sorted({*computed, *said} - seen.hidden, key=lambda t: (order.index(t) if t in order else len(order), t))
+    return pb.ListStandingsResponse(standings=[_standing(call, seen, t, computed.get(t), said.get(t)) for t in topics])
 
 
 def one(call: Call, customer_id: str, topic: str) -> pb.Standing:
@@ -39,39 +40,29 @@ def one(call: Call, customer_id: str, topic: str) -> pb.Standing:
 
 def past(call: Call, request: pb.ListStandingHistoryRequest) -> pb.ListStandingHistoryResponse:
     """One page of how it changed, newest first."""
-    _check(call, request.customer_id)
+    seen = sight.of(call, request.customer_id)
     size = listing._page_size(request)
     query = select(history).where(history.c.customer_id == request.customer_id)
     if request.topic:
         query = query.where(history.c.topic == request.topic)
-    if hidden := _hidden(call):
-        query = query.where(history.c.topic.not_in(hidden))
+    if seen.hidden:
+        query = query.where(history.c.topic.not_in(seen.hidden))
     if request.page_token:
         query = query.where(history.c.id < _position(request.page_token))
     rows = call.connection.execute(query.order_by(history.c.id.desc()).limit(size + 1)).all()
-    answer = pb.ListStandingHistoryResponse(changes=[_change(call, row) for row in rows[:size]])
+    answer = pb.ListStandingHistoryResponse(changes=[_change(call, seen, row) for row in rows[:size]])
     if len(rows) > size:
         answer.next_page_token = base64.urlsafe_b64encode(rows[size - 1].id.encode()).decode()
     return answer
 
 
-def _check(call: Call, customer_id: str) -> None:
-    if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, CUSTOMERS.reach(call)):
-        raise errors.NotFound()
-
-
-def _hidden(call: Call) -> frozenset[str]:
-    """A topic that is a field of the customer obeys that field's rules."""
-    return visibility.blind(call, CUSTOMERS)
-
-
-def _standing(call: Call, topic: str, computed: Any, said: Any) -> pb.Standing:
+def _standing(call: Call, seen: Sight, topic: str, computed: Any, said: Any) -> pb.Standing:
     shown = pb.Standing(topic=topic)
     if computed is not None:
         shown.value = shown.computed_value = computed.value
         shown.since_date = computed.since_date.isoformat()
         shown.rule_id, shown.rule_version = computed.rule_id or "", computed.rule_version or 0
-        shown.reasons.update(_reasons(call, topic, computed.reasons))
+        shown.reasons.update(_reasons(call, seen, topic, computed))
     if said is not None:
         shown.value = said.value
         shown.overruling.CopyFrom(
@@ -82,7 +73,7 @@ def _standing(call: Call, topic: str, computed: Any, said: Any) -> pb.Standing:
     return shown
 
 
-def _change(call: Call, row: Any) -> pb.StandingChange:
+def _change(call: Call, seen: Sight, row: Any) -> pb.StandingChange:
     told = pb.StandingChange(
         id=row.id,
         topic=row.topic,
@@ -97,15 +88,16 @@ def _change(call: Call, row: Any) -> pb.StandingChange:
         user_name=row.user_name or "",
     )
     setattr(told, "from", row.from_value or "")
-    told.reasons.update(_reasons(call, row.topic, row.reasons))
+    told.reasons.update(_reasons(call, seen, row.topic, row))
     return told
 
 
-def _reasons(call: Call, topic: str, reasons: dict[str, Any]) -> dict[str, Any]:
+def _reasons(call: Call, seen: Sight, topic: str, row: Any) -> dict[str, Any]:
+    """As far as the rule that a row says may be told, whichever is in force now."""
     computation = named(topic)
     if computation is None or computation.told is None:
-        return reasons
-    return computation.told(call, topic.partition(".")[2], reasons)
+        return dict(row.reasons)
+    return computation.told(call, seen, row.rule_id or "", row.reasons)
 
 
 def _position(token: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar
 
+from sqlalchemy import select
+
 from crm.customer.v1 import trade_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
@@ -35,6 +37,9 @@ _ISO_4217 = re.compile(r"[A-Z]{3}")
 _FEN = Decimal("0.01")
 _MOST = Decimal(10) ** 15
 
+PAID_BY = ("amount", "base_amount", "kind", "date")
+"""Fields that every figure of trade is made of."""
+
 
 class TradeEntries(Record):
     """See the contract for the fields."""
@@ -54,6 +59,8 @@ class TradeEntries(Record):
         if row["source_type"] is None:
             row["source_type"] = IMPORT if call.memo.get(IMPORT) else MANUAL
             row["source_id"], row["source_version"] = row["id"], 1
+        if before is not None and row["document_number"] != before["document_number"]:
+            row["number_shared"] = False
         if row["amount"] == 0:
             raise errors.Invalid(Problem("amount", "amount_is_zero"))
         if not call.memo.get(IN_STEP) and row["date"] > clock.today(call):
@@ -62,6 +69,14 @@ class TradeEntries(Record):
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         ledger.count(call.connection, before, row)
+
+    def relinks(self, call: Call, before: Row, after: Row) -> None:
+        """Both customers of a merge may have the same order: which of the two entries is wrong, people find out."""
+        c = tables.trade_entry.c
+        same = [c[n] == after[n] for n in ("customer_id", "kind", "document_number")]
+        if after["document_number"] and not after["number_shared"]:
+            query = select(c.id).where(*same, c.id != after["id"], c.delete_time.is_(None)).limit(1)
+            after["number_shared"] = call.connection.scalar(query) is not None
 
     def may_delete(self, call: Call, row: Row) -> None:
         _refuse_foreign(row)

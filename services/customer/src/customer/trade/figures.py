@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from datetime import date, timedelta
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
@@ -17,10 +17,9 @@ from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import reaching, sql, visibility, writing
 from customer import clock
-from customer.clock import first_of_month
 from customer.customers import CUSTOMERS
 from customer.tables import customer
-from customer.trade.entries import TRADE_ENTRIES
+from customer.trade.entries import PAID_BY, TRADE_ENTRIES
 from customer.trade.tables import trade_entry
 
 errors.texts({"period_ends_before_start": ("截止日期不能早于起始日期", "The period ends before it begins")})
@@ -47,13 +46,12 @@ _SUMS = sql.prepare(
 
 def months_between(first: date, last: date) -> Fraction:
     """How many months a period is: a whole calendar month is one, a day of it its part. 10–20 February is 11/28."""
-    total, month = Fraction(0), first_of_month(first)
-    while month <= last:
-        following = clock.add_months(month, 1)
-        days = (min(last, following - timedelta(days=1)) - max(first, month)).days + 1
-        total += Fraction(days, calendar.monthrange(month.year, month.month)[1])
-        month = following
-    return total
+    whole = (last.year - first.year) * 12 + last.month - first.month
+    return whole - _part(first.day - 1, first) + _part(last.day, last)
+
+
+def _part(days: int, month: date) -> Fraction:
+    return Fraction(days, calendar.monthrange(month.year, month.month)[1])
 
 
 def share(sales: Decimal, power: Decimal, months: Fraction) -> Fraction:
@@ -82,11 +80,11 @@ def of_customer(call: Call, request: pb.GetTradeFiguresRequest) -> pb.TradeFigur
     period = {"customer_id": customer_id, "from_date": first, "until_date": last}
     sums = {k: (s, n) for k, s, n in _SUMS.run(call.connection, period).fetchall()}
     answer = pb.TradeFigures(customer_id=customer_id, from_date=first.isoformat(), until_date=last.isoformat())
-    hidden = visibility.blind(call, CUSTOMERS)
+    hidden = visibility.unseen(call, CUSTOMERS, customer_id)
     for name, day in (("first_order_date", first_order), ("last_order_date", last_order)):
         if day is not None and name not in hidden:
             setattr(answer, name, day.isoformat())
-    if visibility.blind(call, TRADE_ENTRIES).isdisjoint(("amount", "base_amount", "kind", "date")):
+    if visibility.blind(call, TRADE_ENTRIES).isdisjoint(PAID_BY):
         _fill(answer, sums, None if "purchasing_power" in hidden else power, months_between(first, last))
     return answer
 

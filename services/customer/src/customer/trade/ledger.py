@@ -63,7 +63,7 @@ def _follow(call: Call, before: Row, version: int, message: pb.TradeEntry | None
         action = "updated" if before["delete_time"] is None else "restored"
         writing.check(call, RECORD, after, before)
     writing.store(call, RECORD, before, after)
-    RECORD.written(call, after, before)
+    RECORD.written_many(call, [(before, after)])
     changes.tell(call, RECORD, action, [(before, after)], after["update_time"])
     return after
 

@@ -16,12 +16,22 @@ from sqlalchemy import (
 )
 
 from crm.customer.v1.trade_pb2 import TradeEntry
+from crm_kit import db
 from crm_records import schema
 from customer.tables import metadata
 
 trade_entry = schema.table(metadata, TradeEntry.DESCRIPTOR, "trade_entry")
 trade_entry.append_constraint(CheckConstraint(trade_entry.c.amount != 0, name="ck_trade_entry_amount_not_zero"))
 Index("uq_trade_entry_source", trade_entry.c.source_type, trade_entry.c.source_id, unique=True)
+trade_entry.append_column(Column("number_shared", Boolean, nullable=False, server_default=text("false")))
+"""Another entry of the customer has its document number as well: from before that was refused, or by a merge."""
+Index(
+    "uq_trade_entry_document_number",
+    *(trade_entry.c[n] for n in ("customer_id", "kind", "document_number")),
+    unique=True,
+    postgresql_where=text("delete_time IS NULL AND NOT number_shared AND source_type IN ('manual', 'import')"),
+)
+db.UNIQUE["uq_trade_entry_document_number"] = ("documentNumber", ("单据号", "Document number"))
 Index("ix_trade_entry_date", trade_entry.c.customer_id, trade_entry.c.date)
 
 trade_month = Table(

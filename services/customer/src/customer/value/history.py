@@ -10,8 +10,9 @@ from crm.customer.v1 import value_models_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, rows
-from customer.customers import CUSTOMERS
+from crm_records import listing, rows
+from customer import sight
+from customer.sight import Sight
 from customer.value.models import VALUE_MODELS, seen_in_full
 from customer.value.tables import score_change
 
@@ -19,8 +20,7 @@ from customer.value.tables import score_change
 def page(call: Call, request: pb.ListCustomerScoresRequest) -> pb.ListCustomerScoresResponse:
     """One page, newest first; of models that look at nothing that the caller does not see."""
     customer_id = request.customer_id
-    if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, CUSTOMERS.reach(call)):
-        raise errors.NotFound()
+    seen = sight.of(call, customer_id)
     size = listing._page_size(request)
     c = score_change.c
     query = select(score_change).where(c.customer_id == customer_id)
@@ -30,7 +30,7 @@ def page(call: Call, request: pb.ListCustomerScoresRequest) -> pb.ListCustomerSc
         if not kinds.is_id(request.page_token):
             raise errors.Invalid(key="bad_page_token")
         query = query.where(c.id < request.page_token)
-    query = query.where(c.model_id.not_in(_hidden(call)))
+    query = query.where(c.model_id.not_in(_hidden(call, seen)))
     found = call.connection.execute(query.order_by(c.id.desc()).limit(size + 1)).all()
     answer = pb.ListCustomerScoresResponse(scores=[_message(row) for row in found[:size]])
     if len(found) > size:
@@ -38,11 +38,11 @@ def page(call: Call, request: pb.ListCustomerScoresRequest) -> pb.ListCustomerSc
     return answer
 
 
-def _hidden(call: Call) -> list[str]:
+def _hidden(call: Call, seen: Sight) -> list[str]:
     """Models that look at something that the caller does not see in full."""
     table = VALUE_MODELS.table
     models = call.connection.execute(select(table.c.id, table.c.criteria).where(table.c.state != "draft"))
-    return [m.id for m in models if not seen_in_full(call, m.criteria)]
+    return [m.id for m in models if not seen_in_full(seen, m.criteria)]
 
 
 def _message(row: Any) -> pb.CustomerScore:

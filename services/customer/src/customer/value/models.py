@@ -17,8 +17,8 @@ from crm_records import fields as kinds
 from crm_records import visibility
 from crm_records.record import Row
 from customer.customers import CUSTOMERS
+from customer.sight import BEHAVIOUR, TRADE, Sight
 from customer.standing.rules import ACTIVE, DRAFT, Rules, states_of
-from customer.trade.entries import TRADE_ENTRIES
 from customer.value import fields, scoring
 from customer.value.tables import value_model
 
@@ -40,7 +40,8 @@ errors.texts(
 LEDGER = ("order_amount", "order_count", "receipt_amount", "receipt_count")
 COUNTED = ("interactions", "visits", "behaviour")
 _CRITERION = kinds.of(pb.ValueCriterion.DESCRIPTOR)
-PAID_BY = ("amount", "base_amount", "kind", "date")
+_PARTS = {**dict.fromkeys(LEDGER, TRADE), "behaviour": BEHAVIOUR, "interactions": "interaction", "visits": "visit"}
+_FIELDS = {"last_order": "last_order_date", "last_contact": "last_contact_time"}
 
 
 class ValueModels(Rules):
@@ -178,15 +179,11 @@ def last_of(call: Call, code: str) -> Row | None:
     return found[0] if found else None
 
 
-def seen_in_full(call: Call, criteria: Iterable[dict[str, Any]]) -> bool:
-    """Whether the caller sees in full all that these criteria look at."""
-    view, blind = visibility.of(call, CUSTOMERS), visibility.blind(call, TRADE_ENTRIES)
-    for c in criteria:
-        if c["source"] in LEDGER and not blind.isdisjoint(PAID_BY):
-            return False
-        name = {"field": c.get("field", ""), "last_order": "last_order_date", "last_contact": "last_contact_time"}.get(
-            c["source"]
-        )
-        if view is not None and name and view.is_blind(name):
-            return False
-    return True
+def looked_at(criteria: Iterable[dict[str, Any]]) -> list[str]:
+    """The fields of a customer and the kinds of its parts that criteria look at."""
+    return [_PARTS.get(c["source"]) or _FIELDS.get(c["source"]) or c["field"] for c in criteria]
+
+
+def seen_in_full(sight: Sight, criteria: Iterable[dict[str, Any]]) -> bool:
+    """Whether all that these criteria look at is seen in full."""
+    return all(sight.sees(name) for name in looked_at(criteria))

@@ -1,13 +1,11 @@
-"""Whether somebody may ask by what is computed of customers: nothing is guessed by what is not seen."""
+"""Whether somebody may ask by scores: nothing is guessed by what is not seen."""
 
 from __future__ import annotations
 
 from crm_kit import errors
 from crm_kit.rpc import Call
-from crm_records import visibility
-from customer.customers import CUSTOMERS
-from customer.trade.entries import TRADE_ENTRIES
-from customer.value.models import PAID_BY, last_of, seen_in_full
+from customer import sight
+from customer.value.models import last_of, looked_at, seen_in_full
 
 errors.texts(
     {
@@ -19,28 +17,13 @@ errors.texts(
 )
 
 
-def trade(call: Call) -> bool:
-    """Whether the ledger of every customer that the caller reaches is theirs to read in full."""
-    if not visibility.blind(call, TRADE_ENTRIES).isdisjoint(PAID_BY):
-        return False
-    access = call.access
-    read = "trade_entry.read"
-    return access.may(read) and TRADE_ENTRIES.reach_of(access, read).holds(CUSTOMERS.reach_of(access, "customer.read"))
-
-
-def behaviour(call: Call) -> bool:
-    """The same of behaviour."""
-    access, read = call.access, "behaviour.read"
-    reach = access.reach(CUSTOMERS.type, read, CUSTOMERS.team_of)
-    return access.may(read) and reach.holds(CUSTOMERS.reach_of(access, "customer.read"))
-
-
-def field(call: Call, name: str) -> bool:
-    view = visibility.of(call, CUSTOMERS)
-    return view is None or not view.is_blind(name)
-
-
 def score(call: Call, code: str) -> bool:
     """Whether the scores kept by this code are made of nothing hidden."""
     model = last_of(call, code)
-    return model is not None and seen_in_full(call, model["criteria"])
+    return model is not None and seen_in_full(sight.everywhere(call), model["criteria"])
+
+
+def made_of(call: Call, code: str) -> list[str]:
+    """What the scores kept by this code are made of."""
+    model = last_of(call, code)
+    return looked_at(model["criteria"]) if model is not None else []

@@ -17,10 +17,11 @@ from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import rows, sql, writing
+from customer.sight import Sight
 from customer.standing.bunch import Bunch
 from customer.standing.computing import Computation, Result
 from customer.value import figures, scoring
-from customer.value.models import VALUE_MODELS, active_of, last_of, seen_in_full
+from customer.value.models import VALUE_MODELS, active_of, seen_in_full
 from customer.value.tables import score, score_change
 
 TOPIC = "value"
@@ -92,10 +93,11 @@ def _is_level(call: Call, code: str, value: str) -> bool:
     return model is not None and any(level["level"] == value for level in model["levels"])
 
 
-def _told(call: Call, code: str, reasons: dict[str, Any]) -> dict[str, Any]:
+def _told(call: Call, seen: Sight, model_id: str, reasons: dict[str, Any]) -> dict[str, Any]:
     """Who does not see in full what a model looks at is told the level only."""
-    model = last_of(call, code)
-    return reasons if model is not None and seen_in_full(call, model["criteria"]) else {}
+    c = VALUE_MODELS.table.c
+    criteria = call.connection.scalar(select(c.criteria).where(c.id == model_id)) if model_id else None
+    return reasons if criteria is not None and seen_in_full(seen, criteria) else {}
 
 
 VALUE = Computation(TOPIC, compute, part_may_be=_is_level, told=_told)

@@ -22,6 +22,7 @@ from crm.records.v1.event_pb2 import Event
 from crm.records.v1.team_pb2 import TeamMember
 from crm_kit import codec
 from crm_kit.db import one_of
+from crm_kit.inserting import Insertion
 from identity.audit import persons
 from identity.tables import metadata
 
@@ -72,9 +73,7 @@ Canonical = tuple[Any, ...]
 COLUMNS = ("seq", "id", "time", *_TEXTS)
 SELECT = f"SELECT seq, id::text, extract(epoch FROM time)::text, {', '.join(_TEXTS)} FROM audit_entry"  # noqa: S608
 """Entries as their hashes see them."""
-
-_PLACES = ", ".join(f"%({name})s" for name in COLUMNS)
-_INSERT = f"INSERT INTO audit_entry ({', '.join(COLUMNS)}) VALUES ({_PLACES})"  # noqa: S608
+_INSERT = Insertion(audit_entry, COLUMNS)
 
 
 def digest(entry: Sequence[Any]) -> str:
@@ -96,9 +95,7 @@ def append(connection: Connection, events: Sequence[tuple[str, Event]]) -> None:
         row |= {"seq": seq, "previous_hash": previous, "hash": ""}
         previous = row["hash"] = digest(_canonical(row))
         rows.append(row)
-    if rows:
-        driver: Any = connection.connection.driver_connection  # SQLAlchemy would ask every row for its types
-        driver.cursor().executemany(_INSERT, rows)
+    _INSERT.run(connection, rows)
 
 
 def head(connection: Connection) -> tuple[int, str]:

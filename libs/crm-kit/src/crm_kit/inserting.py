@@ -1,0 +1,37 @@
+"""New rows of a table: one by a statement that stays prepared, several by COPY, at a fraction of the cost of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from crm_kit.db import driver
+
+_DIALECT = PGDialect_psycopg()
+_quote = _DIALECT.identifier_preparer.quote
+
+
+class Insertion:
+    """New rows that give these columns of a table; the others take their defaults."""
+
+    __slots__ = ("_columns", "_copy", "_one")
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        self._columns = tuple(columns)
+        into = f"{_quote(table.name)} ({', '.join(map(_quote, columns))})"
+        places = ", ".join(f"%({n})s::{table.c[n].type.compile(dialect=_DIALECT)}" for n in columns)
+        self._one = f"INSERT INTO {into} VALUES ({places})"  # noqa: S608
+        self._copy = f"COPY {into} FROM STDIN"
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, their values as the driver takes them."""
+        with driver(connection) as raw:
+            if len(rows) == 1:
+                raw.execute(self._one, rows[0])
+            elif rows:
+                with raw.cursor() as cursor, cursor.copy(self._copy) as copy:
+                    for row in rows:
+                        copy.write_row([row[n] for n in self._columns])
