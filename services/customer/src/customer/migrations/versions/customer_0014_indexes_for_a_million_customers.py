@@ -6,8 +6,8 @@ At 1,000,000 customers they take minutes, in which customers, contacts and inter
 import sqlalchemy as sa
 from alembic import op
 
-revision = "customer_0013"
-down_revision = "customer_0012"
+revision = "customer_0014"
+down_revision = "customer_0013"
 branch_labels = None
 depends_on = None
 
