@@ -107,7 +107,7 @@ def customer_row(place: Place, known: Names, seal: Sealer, n: int) -> tuple[dict
     shown, *spelt = company.lines()
     contacts = [known.person(n, i) for i in range(3)]
     lines = [shown, *spelt[:2], number.lower(), *spelt[2:], *(x for c in contacts for x in c.text.split("\n"))]
-    pairs = company.pairs().union(_number_pairs(number), *(c.pairs for c in contacts))
+    found_by = templates.grams([*company.lines(), number]).union(*(c.grams for c in contacts))
     phone, tokens = seal(customer, "phone", record_id, f"021-{(n * 1_000_003) % 90_000_000 + 10_000_000}")
     made = BEGAN + timedelta(seconds=n % YEAR)
     full, initials = company.pinyin()
@@ -155,7 +155,7 @@ def customer_row(place: Place, known: Names, seal: Sealer, n: int) -> tuple[dict
         "has_valid_demand": n % VALID == 0,
         "custom": f'{{"segment_code": "S{n % 997}", "contract_days": {n % 365}}}' if n % 10 == 4 else "{}",
         "search_text": "\n".join(dict.fromkeys(lines)),
-        "search_grams": sorted(pairs),
+        "search_grams": sorted(found_by),
     }
     like = {"record_id": record_id, "record_type": "customer", "kind": "organization", **company.likeness()}
     return row, like
@@ -182,7 +182,7 @@ def contact_row(known: Names, seal: Sealer, place: Place, n: int, i: int) -> dic
         "blind_index": tokens,
         "review_mark": "approved",
         "search_text": person.text,
-        "search_grams": sorted(person.pairs),
+        "search_grams": sorted(person.grams),
     }
 
 
@@ -222,10 +222,5 @@ def opportunity_row(place: Place, known: Names, n: int) -> dict[str, Any]:
         "close_date": (made + timedelta(days=60)).date() if closed else None,
         "lost_reason": "price" if stage == "lost" else None,
         "search_text": f"{title.text}\n{number.lower()}",
-        "search_grams": sorted(title.pairs | _number_pairs(number)),
+        "search_grams": sorted(title.grams | templates.grams([number])),
     }
-
-
-def _number_pairs(number: str) -> set[str]:
-    low = number.lower()
-    return {*(low[i : i + 2] for i in range(len(low) - 1)), low[-1]}

@@ -7,7 +7,6 @@ with what the product derives from the whole.
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ _NEUTRAL = "北京"
 
 
 def grams(lines: Iterable[str]) -> frozenset[str]:
-    """The pairs of these lines."""
+    """What these lines are found by."""
     return frozenset(search.keys(lines)[1])
 
 
@@ -46,11 +45,6 @@ class Place:
     @cached_property
     def pinyin(self) -> tuple[str, str]:
         return pinyin.of(self.name)
-
-    @cached_property
-    def pairs(self) -> frozenset[str]:
-        found = {a + b for text in (self.name, *self.pinyin) for a, b in itertools.pairwise(text)}
-        return frozenset(found | {*self.name})
 
     @cached_property
     def parts(self) -> names.Parts:
@@ -72,11 +66,6 @@ class Remainder:
             [s.removeprefix(front) for s in every if s.startswith(front)],
             [s.removeprefix(initials) for s in every if not s.startswith(front)],
         )
-
-    @cached_property
-    def pairs(self) -> frozenset[str]:
-        full, initials = self.spellings
-        return grams([self.name, *full, *initials])
 
     @cached_property
     def parts(self) -> names.Parts:
@@ -106,13 +95,6 @@ class Company:
         """What it is found by: name and every spelling, the two that are shown first."""
         (front, letters), (full, initials) = self.place.pinyin, self.rest.spellings
         return [self.name, *self.pinyin(), *(front + s for s in full), *(letters + s for s in initials)]
-
-    def pairs(self) -> set[str]:
-        (front, letters), (full, initials) = self.place.pinyin, self.rest.spellings
-        found = {*self.place.pairs, *self.rest.pairs, self.place.name[-1] + self.rest.name[0]}
-        found.update(front[-1] + s[0] for s in full)
-        found.update(letters[-1] + s[0] for s in initials)
-        return found
 
     def likeness(self) -> dict[str, Any]:
         """What it is compared by."""
@@ -144,7 +126,7 @@ class Found:
     pinyin: str
     initials: str
     text: str
-    pairs: frozenset[str]
+    grams: frozenset[str]
 
 
 def known_places() -> list[Place]:
@@ -185,8 +167,8 @@ def people(count: int) -> list[Found]:
             continue
         full, initials = pinyin.of(name, person=True)
         row = dict.fromkeys(CONTACTS.search) | {"name": name, "pinyin": full, "pinyin_initials": initials}
-        text, pairs = search.keys(CONTACTS.search_texts(None, row, None))
-        found[name] = Found(name, full, initials, text, frozenset(pairs))
+        text, found_by = search.keys(CONTACTS.search_texts(None, row, None))
+        found[name] = Found(name, full, initials, text, frozenset(found_by))
     return list(found.values())
 
 

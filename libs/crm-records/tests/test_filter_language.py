@@ -98,4 +98,4 @@ def test_every_part_of_a_text_is_found_by_its_keys(text: str, data: st.DataObjec
     part = searched[start : data.draw(st.integers(start + 1, len(searched)))]
     asked = search.parameters(part)
 
-    assert set(asked["search_pairs"]) <= set(grams)
+    assert set(asked["search_keys"]) <= set(grams)

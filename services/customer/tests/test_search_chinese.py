@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 
 from crm_kit.testing import Client, Server
 from crm_records import spelled
@@ -132,3 +136,18 @@ def test_pages_of_what_is_searched_by_letters_are_whole_however_few_have_them(
             assert page.total == len(expected)
         assert [i for one in pages for i in one] == expected
     assert not boss.ListCustomers(search="tongirne", fields="name,source").customers
+
+
+def test_rows_from_before_three_letters_were_a_key_are_found_by_them(boss: Client, server: Server) -> None:
+    for name in ("铜陵焱和Wang有限公司", "a b c", "ab1cd", "单氏实业"):
+        boss.CreateCustomer(customer={"name": name})
+    keys = "SELECT id, ARRAY(SELECT g FROM unnest(search_grams) AS g ORDER BY g) FROM customer ORDER BY id"
+    expected = server.sql(keys)
+    server.sql("UPDATE customer SET search_grams = ARRAY(SELECT g FROM unnest(search_grams) AS g WHERE length(g) < 3)")
+    assert server.sql(keys) != expected
+
+    migration = import_module("crm_records.migrations.versions.records_0007_three_letters_are_a_key_of_the_search")
+    with server.service.writer.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        migration.upgrade()
+
+    assert server.sql(keys) == expected

@@ -195,7 +195,7 @@ def _contains(
     readers.append((f"{name}_v", like))
     found = column.ilike(bindparam(f"{name}_v", type_=Text))
     if field in record.search and "search_grams" in record.table.c:
-        readers.append((f"{name}_g", lambda t: search.parameters(str(t.values[0]))["search_pairs"]))
+        readers.append((f"{name}_g", lambda t: search.parameters(str(t.values[0]))["search_keys"]))
         return and_(record.table.c.search_grams.contains(bindparam(f"{name}_g", type_=ARRAY(Text))), found)
     return found
 

@@ -1,7 +1,8 @@
 """Substring search made for Chinese: every two neighbouring characters of a text are a key of a GIN index.
 
 PostgreSQL's own full-text search knows no Chinese words and pg_trgm needs three characters, two of which a
-Chinese name often is. The pairs find candidates; the text itself, compared by LIKE, decides.
+Chinese name often is. Of letters, in which pinyin and initials are written, every three are a key as well: almost
+every row holds each pair of them. The keys find candidates; the text itself, compared by LIKE, decides.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _SEPARATORS = re.compile(r"[\s\-()+.]+")
 _HAN, _LATIN = r"[\u3400-\u9fff]", r"[a-z]"
 _MIXED = re.compile(f"{_HAN}{_LATIN}|{_LATIN}{_HAN}")
 _PARTS = re.compile(rf"{_HAN}+|[^\u3400-\u9fff\s]+")
+_THREE_LETTERS = re.compile(r"(?=([a-z]{3}))")
 LONGEST = 60
 
 
@@ -37,7 +39,7 @@ def digits(phone: str) -> str:
 
 
 def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
-    """The text that is searched and its pairs, from the values of the searchable fields."""
+    """The text that is searched and its keys, from the values of the searchable fields."""
     lines = list(dict.fromkeys(normal(t) for t in texts if t))
     text = "\n".join(lines)
     # Many spellings share most of their pairs: told apart first, made into texts then.
@@ -45,6 +47,7 @@ def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
     grams = {a + b for a, b in pairs if a != "\n" and b != "\n"}
     grams.update(line[-1] for line in lines if line)
     grams.update(_ALONE.findall(text))
+    grams.update(_THREE_LETTERS.findall(text))
     return text, sorted(grams)
 
 
@@ -55,8 +58,8 @@ def _stands_alone(character: str) -> bool:
 
 def condition(table: Table) -> ColumnElement[bool]:
     """Rows whose searched text holds the words; bind with `parameters`."""
-    pairs = table.c.search_grams.contains(bindparam("search_pairs", type_=ARRAY(Text)))
-    return and_(pairs, like(table.c.search_text))
+    keys_ = table.c.search_grams.contains(bindparam("search_keys", type_=ARRAY(Text)))
+    return and_(keys_, like(table.c.search_text))
 
 
 def like(text: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -92,11 +95,18 @@ def parameters(words: str) -> dict[str, Any]:
         apart = sorted(_PARTS.findall(text), key=lambda part: not _stands_alone(part[0]))
         # One letter is among the initials of almost everything.
         parts = apart if all(len(part) > 1 or _stands_alone(part) for part in apart) else parts
-    pairs = [part[i : i + 2] for part in parts for i in range(len(part) - 1)]
-    pairs = pairs or [c for part in parts for c in part if _stands_alone(c)]
+    asked = [key for part in parts for key in _keys_of(part)]
+    asked = asked or [c for part in parts for c in part if _stands_alone(c)]
     like = f"%{_escaped(text)}%"
     mixed = f"%{'%'.join(map(_escaped, parts))}%"
-    return {"search_pairs": pairs, "search_like": like, "search_likes": list(dict.fromkeys((like, mixed)))}
+    return {"search_keys": asked, "search_like": like, "search_likes": list(dict.fromkeys((like, mixed)))}
+
+
+def _keys_of(part: str) -> list[str]:
+    """The fewest keys that say the most: three letters where there are, a pair where none of its threes is letters."""
+    threes = {i for i in range(len(part) - 2) if _THREE_LETTERS.match(part, i)}
+    pairs = [part[i : i + 2] for i in range(len(part) - 1) if threes.isdisjoint((i - 1, i))]
+    return [*(part[i : i + 3] for i in sorted(threes)), *pairs]
 
 
 def _escaped(text: str) -> str:

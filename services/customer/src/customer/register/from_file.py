@@ -62,7 +62,7 @@ class FromFile:
         bound: dict[str, Any] = {"words": words, "begins": begins, "most": MOST + 1, "size": size + 1}
         if not _is_everywhere(words):
             found += f" UNION ({_HOLDS})"
-            bound |= {"pairs": asked["search_pairs"], "holds": asked["search_like"]}
+            bound |= {"pairs": asked["search_keys"], "holds": asked["search_like"]}
         if token:
             behind = "WHERE (rank, search_text, credit_code) > (:rank, :text, :code)"
             bound |= _position(words, token)
