@@ -26,8 +26,8 @@ errors.texts(
     {
         "assigned_title": ("{label}已分配给您", "{label} assigned to you"),
         "assigned_body": ("{actor}将“{title}”分配给您", "{actor} assigned “{title}” to you"),
-        "given_many_title": ("{records} 条{label}已分配给您", "{label}: {records} were given to you"),
-        "given_many_body": ("{actor}将 {records} 条{label}分配给您", "{actor} gave you {counted} ({label})"),
+        "given_many_title": ("{records} 条{label}记录已分配给您", "{label}: {counted} given to you"),
+        "given_many_body": ("{actor}将 {records} 条{label}记录分配给您", "{actor} gave you {counted} ({label})"),
         "followed_title": ("您关注的{label}有变化", "{label} that you follow"),
         "followed_body": ("{actor}更新了“{title}”", "{actor} changed “{title}”"),
         "followed_gone_title": ("您关注的{label}已删除", "{label} that you follow"),
