@@ -23,6 +23,8 @@ class Result:
     statuses: Counter[int]
     cpu_seconds: float
     """Of the generator itself."""
+    numbers: list[int] = field(default_factory=list)
+    """Which request, counted from 0, each of the milliseconds belongs to."""
     refused: list[bytes] = field(default_factory=list)
     """Some of the answers that were no success."""
 
@@ -65,11 +67,11 @@ def run(
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sockets[sock.fileno()] = sock
         poll.register(sock.fileno(), select.EPOLLIN)
-    idle, begun, left = deque(sockets), dict[int, float](), dict[int, int]()
+    idle, begun, left = deque(sockets), dict[int, tuple[float, int]](), dict[int, int]()
     result = Result(0.0, [], Counter(), 0.0)
     cpu, start = time.process_time(), time.perf_counter()
     end, due = start + seconds, start
-    more = True
+    more, sent = True, 0
     while True:
         now = time.perf_counter()
         more = more and now < end
@@ -79,7 +81,8 @@ def run(
                 more = False
                 break
             fd = idle.popleft()
-            begun[fd] = due if rate else now
+            begun[fd] = due if rate else now, sent
+            sent += 1
             sockets[fd].sendall(data)
             due += 1 / rate if rate else 0
         if not begun and not more:
@@ -100,7 +103,9 @@ def run(
                     result.refused.append(body)
             if left[fd] <= 0:
                 del left[fd]
-                result.milliseconds.append((time.perf_counter() - begun.pop(fd)) * 1000)
+                started, number = begun.pop(fd)
+                result.milliseconds.append((time.perf_counter() - started) * 1000)
+                result.numbers.append(number)
                 idle.append(fd)
     result.seconds, result.cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     poll.close()

@@ -24,6 +24,7 @@ PASSWORD = f"Bench-{secrets.token_urlsafe(9)}-1"
 RESOURCES = (
     *("customer", "contact", "demand", "interaction", "opportunity", "product", "pipeline", "behaviour"),
     *("relationship", "visit", "customer_event", "service_request", "task"),
+    *("segment", "pool", "alert"),
 )
 
 
@@ -59,7 +60,7 @@ class Suite:
             "Open http" not in self.output.read_text()[-400:]
             or (self.data / "data" / "processes.json").stat().st_size < 9
         ):
-            if self.process.poll() is not None or time.monotonic() - began > 120:
+            if self.process.poll() is not None or time.monotonic() - began > 300:
                 raise RuntimeError(self.output.read_text())
             time.sleep(0.05)
         return time.monotonic() - began
@@ -102,28 +103,37 @@ class Suite:
 
     def sign_in(self) -> None:
         """As a sales person who sees all; made at the first time."""
-        login = {"username": "bench", "password": PASSWORD + "2"}
         try:
-            self.token = self.call("POST", "/v1/auth/login", login)["accessToken"]
-            return
+            self.token = self.login("bench")
         except RuntimeError:
             admin = self.call("POST", "/v1/auth/login", {"username": "admin", "password": PASSWORD})["accessToken"]
+            department_id = self.call("GET", "/v1/departments", token=admin)["departments"][0]["id"]
+            self.member(admin, "bench", department_id, "all")
+            self.token = self.login("bench")
+
+    def login(self, username: str) -> str:
+        """The token of somebody made by `member`."""
+        login = {"username": username, "password": PASSWORD + "2"}
+        token: str = self.call("POST", "/v1/auth/login", login)["accessToken"]
+        return token
+
+    def member(self, admin: str, username: str, department_id: str, scope: str) -> str:
+        """Make a sales person who reaches as far as a scope says; their id."""
         role = {
-            "code": "bench",
-            "name": "Sales, sees all",
+            "code": username,
+            "name": f"Sales, {scope}",
             "group": "operator",
             "rights": [f"{resource}.*" for resource in RESOURCES],
-            "scopes": [{"resource": "*", "scope": "all"}],
+            "scopes": [{"resource": "*", "scope": scope}],
             "policy": {"exportRows": 1_000_000},
         }
         role_id = self.call("POST", "/v1/roles", role, admin)["id"]
-        department_id = self.call("GET", "/v1/departments", token=admin)["departments"][0]["id"]
-        user = {"username": "bench", "name": "Bench", "departmentId": department_id, "roleIds": [role_id]}
-        self.call("POST", "/v1/users", {"user": user, "initialPassword": PASSWORD}, admin)
-        first = self.call("POST", "/v1/auth/login", {"username": "bench", "password": PASSWORD})["accessToken"]
-        change = {"oldPassword": PASSWORD, "newPassword": login["password"]}
+        user = {"username": username, "name": username, "departmentId": department_id, "roleIds": [role_id]}
+        user_id: str = self.call("POST", "/v1/users", {"user": user, "initialPassword": PASSWORD}, admin)["id"]
+        first = self.call("POST", "/v1/auth/login", {"username": username, "password": PASSWORD})["accessToken"]
+        change = {"oldPassword": PASSWORD, "newPassword": PASSWORD + "2"}
         self.call("POST", "/v1/auth/change-password", change, first)
-        self.token = self.call("POST", "/v1/auth/login", login)["accessToken"]
+        return user_id
 
     def settle(self) -> None:
         """Wait until no process does anything any more: events have arrived, caches are written."""

@@ -114,6 +114,6 @@ def every_figure(_call: Any, *_asked: Any) -> bool:
     return True
 
 
-def no_veil(*_asked: Any) -> frozenset[str]:
-    """Veils no field of a single customer."""
-    return frozenset()
+def every_fact(told: Any, _hidden: Any) -> Any:
+    """Takes no fact away."""
+    return told

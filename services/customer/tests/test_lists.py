@@ -162,3 +162,24 @@ def test_only_the_fields_asked_for_are_told(boss: Client, rows: list[Any], serve
     (row,) = boss.ListCustomers(page_size=1, fields="name,ownerId").customers
 
     assert {f.name for f, _ in row.ListFields()} == {"id", "etag", "name", "owner_id"}
+
+
+@pytest.mark.feature("CUS-06")
+def test_a_custom_field_is_found_by_its_whole_value_also_where_it_is_negated(boss: Client) -> None:
+    field = {"key": "grade", "kind": "text", "label_zh": "等级", "label_en": "Grade"}
+    boss.CreateCustomField(record_type="customer", custom_field=field)
+    ids = {
+        name: boss.CreateCustomer(customer={"name": name, "custom": custom}).id
+        for name, custom in (("甲", {"grade": "gold"}), ("乙", {"grade": "silver"}), ("丙", {}))
+    }
+
+    def found(text: str) -> list[str]:
+        names = {i: name for name, i in ids.items()}
+        return sorted(names[c.id] for c in boss.ListCustomers(filter=text).customers if c.id in names)
+
+    assert found('custom.grade = "gold"') == ["甲"]
+    assert found('custom.grade = "gol"') == []
+    assert found('custom.grade = "gold" OR custom.grade = "silver"') == ["乙", "甲"]
+    assert found('NOT custom.grade = "gold"') == ["乙"]
+    assert found('custom.grade != "gold"') == ["丙", "乙"]
+    assert found("custom.grade = null") == ["丙"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crm_kit.testing import Client, Server
+from crm_records import spelled
 
 pytestmark = pytest.mark.feature("CUS-06")
 
@@ -111,3 +112,23 @@ def test_contacts_are_found_by_the_reading_of_their_surname(boss: Client, server
 
     assert contact.pinyin == "shantianfang"
     assert found(boss, "shantian") == found(boss, "stf") == ["上海华信"]
+
+
+def test_pages_of_what_is_searched_by_letters_are_whole_however_few_have_them(
+    boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spelled, "WINDOW", 7)  # some pages lie within it, some reach beyond
+    names = ["铜陵焱和" if i % 5 == 0 else "铜仁焱荷" for i in range(30)]
+    made = [boss.CreateCustomer(customer={"name": f"{name}{i:02}"}).id for i, name in enumerate(names)]
+
+    for word, start in (("tongling", "铜陵"), ("tongren", "铜仁"), ("tlyh", "铜陵"), ("tryh", "铜仁")):
+        expected = [i for i, name in zip(made, names, strict=True) if name.startswith(start)][::-1]
+        pages: list[list[str]] = []
+        token = ""
+        while token or not pages:
+            page = boss.ListCustomers(search=word, page_size=4, page_token=token, count="capped", fields="name,source")
+            pages.append([c.id for c in page.customers])
+            token = page.next_page_token
+            assert page.total == len(expected)
+        assert [i for one in pages for i in one] == expected
+    assert not boss.ListCustomers(search="tongirne", fields="name,source").customers

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -29,7 +30,7 @@ from sqlalchemy import (
     not_,
     or_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from crm_kit import errors
 from crm_records import blind, filter_language, search, validation
@@ -73,12 +74,15 @@ def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str], pre
     readers: Readers = []
     count = iter(range(10_000))
 
-    def build(node: Any, depth: int) -> ColumnElement[bool]:
+    def build(node: Any, depth: int, negated: bool = False) -> ColumnElement[bool]:
         if depth > DEPTH:
             raise errors.Invalid(key="bad_filter", what=("嵌套过深", "nested too deeply"))
         if isinstance(node, Comparison):
-            return _compile_test(record, node, f"{prefix}_{next(count)}", custom_kinds, readers)
-        parts = [build(p, depth + 1) for p in node.parts]
+            name = f"{prefix}_{next(count)}"
+            if not negated and _is_custom_text(record, node, custom_kinds):
+                return _compile_custom(record, node, name, readers)
+            return _compile_test(record, node, name, custom_kinds, readers)
+        parts = [build(p, depth + 1, negated or node.kind == "not") for p in node.parts]
         match node.kind:
             case "and":
                 return and_(*parts)
@@ -158,9 +162,21 @@ def _compile_exact(record: Record, field: Field, test: Comparison, name: str, re
         raise errors.Invalid(key="bad_filter", what=what)
     index = blind.of(record.table)
     readers.append((f"{name}_v", lambda t: _Sought(index.values(field.name, [str(v) for v in t.values]))))
-    stored = record.table.c[blind.COLUMN]
-    found = stored.op("&&", is_comparison=True)(bindparam(f"{name}_v", type_=ARRAY(Text)))
+    found = search.exactly(record.table, f"{name}_v")
     return not_(found) if test.operator == "!=" else found
+
+
+def _is_custom_text(record: Record, test: Comparison, custom_kinds: Mapping[str, str]) -> bool:
+    kind = custom_kinds.get(test.field.removeprefix("custom.")) if test.field.startswith("custom.") else None
+    written = kind in ("text", "choice", "reference") and "custom" in record.table.c
+    return written and test.operator == "=" and test.values[0] is not None
+
+
+def _compile_custom(record: Record, test: Comparison, name: str, readers: Readers) -> ColumnElement[bool]:
+    """A custom field that is a text equals a value: in the form that the index on `custom` serves. Who lacks the field
+    does not have the value either, so it is not for what is negated: there it would be unknown."""
+    readers.append((f"{name}_v", lambda t: Jsonb({t.field.removeprefix("custom."): t.values[0]})))
+    return record.table.c.custom.contains(bindparam(f"{name}_v", type_=JSONB))
 
 
 def _contains(

@@ -29,7 +29,7 @@ from sqlalchemy.sql import visitors
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filter_language, filters, paging, pooling, rows, search, sql, visibility
+from crm_records import custom_fields, filter_language, filters, paging, pooling, rows, search, spelled, sql, visibility
 from crm_records import fields as kinds
 from crm_records.record import Record
 
@@ -129,20 +129,25 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = No
     )
 
     extra = tuple(k.name for k in order if k.name not in columns)
-    list_key = (where_key, "page", columns, order, nulls)
-    statement = _statements.get(list_key)
-    if statement is None:
-        table = record.table
-        chosen = select(*(table.c[c] for c in (*columns, *extra))).where(where)
-        if nulls is not None:
-            chosen = chosen.where(paging.behind(record, order, nulls))
-        for k in order:
-            chosen = chosen.order_by(table.c[k.name].desc() if k.descending else table.c[k.name].asc())
-        statement = _keep(list_key, sql.prepare(chosen.limit(bindparam("page_rows", type_=table.c.version.type))))
+    by_letters, is_rare = _is_by_letters(call, record, request, order, also), False
+    list_key = (where_key, "spelled" if by_letters else "page", columns, order, nulls)
     bound = {**parameters, "page_rows": size + 1}
     if cursor:
         bound |= {f"cursor_{i}": v for i, v in enumerate(cursor) if v is not None}
-    result = statement.run(call.connection, bound).fetchall()
+    if by_letters:
+        kept = _statements.get(list_key)
+        if kept is None:
+            behind = [paging.behind(record, order, nulls)] if nulls is not None else []
+            kept = _keep(list_key, spelled.statements(record, where, behind, columns, order))
+        result = kept[0].run(call.connection, bound, planned_anew=True).fetchall()
+        if is_rare := len(result) <= size:
+            result = kept[1].run(call.connection, bound, planned_anew=True).fetchall()
+    else:
+        statement = _statements.get(list_key)
+        if statement is None:
+            statement = _keep(list_key, _page_statement(record, where, (*columns, *extra), order, nulls))
+        asked = bool(request.filter or request.search)
+        result = statement.run(call.connection, bound, planned_anew=asked).fetchall()
 
     more = len(result) > size
     result = result[:size]
@@ -161,8 +166,30 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = No
     if request.count in ("capped", "exact"):
         if not more and cursor is None:
             return Page(messages, token, len(result), False)
-        total, capped = _count(call, record, where_key, where, parameters, request.count)
+        total, capped = _count(call, record, where_key, where, parameters, request.count, fenced=is_rare)
     return Page(messages, token, total, capped)
+
+
+def _page_statement(
+    record: Record, where: ColumnElement[bool], columns: Sequence[str], order: Sequence[paging.Key], nulls: Any
+) -> sql.Prepared:
+    table = record.table
+    chosen = select(*(table.c[c] for c in columns)).where(where)
+    if nulls is not None:
+        chosen = chosen.where(paging.behind(record, tuple(order), nulls))
+    for k in order:
+        chosen = chosen.order_by(table.c[k.name].desc() if k.descending else table.c[k.name].asc())
+    return sql.prepare(chosen.limit(bindparam("page_rows", type_=table.c.version.type)))
+
+
+def _is_by_letters(
+    call: Call, record: Record, request: pb.ListRequest, order: Sequence[paging.Key], also: Also
+) -> bool:
+    """Whether nothing but letters that are searched decides, in a reach that leaves nothing out."""
+    alone = not request.filter.strip() and also is None and not request.deleted and order[0].name == "id"
+    if not alone or not spelled.is_spelled(request.search):
+        return False
+    return record.within(scope.shape(record.reach(call))) is None and not visibility.unseen_in_search(call, record)
 
 
 def count(call: Call, record: Record, also: Also) -> int:
@@ -317,16 +344,25 @@ def _where(
 
 
 def _count(
-    call: Call, record: Record, where_key: Any, where: Any, parameters: dict[str, Any], how: str
+    call: Call,
+    record: Record,
+    where_key: Any,
+    where: Any,
+    parameters: dict[str, Any],
+    how: str,
+    *,
+    fenced: bool = False,
 ) -> tuple[int, bool]:
-    key = (where_key, "count", how)
+    key = (where_key, "count", how, fenced)
     statement = _statements.get(key)
     if statement is None:
-        inner: Any = select(literal_column("1")).select_from(record.table).where(where)
+        inner: Any = select(literal_column("1"))
+        inner = inner.select_from(spelled.fenced(record, where) if fenced else record.table)
+        inner = inner if fenced else inner.where(where)
         if how == "capped":
             inner = inner.limit(CAP + 1)
         statement = _keep(key, sql.prepare(select(func.count()).select_from(inner.subquery())))
-    found = statement.run(call.connection, parameters).fetchone()
+    found = statement.run(call.connection, parameters, planned_anew=True).fetchone()
     total = int(found[0])
     return (CAP, True) if how == "capped" and total > CAP else (total, False)
 

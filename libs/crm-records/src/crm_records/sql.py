@@ -38,11 +38,14 @@ class Prepared:
             self._compile(self._statement)
         return self._sql
 
-    def run(self, connection: Connection, parameters: dict[str, Any] | None = None) -> psycopg.Cursor[tuple[Any, ...]]:
-        """Execute with the parameters that change."""
+    def run(
+        self, connection: Connection, parameters: dict[str, Any] | None = None, *, planned_anew: bool = False
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Execute with the parameters that change. `planned_anew` where it depends on their values how many rows there
+        are: a plan that is kept is made for some average, and reads a million rows for a word that all have."""
         text = self.sql
         with driver(connection) as raw:
-            return raw.execute(text, {**self._fixed, **(parameters or {})})
+            return raw.execute(text, {**self._fixed, **(parameters or {})}, prepare=False if planned_anew else None)
 
     def run_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Execute once for each row, in one go."""

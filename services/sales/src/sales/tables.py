@@ -1,6 +1,6 @@
 """The service's tables. Columns come from the contract; what it cannot say stands here."""
 
-from sqlalchemy import CheckConstraint, Index, MetaData
+from sqlalchemy import CheckConstraint, Index, MetaData, and_
 
 from crm.customer.v1.customers_pb2 import Customer
 from crm.sales.v1.opportunities_pb2 import Opportunity, Pipeline
@@ -75,6 +75,28 @@ Index("ix_opportunity_expected_amount", opportunity.c.expected_amount, opportuni
 Index("ix_opportunity_expected_close_date", opportunity.c.expected_close_date, opportunity.c.id)
 Index("ix_opportunity_close_date", opportunity.c.close_date, opportunity.c.id)
 Index("ix_opportunity_create_time", opportunity.c.create_time, opportunity.c.id)
+# A board's column by amount; what is won and lost for which reason, where it came from, how it is tagged.
+_LIVING = opportunity.c.delete_time.is_(None)
+Index(
+    "ix_opportunity_board_amount",
+    *(opportunity.c.pipeline_id, opportunity.c.stage, opportunity.c.expected_amount, opportunity.c.id),
+)
+Index("ix_opportunity_title", opportunity.c.title, opportunity.c.id)
+for _name in ("source", "lost_reason"):
+    Index(
+        f"ix_opportunity_{_name}",
+        opportunity.c[_name],
+        opportunity.c.id,
+        postgresql_where=and_(opportunity.c[_name].is_not(None), _LIVING),
+    )
+Index("ix_opportunity_tags", opportunity.c.tags, postgresql_using="gin", postgresql_with={"fastupdate": "off"})
+Index(
+    "ix_opportunity_custom",
+    opportunity.c.custom,
+    postgresql_using="gin",
+    postgresql_ops={"custom": "jsonb_path_ops"},
+    postgresql_with={"fastupdate": "off"},
+)
 # Which opportunities hold a product: asked before it is deleted.
 Index(
     "ix_opportunity_lines",

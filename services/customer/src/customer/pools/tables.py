@@ -13,6 +13,11 @@ Index(
     customer.c.id,
     postgresql_where=customer.c.pool_id.is_not(None),
 )
+Index(
+    "ix_customer_pool_time",
+    *(customer.c.pool_id, customer.c.pool_time, customer.c.id),
+    postgresql_where=customer.c.pool_id.is_not(None),
+)
 
 pool_move = Table(
     "pool_move",

@@ -1,0 +1,66 @@
+"""A page of what is searched by letters: pinyin, initials, Latin names.
+
+Almost every row holds the pairs of some pinyin, each by itself, so PostgreSQL cannot know how many hold the word. It
+guesses, and is wrong by a factor of a thousand both ways: it walks through a million rows for a name that nobody has,
+or fetches all that have one before it shows twenty. So the first rows in the order of the page are looked at one by
+one, and if they do not fill it, few rows have the word: then all of those are fetched by the index.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import CTE, BinaryExpression, Column, ColumnElement, bindparam, select, true
+from sqlalchemy.sql import visitors
+
+from crm_records import search, sql
+from crm_records.record import Record
+
+WINDOW = 5000
+"""Rows that are looked at one by one: some milliseconds. What fills no page of them, one row in 250 has at most."""
+_LETTERS = re.compile(r"[a-z ]{3,}")
+
+
+def is_spelled(words: str) -> bool:
+    """Whether words are letters only; two of them are one pair, which the index knows about."""
+    return _LETTERS.fullmatch(search.normal(words)) is not None
+
+
+def fenced(record: Record, where: ColumnElement[bool]) -> CTE:
+    """The ids of all rows that a condition leaves, fetched by the index before anything is made of them."""
+    return select(record.table.c.id).where(where).cte("found").prefix_with("MATERIALIZED")
+
+
+def statements(
+    record: Record,
+    where: ColumnElement[bool],
+    behind: Sequence[ColumnElement[bool]],
+    columns: Sequence[str],
+    order: Any,
+) -> tuple[sql.Prepared, sql.Prepared]:
+    """The page out of the window, and the page out of all; both bind `page_rows` and what the conditions leave open.
+
+    The order is by id, and nothing in the condition depends on who asks.
+    """
+    table, limit = record.table, bindparam("page_rows", type_=record.table.c.version.type)
+    compared = {e.name for e in visitors.iterate(where) if isinstance(e, Column) and e.table is table}
+    needed = dict.fromkeys([*columns, *sorted(compared - {"search_grams"})])
+    first = select(*(table.c[n] for n in needed)).where(table.c.delete_time.is_(None), *behind)
+    window = first.order_by(_by(table.c.id, order)).limit(WINDOW).subquery("seen")
+
+    def inside(element: Any, **_: Any) -> Any:
+        if isinstance(element, BinaryExpression) and element.left is table.c.search_grams:
+            return true()  # what it finds the text decides
+        return window.c[element.name] if isinstance(element, Column) and element.table is table else None
+
+    held = visitors.replacement_traverse(where, {}, inside)
+    page = select(*(window.c[n] for n in columns)).where(held).order_by(_by(window.c.id, order))
+    found = fenced(record, where if not behind else where & behind[0])
+    all_of_them = select(*(table.c[n] for n in columns)).join(found, found.c.id == table.c.id)
+    return sql.prepare(page.limit(limit)), sql.prepare(all_of_them.order_by(_by(found.c.id, order)).limit(limit))
+
+
+def _by(column: ColumnElement[Any], order: Any) -> ColumnElement[Any]:
+    return column.desc() if order[0].descending else column.asc()
