@@ -70,7 +70,10 @@ def test_wrong_cells_of_the_contact_are_marked_and_the_customer_waits_for_them(
 
 def test_a_row_tells_all_its_wrong_cells_at_once_the_contacts_too(importer: Importer) -> None:
     head = [*HEAD, "行业"]
-    rows = [["甲公司", "A1", "王芳", "", "137", "no address", "", "纺织"], ["", "A2", "", "", "13800138001", "", "", ""]]
+    rows = [
+        ["甲公司", "A1", "王芳", "", "137", "no address", "", "纺织"],
+        ["", "A2", "", "", "13800138001", "", "", ""],
+    ]
     made = importer.check(importer.send(as_csv([head, *rows])))
     told = {r.row: {(p.column, p.reason) for p in r.problems} for r in importer.rows(made, "rejected")}
     assert told == {
