@@ -51,6 +51,16 @@ def test_a_body_over_the_limit_is_413_and_reaches_no_service(ask, services, chun
     assert services.asked("CreateCustomer") == []
 
 
+@pytest.mark.parametrize("address", ["/v1/customers?search=云启", "/v1/customers/云启", "/v1/customers?search=云 启"])
+def test_an_address_that_is_not_encoded_is_told_how_to_be(server, address):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall(f"GET {address} HTTP/1.1\r\nHost: crm\r\n\r\n".encode())
+        head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert "--data-urlencode" in orjson.loads(body)["detail"]
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_under_the_limit_arrives_whole(ask, services, chunked):
     body = pieces(MIB // 2) if chunked else b"".join(pieces(MIB // 2))

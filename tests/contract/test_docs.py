@@ -21,6 +21,8 @@ PAIRS = [
     for page in (ROOT / "README.md", *sorted((DOCS / "guide").glob("*.md")))
     if not page.name.endswith(".zh-CN.md")
 ]
+GIVEN = re.compile(r"\b([A-Z_]{2,})=|(?:\bfor|\bread -rs) ([A-Z_]{2,})")
+USED = re.compile(r"\$\{?([A-Z_]{2,})\b(?!:-)")
 STATUS = re.compile(r"^\| ([A-Z]{3}-\d\d) [^|]*\| (\w+) \|", re.MULTILINE)
 
 
@@ -70,6 +72,17 @@ def test_both_languages_have_the_same_sections_links_and_commands(english: str, 
     assert [level for level, _ in TITLE.findall(prose(one))] == [level for level, _ in TITLE.findall(prose(other))]
     assert [_addressed(c) for c in _commands(one)] == [_addressed(c) for c in _commands(other)]
     assert len(LINK.findall(prose(one))) == len(LINK.findall(prose(other)))
+
+
+@pytest.mark.parametrize("page", [page for pair in PAIRS for page in pair])
+def test_commands_of_a_page_can_be_pasted_as_they_stand(page: str) -> None:
+    commands = "\n".join(_commands(ROOT / page))
+    given = "\n".join((*_commands(ROOT / "README.md"), commands, prose(ROOT / page)))
+    known = {"HOME", "PWD"} | {name for names in GIVEN.findall(given) for name in names}
+
+    assert "```bash" not in (ROOT / page).read_text(encoding="utf-8"), "sh, or nobody compares the languages"
+    assert set(USED.findall(commands)) - known == set(), "set it on the page"
+    assert re.findall(r"\$[A-Za-z_]+:[A-Za-z]", commands) == [], "zsh takes it for a modifier: ${NAME}:verb"
 
 
 def test_features_claim_no_more_than_tests_show() -> None:

@@ -24,14 +24,19 @@ DISCARDED = 32 * 1024 * 1024
 IDLE_SECONDS = 75.0
 REQUEST_SECONDS = 20.0  # from its first byte to its last, unless it keeps coming fast
 BYTES_PER_SECOND = 10_000
+BAD_ADDRESS = (
+    "地址里的中文、空格等字符须用百分号编码，例如 curl -G --data-urlencode 'search=云启' / "
+    "Characters other than ASCII, and blanks, are percent-encoded in an address: curl -G --data-urlencode 'search=…'"
+)
+"""In both languages: what the client would like to read is not known yet."""
 
 
 class Refused(Exception):
     """No request at all; the connection ends with this status."""
 
-    def __init__(self, status: int, phrase: str) -> None:
+    def __init__(self, status: int, phrase: str, detail: str = "") -> None:
         super().__init__(phrase)
-        self.status, self.phrase = status, phrase
+        self.status, self.phrase, self.detail = status, phrase, detail or phrase
 
 
 class Connection:
@@ -65,6 +70,8 @@ class Connection:
             if isinstance(error.__context__, Refused):
                 raise error.__context__ from None
             raise
+        except httptools.HttpParserInvalidURLError:
+            raise Refused(400, "Bad Request", BAD_ADDRESS) from None
         except httptools.HttpParserError:
             raise Refused(400, "Bad Request") from None
         if not self._headers_done and self._size > LONGEST_HEADERS:
@@ -134,7 +141,7 @@ class Connection:
         try:
             url = httptools.parse_url(self._url)
         except httptools.HttpParserInvalidURLError:
-            raise Refused(400, "Bad Request") from None
+            raise Refused(400, "Bad Request", BAD_ADDRESS) from None
         path = url.path or b"/"
         return {
             **self._base,
@@ -178,7 +185,7 @@ def refusal(refused: Refused) -> bytes:
         "type": "urn:crm:problem:bad-http",
         "title": refused.phrase,
         "status": refused.status,
-        "detail": refused.phrase,
+        "detail": refused.detail,
         "reason": "BAD_HTTP",
         "requestId": "",
     }

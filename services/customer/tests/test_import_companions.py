@@ -68,6 +68,20 @@ def test_wrong_cells_of_the_contact_are_marked_and_the_customer_waits_for_them(
     assert [c.name for c in contacts(boss)] == ["王芳"]
 
 
+def test_a_row_tells_all_its_wrong_cells_at_once_the_contacts_too(importer: Importer) -> None:
+    head = [*HEAD, "行业"]
+    rows = [
+        ["甲公司", "A1", "王芳", "", "137", "no address", "", "纺织"],
+        ["", "A2", "", "", "13800138001", "", "", ""],
+    ]
+    made = importer.check(importer.send(as_csv([head, *rows])))
+    told = {r.row: {(p.column, p.reason) for p in r.problems} for r in importer.rows(made, "rejected")}
+    assert told == {
+        2: {(7, "NOT_AN_ENTRY"), (4, "BAD_MOBILE"), (5, "BAD_FORMAT")},
+        3: {(0, "REQUIRED"), (2, "REQUIRED")},
+    }
+
+
 def test_a_contact_of_that_name_is_changed_and_another_one_is_added_beside_the_primary(
     importer: Importer, boss: Client
 ) -> None:

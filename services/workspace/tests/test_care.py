@@ -81,7 +81,7 @@ def raised(seller: Client, kind: str, days: int | None = 3, action: str = "raise
     ("kind", "zh", "en"),
     [
         ("birthday", "“长江轴承”在 3 天后有生日", "“长江轴承”: a birthday in 3 days"),
-        ("company_anniversary", "“长江轴承”的成立纪念日在 3 天后", "The anniversary of “长江轴承” is in 3 days"),
+        ("company_anniversary", "“长江轴承”在 3 天后迎来成立纪念日", "The anniversary of “长江轴承” is in 3 days"),
         ("contact_overdue", "已有 3 天没有联系“长江轴承”", "Nobody was in contact with “长江轴承” for 3 days"),
         ("no_business", "“长江轴承”已有 3 天没有业务", "There was no business with “长江轴承” for 3 days"),
         ("demand_ending", "“长江轴承”的需求在 3 天后到期", "A demand of “长江轴承” runs out in 3 days"),
@@ -100,6 +100,26 @@ def test_an_alert_is_in_the_inbox_once_in_the_readers_language(
     assert (chinese.kind, chinese.record_type) == (f"alert_{kind}", "customer")
     assert (chinese.body, english.body) == (zh, en)
     assert chinese.title != english.title
+
+
+@pytest.mark.feature("CUS-22")
+@pytest.mark.parametrize(
+    ("kind", "days", "zh", "en"),
+    [
+        ("birthday", 0, "“长江轴承”今天有生日", "“长江轴承”: a birthday today"),
+        ("company_anniversary", 0, "“长江轴承”今天迎来成立纪念日", "The anniversary of “长江轴承” is today"),
+        ("demand_ending", 1, "“长江轴承”的需求在 1 天后到期", "A demand of “长江轴承” runs out in 1 day"),
+        ("contact_overdue", 1, "已有 1 天没有联系“长江轴承”", "Nobody was in contact with “长江轴承” for 1 day"),
+    ],
+)
+def test_an_alert_of_today_says_so_and_one_day_is_no_days(
+    server: Server, seller: Client, kind: str, days: int, zh: str, en: str
+) -> None:
+    server.deliver("customer", raised(seller, kind, days=days))
+
+    (chinese,) = seller.ListNotifications().notifications
+    (english,) = seller.ListNotifications(metadata={"accept-language": "en"}).notifications
+    assert (chinese.body, english.body) == (zh, en)
 
 
 @pytest.mark.feature("CUS-22")

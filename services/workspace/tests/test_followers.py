@@ -91,5 +91,5 @@ def test_whoever_is_given_many_is_told_once_how_many(server: Server, boss: Clien
     told.actor_id, told.actor_name = boss.user_id, "王总"
     server.deliver("customer", told, told)
     (found,) = follower.ListNotifications().notifications
-    assert (found.title, found.body, found.records) == ("12 条客户已分配给您", "王总将 12 条客户分配给您", 12)
+    assert (found.title, found.body, found.records) == ("12 条客户记录已分配给您", "王总将 12 条客户记录分配给您", 12)
     assert inbox(boss) == []

@@ -29,7 +29,7 @@ errors.texts(
         "no_such_field": ("商机没有字段“{name}”", "Opportunities have no field “{name}”"),
         "stage_in_use": (
             "阶段“{stage}”中还有 {count} 个商机，不能删除或改变性质",
-            "{count} opportunities are in the stage “{stage}”: it cannot be removed or change its kind",
+            "The stage “{stage}” cannot be removed or change its kind; opportunities in it: {count}",
         ),
     }
 )

@@ -26,8 +26,8 @@ errors.texts(
     {
         "assigned_title": ("{label}已分配给您", "{label} assigned to you"),
         "assigned_body": ("{actor}将“{title}”分配给您", "{actor} assigned “{title}” to you"),
-        "given_many_title": ("{records} 条{label}已分配给您", "{label}: {records} were given to you"),
-        "given_many_body": ("{actor}将 {records} 条{label}分配给您", "{actor} gave you {records} records ({label})"),
+        "given_many_title": ("{records} 条{label}记录已分配给您", "{label}: {counted} given to you"),
+        "given_many_body": ("{actor}将 {records} 条{label}记录分配给您", "{actor} gave you {counted} ({label})"),
         "followed_title": ("您关注的{label}有变化", "{label} that you follow"),
         "followed_body": ("{actor}更新了“{title}”", "{actor} changed “{title}”"),
         "followed_gone_title": ("您关注的{label}已删除", "{label} that you follow"),
@@ -37,44 +37,44 @@ errors.texts(
         "handover_given_title": ("您的记录已移交", "Your records were handed over"),
         "handover_given_body": (
             "{actor}已将您的 {records} 条记录移交给他人（{title}）",
-            "{actor} handed {records} of your records over to others ({title})",
+            "{actor} handed {counted} of yours over to others ({title})",
         ),
         "handover_taken_title": ("您接收了移交的记录", "Records were handed over to you"),
         "handover_taken_body": (
             "{actor}将 {records} 条记录移交给您（{title}）",
-            "{actor} handed {records} records over to you ({title})",
+            "{actor} handed {counted} over to you ({title})",
         ),
         "handover_got_back_title": ("移交已撤销", "A handover was undone"),
         "handover_got_back_body": (
             "{records} 条记录已退回给您（{title}）",
-            "{records} records came back to you ({title})",
+            "You got back {counted} ({title})",
         ),
         "handover_gave_back_title": ("移交已撤销", "A handover was undone"),
         "handover_gave_back_body": (
             "移交给您的记录已退回，仍有 {records} 条留在您名下（{title}）",
-            "What was handed over to you went back; {records} records stay with you ({title})",
+            "What was handed over to you went back; you keep {counted} ({title})",
         ),
         "alert_birthday_title": ("生日提醒", "Birthday"),
-        "alert_birthday_body": ("“{title}”在 {records} 天后有生日", "“{title}”: a birthday in {records} days"),
+        "alert_birthday_body": ("“{title}”{when}有生日", "“{title}”: a birthday {when}"),
         "alert_company_anniversary_title": ("成立纪念日提醒", "Company anniversary"),
         "alert_company_anniversary_body": (
-            "“{title}”的成立纪念日在 {records} 天后",
-            "The anniversary of “{title}” is in {records} days",
+            "“{title}”{when}迎来成立纪念日",
+            "The anniversary of “{title}” is {when}",
         ),
         "alert_contact_overdue_title": ("超期未联系", "Contact overdue"),
         "alert_contact_overdue_body": (
             "已有 {records} 天没有联系“{title}”",
-            "Nobody was in contact with “{title}” for {records} days",
+            "Nobody was in contact with “{title}” for {days}",
         ),
         "alert_no_business_title": ("长期无业务", "No business"),
         "alert_no_business_body": (
             "“{title}”已有 {records} 天没有业务",
-            "There was no business with “{title}” for {records} days",
+            "There was no business with “{title}” for {days}",
         ),
         "alert_demand_ending_title": ("需求即将到期", "Demand running out"),
         "alert_demand_ending_body": (
-            "“{title}”的需求在 {records} 天后到期",
-            "A demand of “{title}” runs out in {records} days",
+            "“{title}”的需求{when}到期",
+            "A demand of “{title}” runs out {when}",
         ),
         "alert_credit_exceeded_title": ("超信用额度", "Credit exceeded"),
         "alert_credit_exceeded_body": ("“{title}”的应收余额超过信用额度", "“{title}” owes more than its credit limit"),
@@ -113,6 +113,16 @@ TITLES = {contract.record(kind.DESCRIPTOR).type: title for kind, title in RECORD
 """Record type → the field that notifications show of it, as its own reader sees it."""
 
 
+def _counted(number: int) -> dict[str, str | tuple[str, str]]:
+    """What the texts say with a number: records, days gone by, and the day that many days ahead."""
+    days = f"{number} day" if number == 1 else f"{number} days"
+    return {
+        "counted": f"{number} record" if number == 1 else f"{number} records",
+        "days": days,
+        "when": (f"在 {number} 天后", f"in {days}") if number else ("今天", "today"),
+    }
+
+
 class Notifications(Record):
     """See the contract for the fields."""
 
@@ -144,6 +154,7 @@ class Notifications(Record):
                 "title": message.record_title,
                 "actor": message.actor_name or NOBODY,
                 "records": message.records,
+                **_counted(message.records),
             }
             message.title = errors.text(f"{message.kind}_title", call.language, params)
             message.body = errors.text(f"{message.kind}_body", call.language, params)

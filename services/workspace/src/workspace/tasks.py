@@ -28,7 +28,7 @@ errors.texts(
         "task_below_itself": ("任务不能是自己的下级", "A task cannot hang below itself"),
         "tasks_too_deep": ("子任务最多 {limit} 层", "Sub-tasks go {limit} levels deep at most"),
         "parent_not_open": ("上级任务不在进行中", "The task above is not open"),
-        "open_subtasks": ("还有 {count} 个子任务未完成", "{count} sub-tasks are still open"),
+        "open_subtasks": ("还有 {count} 个子任务未完成", "Sub-tasks still open: {count}"),
     }
 )
 

@@ -12,7 +12,7 @@ from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import bulk_store, rows
+from crm_records import bulk_store, rows, validation
 from crm_records.bulk_store import Item
 from crm_records.imports.drafts import Draft
 from crm_records.imports.targets import Target
@@ -66,11 +66,27 @@ def store(call: Call, record: Record, drafts: Sequence[Draft], *, dry: bool) -> 
             bulk_store.store(call, record, list(items.values()), dry=dry)
             wrong = [pair for c in record.companions for pair in _bring_along(call, record, c, items, dry)]
             if not wrong:
+                _examine(record, items)
                 return items
             savepoint.rollback()
         del call.events[announced:]
         for draft, problems in wrong:
             draft.problems += problems
+
+
+def _examine(record: Record, items: Mapping[Draft, Item]) -> None:
+    """Tell wrong values of a part also where its record is wrong: whoever corrects the row shall do it once."""
+    for companion in record.companions:
+        part = companion.of(record)
+        for draft, item in items.items():
+            values = draft.brought.get(companion.name)
+            if not values or item.refusal is None or not item.refusal.problems:
+                continue
+            found: list[Problem] = []
+            names = [n for n in companion.fields if n in values or n == companion.fields[0]]
+            validation.row_values(part.message(**values), names, part.fields, found, f"{companion.path}.")
+            told = {p.path for p in item.refusal.problems}
+            item.refusal.problems += tuple(p for p in found if p.path not in told)
 
 
 def _bring_along(

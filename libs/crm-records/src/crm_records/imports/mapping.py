@@ -27,7 +27,7 @@ _REMARK = re.compile(r"[(（\[【].*?[)）\]】]")
 
 errors.texts(
     {
-        "column_unknown": ("没有第 {column} 列", "There is no column {column}"),
+        "column_unknown": ("文件中没有“{column}”列", "The file has no column “{column}”"),
         "field_mapped_twice": ("{label}被映射了两次", "{label} is mapped twice"),
         "field_not_mapped": ("没有列对应必填的{label}", "No column is mapped to {label}, which is required"),
         "key_not_mapped": ("没有列对应用于查找的{label}", "No column is mapped to {label}, by which records are found"),

@@ -79,7 +79,7 @@ class Sight:
             return None
         return (
             f"{NO_ORDER} {last}",
-            f"{months} 个月未订货，最近订货 {last} / No order for {months} months, the last on {last}",
+            f"{months} 个月未订货，最近订货 {last} / Months without an order: {months}; the last on {last}",
         )
 
     def _no_contact(self, days: int, customer: Customer) -> tuple[str, str] | None:
@@ -89,14 +89,14 @@ class Sight:
         last = local_day(contacted, self._bunch.call)
         if self._today < last + timedelta(days=days):
             return None
-        return f"{NO_CONTACT} {last}", f"自 {last} 起 {days} 天未联系 / No contact for {days} days since {last}"
+        return f"{NO_CONTACT} {last}", f"自 {last} 起 {days} 天未联系 / Days without contact: {days}, since {last}"
 
     def _falling(self, months: int, percent: Decimal, customer: Customer) -> tuple[str, str] | None:
         late, early = sums(self._months.get(customer.id, ()), months, self._today)
         if not falling(late, early, percent):
             return None
         told = f"最近 {months} 个月订货 {late:.2f}，此前 {months} 个月 {early:.2f}"
-        also = f"Orders of the last {months} months {late:.2f}, of the {months} before {early:.2f}"
+        also = f"Orders of the last full months ({months}): {late:.2f}, of as many before: {early:.2f}"
         return f"{FALLING} {self._today:%Y-%m}", f"{told} / {also}"
 
     def _complaint(self, days: int, customer: Customer) -> tuple[str, str] | None:

@@ -29,7 +29,7 @@ errors.texts(
         "pool_rule_empty": ("规则没有给出任何天数", "The rule names no number of days"),
         "pool_rule_twice": ("有两条规则适用于同一级别", "Two rules hold for the same level"),
         "pool_limit_twice": ("同一部门有两条限制", "Two limits are for the same department"),
-        "pool_not_empty": ("公海中还有 {count} 个客户", "{count} customers lie in the pool"),
+        "pool_not_empty": ("公海中还有 {count} 个客户", "Customers still lie in the pool: {count}"),
     }
 )
 PARTS = ("contact", "demand", "interaction", "behaviour")

@@ -65,12 +65,12 @@ class Report:
             f"line {number}: {problem.path} {problem.message('en')}".replace("  ", " ") for number, problem in self.told
         ]
         more = sum(self.skipped.values()) - len(self.told)
-        said += [f"… and {more} more lines"] if more else []
+        said += [f"… and more: {more}"] if more else []
         counts = ", ".join(f"{reason} {n}" for reason, n in self.skipped.most_common())
-        skipped = f"{sum(self.skipped.values())} skipped" + (f" ({counts})" if counts else "")
+        skipped = f"skipped: {sum(self.skipped.values())}" + (f" ({counts})" if counts else "")
         said.append(
-            f"{self.lines} lines: {self.stored} companies stored, {self.replaced} lines replaced by later ones,"
-            f" {skipped}; {self.removed} companies of before removed"
+            f"lines read: {self.lines}; companies stored: {self.stored}, lines replaced by later ones: {self.replaced},"
+            f" {skipped}; companies of before removed: {self.removed}"
         )
         return "\n".join(said)
 
