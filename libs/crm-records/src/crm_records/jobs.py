@@ -86,7 +86,7 @@ class JobServicer:
             label = kinds.of(request.DESCRIPTOR)["kind"].label
             choices = ", ".join(daily) or ("无", "none")
             params = {"label": label, "value": request.kind[:60], "choices": choices}
-            raise errors.Invalid(Problem("kind", "not_a_choice", params))
+            raise errors.Invalid(Problem("kind", "not_a_choice" if request.kind else "required", params))
         under_way = select(job.c.id).where(job.c.kind == request.kind, job.c.finish_time.is_(None)).limit(1)
         if call.connection.scalar(under_way) is not None:
             raise errors.Conflict("job_under_way")
