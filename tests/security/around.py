@@ -90,10 +90,11 @@ def behaved(run: Run) -> None:
     right = run.world.oracle.may(who, "behaviour.create")
     if not run.answer("behaviour told", who, None, right, outcome, "RecordBehaviour"):
         return
-    within = [by_right(run, who, "behaviour.create", c).yes for c in customers]
+    answers = [by_right(run, who, "behaviour.create", c) for c in customers]
     refused = {p.index for p in outcome.answer.problems}
-    expected = {n for n, yes in enumerate(within) if not yes}
-    run.equal("behaviour told", who, expected, refused, f"RecordBehaviour of {[c.id for c in customers]}: refused")
+    expected = {n for n, answer in enumerate(answers) if not answer.yes}
+    if not run.equal("behaviour told", who, expected, refused, "RecordBehaviour: refused"):
+        run.findings[-1].lines += [f"{c.id}: {a.why}" for c, a in zip(customers, answers, strict=True)]
     for n, customer in enumerate(customers):
         run.did[customer.id] += n not in refused
 

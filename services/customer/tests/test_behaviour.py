@@ -218,6 +218,12 @@ def test_counts_by_kind_and_day_with_the_last_activity(boss: Client, customer: A
         boss.CountBehaviour(customer_id=customer.id, from_date="2001-01-01")
 
 
+def test_a_customer_in_the_recycle_bin_does_nothing(boss: Client, customer: Any) -> None:
+    boss.DeleteCustomer(id=customer.id, etag=boss.GetCustomer(id=customer.id).etag)
+    answer = send(boss, event(1, customer_id=customer.id))
+    assert [(p.index, p.field) for p in answer.problems] == [(0, "customerId")]
+
+
 def test_who_does_not_reach_the_customer_neither_reads_nor_posts(server: Server, boss: Client, customer: Any) -> None:
     seller = server.person(["behaviour.*", "customer.*"], scope="self")
     send(boss, event(1, customer_id=customer.id))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crm_kit import jobs
+from crm_kit.job_runner import Jobs
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
 from crm_kit.testing import Client, Server
@@ -96,7 +96,7 @@ def test_a_sweep_that_is_killed_again_and_again_ends_like_one_that_is_not(
     while server.run_jobs(between) == between:  # a process does some steps and dies in the middle of the next
         dying = replace(sweep.SWEEP, step=dies)
         try:
-            jobs.Jobs(service.writer, service.name, service.organisation, [dying]).step()
+            Jobs(service.writer, service.name, service.organisation, [dying]).step()
         except Killed:
             kills += 1
     found = state(server)

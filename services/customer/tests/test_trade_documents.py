@@ -13,7 +13,7 @@ from crm_kit.testing import Client, Server, refused
 
 pytestmark = pytest.mark.feature("CUS-16")
 
-MIGRATION = "customer.migrations.versions.customer_0012_document_numbers_of_entries_are_unique"
+MIGRATION = "customer.migrations.versions.customer_0013_document_numbers_of_entries_are_unique"
 
 
 @pytest.fixture

@@ -69,7 +69,8 @@ def look_up(call: Call, customer_ids: Iterable[str], external_ids: Iterable[str]
         by_contact = {row.id: row.customer_id for row in call.connection.execute(query)}
     every = customers | set(by_external.values()) | set(by_contact.values())
     reach = call.access.reach(CUSTOMERS.type, call.caller.right, CUSTOMERS.team_of)
-    known = reaching.those(call, CUSTOMERS, sorted(every), reach) if every else set()
+    living = select(customer.c.id).where(one_of(customer.c.id, every), customer.c.delete_time.is_(None))
+    known = reaching.those(call, CUSTOMERS, sorted(call.connection.scalars(living)), reach) if every else set()
     return Owners(
         frozenset(known),
         {k: v for k, v in by_external.items() if v in known},
