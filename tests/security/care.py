@@ -26,6 +26,7 @@ def set_up(services: Services, world: World) -> None:
     plan = {"name": "生日", "occasion": "birthday", "audience": "contacts", "channel": "task"}
     made = services.ask(world.boss, "CreateCarePlan", care_plan={**plan, "template_id": world.care_template})
     assert made.code == ALLOWED, made
+    company.adopt(services, world, "care_plan", made.answer)
     server = services.servers["customer"]
     server.service.act(_night)
     server.run_jobs()

@@ -65,7 +65,8 @@ def _old(run: Run, who: Person, record: Record, level: str) -> Row:
     answer = oracle.sees(who, record)
     answer = oracle.may_do(who, RIGHT, record) if answer.yes else answer
     if answer.yes:
-        answer = may_set(run, who, CUSTOMER, record, {"short_name": short} if level in GIVEN else {})
+        given = level in GIVEN and short  # an empty cell says nothing
+        answer = may_set(run, who, CUSTOMER, record, {"short_name": short} if given else {})
     return Row([key, str(record.values["name"]), short, f"导入{chance.randrange(10**9)}", ""], record, answer)
 
 
