@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 from crm.records.v1.event_pb2 import Event
 from crm_kit import caller, rpc
 from crm_kit.caller import Caller
-from crm_kit.handlers import merged as merged
 from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import images

@@ -26,7 +26,7 @@ from crm_kit.rpc import Call
 from crm_kit.scope import Shape, among, condition
 from crm_records import blind, search
 from crm_records import fields as kinds
-from crm_records.companion import Companion as Companion
+from crm_records.companion import Companion
 from crm_records.fields import Field
 
 if TYPE_CHECKING:

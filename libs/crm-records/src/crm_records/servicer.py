@@ -16,11 +16,11 @@ from google.protobuf.message_factory import GetMessageClass
 from crm.records.v1 import exports_pb2, jobs_pb2
 from crm.records.v1 import fields_pb2 as fields_pb
 from crm.records.v1 import records_pb2 as pb
+from crm_kit.handlers import merged
 from crm_kit.inbox import Handler
 from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
 from crm_records import (
-    acting,
     bulk,
     erasing,
     erasing_events,
@@ -168,7 +168,7 @@ def jobs(registry: Registry, undone: Mapping[str, Undone] | None = None) -> list
 
 def handlers(service: str, registry: Registry) -> dict[str, Handler]:
     """What a service listens to for all of its records: what was decided elsewhere and everybody does a part of."""
-    return acting.merged(handover.handlers(service, registry), erasing.handlers(service, registry))
+    return merged(handover.handlers(service, registry), erasing.handlers(service, registry))
 
 
 swept = erasing_events.swept

@@ -1,9 +1,9 @@
 """A page of what is searched by letters: pinyin, initials, Latin names.
 
-Almost every row holds the pairs of some pinyin, each by itself, so PostgreSQL cannot know how many hold the word. It
-guesses, and is wrong by a factor of a thousand both ways: it walks through a million rows for a name that nobody has,
-or fetches all that have one before it shows twenty. So the first rows in the order of the page are looked at one by
-one, and if they do not fill it, few rows have the word: then all of those are fetched by the index.
+A word has many keys, most of them in many rows, and PostgreSQL takes them for independent. So it guesses how many rows
+hold the word, and was seen to be wrong by a factor of a thousand both ways: it walks through a million rows for a name
+that nobody has, or fetches all that have one before it shows twenty. Therefore the first rows in the order of the page
+are looked at one by one; if they do not fill it, few rows have the word, and all of those are fetched by the index.
 """
 
 from __future__ import annotations

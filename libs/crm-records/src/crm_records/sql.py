@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
 
-from crm_kit.db import driver as driver
+from crm_kit.db import driver
 
 _DIALECT = PGDialect_psycopg()
 _unchanged: dict[Any, tuple[Any, list[tuple[Any, ...]]]] = {}

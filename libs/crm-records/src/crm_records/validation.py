@@ -77,8 +77,8 @@ def keep_what_stands(
 ) -> None:
     """Let a text be given as it stands: what was stored under an older check is refused only where it changes."""
     paths = {p.path for p in problems}
-    for name in values:
-        field = fields[name]
+    for field in [fields[name] for name in values] if paths else ():
+        name = field.name
         if field.kind == kinds.TEXT and field.json_name in paths and getattr(message, name) == before[name]:
             values[name] = before[name]
             problems[:] = [p for p in problems if p.path != field.json_name]

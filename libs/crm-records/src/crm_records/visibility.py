@@ -56,8 +56,10 @@ def unseen(call: Call, record: Record, record_id: str) -> frozenset[str]:
         return frozenset()
     state, pool = record.states.column if record.states is not None else "", record.pooled if view.pools else ""
     columns = [record.table.c[name] for name in (state, pool) if name]
+    if not columns:
+        return view.blind
     row = call.connection.execute(select(*columns).where(record.table.c.id == record_id)).mappings().one_or_none()
-    if not columns or row is None:
+    if row is None:
         return view.blind
     veiled = frozenset(n for n in view.blind if n not in view.names or view.level(n, row.get(state)) < READ_ONLY)
     closed = view.pools.get(row[pool]) if pool else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crm_kit.handlers import merged
 from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
 from crm_kit.service import Service
-from crm_records import acting, jobs, replaying
+from crm_records import jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
@@ -85,7 +86,7 @@ SERVICE = Service(
     name="customer",
     contract="crm.customer.v1",
     servicers=servicers,
-    handlers=acting.merged(*(part.handlers for part in PARTS), records.handlers("customer", REGISTRY)),
+    handlers=merged(*(part.handlers for part in PARTS), records.handlers("customer", REGISTRY)),
     jobs=JOBS,
     job_ended=jobs.ended,
     swept=records.swept("customer"),

@@ -14,7 +14,8 @@ from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import blind, search, sql
-from crm_records.record import Companion, Record, Row, Unseen
+from crm_records.companion import Companion
+from crm_records.record import Record, Row, Unseen
 from customer import clock, headings, pinyin
 from customer.duplicates import keeping
 from customer.pools import capacity, ownership

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crm_kit.handlers import merged
 from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_kit.timers import Timer
-from crm_records import acting, replaying
+from crm_records import replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.record import Registry
@@ -91,7 +92,7 @@ SERVICE = Service(
     name="identity",
     contract="crm.identity.v1",
     servicers=servicers,
-    handlers=acting.merged(
+    handlers=merged(
         handover_steps.handlers("identity"),
         privacy_requests.handlers("identity"),
         records.handlers("identity", REGISTRY),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crm_kit.handlers import merged
 from crm_kit.service import Service
-from crm_records import acting, following_merges, jobs, replaying
+from crm_records import following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
@@ -48,7 +49,7 @@ SERVICE = Service(
     name="sales",
     contract="crm.sales.v1",
     servicers=servicers,
-    handlers=acting.merged(
+    handlers=merged(
         events.HANDLERS, following_merges.handlers("sales", REGISTRY, MERGES), records.handlers("sales", REGISTRY)
     ),
     jobs=JOBS,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crm_kit.handlers import merged
 from crm_kit.service import Service
 from crm_kit.timers import Timer
-from crm_records import acting, following_merges, jobs, replaying
+from crm_records import following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
@@ -42,7 +43,7 @@ SERVICE = Service(
     name="workspace",
     contract="crm.workspace.v1",
     servicers=servicers,
-    handlers=acting.merged(
+    handlers=merged(
         events.HANDLERS,
         events.FOLLOWED,
         customer_records.HANDLERS,

@@ -14,9 +14,10 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import bulk_store, rows, validation
 from crm_records.bulk_store import Item
+from crm_records.companion import Companion
 from crm_records.imports.drafts import Draft
 from crm_records.imports.targets import Target
-from crm_records.record import Companion, Record
+from crm_records.record import Record
 
 errors.texts(
     {

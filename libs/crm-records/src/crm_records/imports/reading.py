@@ -18,9 +18,9 @@ import orjson
 from sqlalchemy import Connection, update
 
 from crm_kit import job_files, sealing
+from crm_kit.db import driver
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
-from crm_records import sql
 from crm_records.imports import mapping, sheets, targets
 from crm_records.imports.sheets import Line, Sheet
 from crm_records.imports.tables import READY, import_row, record_import
@@ -164,7 +164,7 @@ def _store(call: Call, import_id: str, lines: list[Line]) -> None:
     start = sealing.place(import_row.name, "cells", import_id, "")
     # Sealed beforehand: now and then that reads the keys anew, which no connection can while it copies.
     sealed = [(own, row, seal(call.connection, f"{start}{row}", orjson.dumps(cells))) for row, cells in lines]
-    with sql.driver(call.connection) as raw, raw.cursor() as cursor, cursor.copy(_COPY) as copy:
+    with driver(call.connection) as raw, raw.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.set_types(["uuid", "int4", "bytea"])
         for values in sealed:
             copy.write_row(values)

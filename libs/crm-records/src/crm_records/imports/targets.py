@@ -10,10 +10,11 @@ from crm_kit.field_access import READ_ONLY
 from crm_kit.rpc import Call
 from crm_records import custom_fields, visibility
 from crm_records import fields as kinds
+from crm_records.companion import Companion
 from crm_records.fields import Field
 from crm_records.imports import values
 from crm_records.imports.values import Read
-from crm_records.record import Companion, Record
+from crm_records.record import Record
 
 CUSTOM = "custom."
 ORIGIN = ("create_time", "creator_id")

@@ -9,9 +9,10 @@ from typing import Any
 from crm.customer.v1 import behaviour_pb2 as pb
 from crm.records.v1.event_pb2 import Event as Told
 from crm_kit import errors, ids
+from crm_kit.db import driver
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import dictionaries, sql, validation
+from crm_records import dictionaries, validation
 from crm_records import fields as kinds
 from customer.behaviour import checking, owners, partitions
 from customer.behaviour.checking import Event
@@ -68,7 +69,7 @@ def _store(call: Call, source: str, events: Sequence[Event]) -> int:
     """How many of the events were new."""
     if not events:
         return 0
-    with sql.driver(call.connection) as raw:
+    with driver(call.connection) as raw:
         values: dict[str, Any] = {
             "source": source,
             "times": [e.micros for e in events],

@@ -16,10 +16,11 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 
+from crm_kit.db import driver
 from crm_kit.errors import Problem
 from crm_kit.service import Service
 from crm_kit.settings import SettingsError
-from crm_records import search, sql
+from crm_records import search
 from customer.register import reading
 from customer.register.provider import register_file
 from customer.register.reading import FIELDS
@@ -134,7 +135,7 @@ def _run(engine: Engine, path: Path, facts_time: datetime) -> Report:
 def _store(engine: Engine, import_id: int, piece: dict[str, dict[str, Any]], report: Report) -> None:
     if not piece:
         return
-    with engine.begin() as connection, sql.driver(_begun(connection)) as raw:
+    with engine.begin() as connection, driver(_begun(connection)) as raw:
         raw.execute(_TEMPORARY)
         with raw.cursor().copy(_COPY) as copy:
             for row in piece.values():
