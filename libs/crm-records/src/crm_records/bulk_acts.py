@@ -15,7 +15,7 @@ from crm_kit.field_names import snake
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import acts, assigning, each, given, images, recycling, selecting, validation, writing
-from crm_records.jobs import message_of
+from crm_records.jobs import started
 from crm_records.record import Record, Registry
 
 UPDATE, ASSIGN, DELETE = "bulk_update", "bulk_assign", "bulk_delete"
@@ -82,7 +82,7 @@ def start(call: Call, record: Record, kind: str, request: Any, what: dict[str, A
     selecting.write_down(call.connection, act_id, chosen)
     parameters = {**what, "selection": selection}
     jobs.start(call, kind, record.type, parameters, job_id=act_id, total=len(chosen) or None)
-    return message_of(call, act_id)
+    return started(call, record.registry, act_id)
 
 
 def _step(call: Call, record: Record, job: Job, do: Verb) -> Step:

@@ -21,7 +21,7 @@ from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import exports, listing
 from crm_records.export_formats import Cell, Table, csv_lines, write_xlsx
-from crm_records.jobs import message_of
+from crm_records.jobs import started
 from crm_records.record import Record, Registry
 
 EXPORT = "export"
@@ -39,7 +39,7 @@ def start(call: Call, record: Record, request: exports_pb2.ExportRecordsRequest)
     asked = {n: getattr(request, n) for n in ("filter", "order_by", "search", "fields", "format")}
     job_id = jobs.start(call, EXPORT, record.type, asked)
     assert job_id is not None
-    return message_of(call, job_id)
+    return started(call, record.registry, job_id)
 
 
 def kind(registry: Registry) -> Kind:

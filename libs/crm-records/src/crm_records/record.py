@@ -334,6 +334,8 @@ class Registry:
         self.foreign = dict(foreign or {})
         self.names = tuple(names)
         self.numbers: Numbers | None = None
+        self.job_labels: dict[str, tuple[str, str]] = {}
+        """What the kinds of jobs of the service are called: (zh, en)."""
         for record in records:
             record.registry = self
 
