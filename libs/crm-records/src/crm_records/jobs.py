@@ -20,7 +20,7 @@ from crm_kit.jobs import Kind, job
 from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing
+from crm_records import files, listing
 from crm_records.record import Registry
 
 TYPE = "job"
@@ -117,7 +117,8 @@ class JobServicer:
         call.note(record_type=row.record_type, record_id=row.id)
         many = PIECES if request.part else pieces
         data = b"".join(job_files.parts(call.connection, row.id, request.name, begin, many))
-        return HttpBody(content_type=kind, data=data)
+        made, mark = row.finish_time or row.create_time, files.mark_of(row.id, request.part)
+        return files.answer(call, row.record_type, kind, data, made=made, mark=mark)
 
     def _visible(self, call: Call, record_type: str) -> Select[Any]:
         if record_type not in self._registry.records:
