@@ -15,7 +15,7 @@ from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import rows, visibility, writing
+from crm_records import reaching, rows, visibility, writing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
 from customer import clock
@@ -32,6 +32,8 @@ WARNED, POSTPONED, CONFIRMED, REGAINED, CLOSED = "warned", "postponed", "confirm
 WARNINGS = (WARNED, POSTPONED)
 OPEN = (*WARNINGS, CONFIRMED)
 _UPDATE = "churn_case.update"
+_TELLING = ("warn_note", "basis", "lost_order_date")
+"""Fields that may tell of orders."""
 MERGED_NOTE = "客户已合并 / The customer was merged into one with an open case"
 
 STATES = States(
@@ -80,11 +82,21 @@ class ChurnCases(Record):
             marks.mark(call.connection, [row["customer_id"]])
 
     def decorate_wanted(self, call: Call, messages: Sequence[Any], wanted: Container[str]) -> None:
-        """What a rule noted tells orders, to whoever sees those; what a person noted is the case's own."""
+        """What tells of orders is for whoever sees those of the customer; what a person noted is the case's own."""
+        if not messages or not any(name in wanted for name in _TELLING):
+            return
+        ids = [message.id for message in messages]
         sees = call.access.may("trade_entry.read") and visibility.blind(call, TRADE_ENTRIES).isdisjoint(PAID_BY)
-        for message in messages:
-            if message.cause != MANUAL and not sees:
-                message.warn_note = ""
+        reach = TRADE_ENTRIES.reach_of(call.access, "trade_entry.read")
+        if sees and reach.all:
+            return
+        seen = reaching.those(call, self, ids, reach) if sees else set()
+        by_hand = select(churn_case.c.id).where(one_of(churn_case.c.id, ids), churn_case.c.cause == MANUAL)
+        own = set(call.connection.scalars(by_hand))
+        for message in (m for m in messages if m.id not in seen):
+            message.lost_order_date = ""
+            if message.id not in own:
+                message.warn_note = message.basis = ""
 
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A customer has one open case: of two, that of the customer that stays goes on."""
