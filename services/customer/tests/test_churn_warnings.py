@@ -129,7 +129,11 @@ def test_a_case_tells_of_orders_where_the_ledger_of_its_customer_is_read(
     def told(who: Client) -> set[str]:
         case = who.GetChurnCase(id=who.ListChurnCases(fields="warnNote").churn_cases[0].id)
         assert case.state == "regained"
-        return {n for n in ("warn_note", "basis", "lost_order_date") if getattr(case, n)}
+        logged = who.ListChanges(record_type="churn_case", id=case.id).changes
+        named = {one.field for change in logged for one in change.changes} & {"warnNote", "basis", "lostOrderDate"}
+        shown = {n for n in ("warn_note", "basis", "lost_order_date") if getattr(case, n)}
+        assert len(named) == len(shown)
+        return shown
 
     assert told(boss) == {"warn_note", "basis", "lost_order_date"}
     assert told(far) == set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
@@ -32,8 +32,8 @@ WARNED, POSTPONED, CONFIRMED, REGAINED, CLOSED = "warned", "postponed", "confirm
 WARNINGS = (WARNED, POSTPONED)
 OPEN = (*WARNINGS, CONFIRMED)
 _UPDATE = "churn_case.update"
-_TELLING = ("warn_note", "basis", "lost_order_date")
-"""Fields that may tell of orders."""
+_TELLING, _NOTED = frozenset({"warn_note", "basis", "lost_order_date"}), frozenset({"warn_note", "basis"})
+"""Fields that may tell of orders; those of them that a person wrote who warned."""
 MERGED_NOTE = "客户已合并 / The customer was merged into one with an open case"
 
 STATES = States(
@@ -82,21 +82,22 @@ class ChurnCases(Record):
             marks.mark(call.connection, [row["customer_id"]])
 
     def decorate_wanted(self, call: Call, messages: Sequence[Any], wanted: Container[str]) -> None:
+        if any(name in wanted for name in _TELLING):
+            kept = self.kept_back(call, [message.id for message in messages])
+            for message in messages:
+                for name in kept.get(message.id, ()):
+                    message.ClearField(name)
+
+    def kept_back(self, call: Call, record_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
         """What tells of orders is for whoever sees those of the customer; what a person noted is the case's own."""
-        if not messages or not any(name in wanted for name in _TELLING):
-            return
-        ids = [message.id for message in messages]
         sees = call.access.may("trade_entry.read") and visibility.blind(call, TRADE_ENTRIES).isdisjoint(PAID_BY)
         reach = TRADE_ENTRIES.reach_of(call.access, "trade_entry.read")
-        if sees and reach.all:
-            return
-        seen = reaching.those(call, self, ids, reach) if sees else set()
-        by_hand = select(churn_case.c.id).where(one_of(churn_case.c.id, ids), churn_case.c.cause == MANUAL)
+        if not record_ids or (sees and reach.all):
+            return {}
+        seen = reaching.those(call, self, record_ids, reach) if sees else set()
+        by_hand = select(churn_case.c.id).where(one_of(churn_case.c.id, record_ids), churn_case.c.cause == MANUAL)
         own = set(call.connection.scalars(by_hand))
-        for message in (m for m in messages if m.id not in seen):
-            message.lost_order_date = ""
-            if message.id not in own:
-                message.warn_note = message.basis = ""
+        return {i: _TELLING - _NOTED if i in own else _TELLING for i in record_ids if i not in seen}
 
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A customer has one open case: of two, that of the customer that stays goes on."""
