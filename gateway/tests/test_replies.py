@@ -1,7 +1,6 @@
 """What every answer has."""
 
 import gzip
-import re
 
 import orjson
 from google.api.httpbody_pb2 import HttpBody
@@ -76,9 +75,7 @@ def test_a_file_is_answered_as_it_is_under_a_name_for_keeping_it(http, services)
 
     assert (answer.status_code, answer.data) == (200, data)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert (
-        answer.headers["Content-Disposition"] == 'attachment; filename="audit-entries-20261201-002530-3f9a21.csv"'
-    )
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="audit-entries-20261201-002530-3f9a21.csv"'
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "no-store"
     assert services.asked("ExportAuditEntries")[0].kind == "access"

@@ -68,7 +68,9 @@ def segment(boss: Client, filter_text: str = "", *conditions: dict[str, Any]) ->
 
 
 @pytest.mark.feature("CUS-19")
-@pytest.mark.parametrize(("criterion", "right"), [(SALES, "trade_entry.read"), (VISITS, "visit.read"), (CALLS, "interaction.read")])
+@pytest.mark.parametrize(
+    ("criterion", "right"), [(SALES, "trade_entry.read"), (VISITS, "visit.read"), (CALLS, "interaction.read")]
+)
 def test_who_may_not_read_what_a_model_counts_is_told_the_level_only(
     server: Server, boss: Client, graded: Any, criterion: dict[str, Any], right: str
 ) -> None:

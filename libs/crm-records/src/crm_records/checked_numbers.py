@@ -27,12 +27,12 @@ errors.texts(
         ),
         "credit_code_character": (
             "{label}第 {place} 位不能是“{character}”：第 3 至 8 位为数字，其余为数字或大写字母（没有 I、O、S、V、Z）",
-            "{label} cannot have “{character}” in place {place}: places 3 to 8 are digits, the others digits or capital "
-            "letters (without I, O, S, V, Z)",
+            "{label} cannot have “{character}” in place {place}: places 3 to 8 are digits, the others digits or "
+            "capital letters (without I, O, S, V, Z)",
         ),
         "credit_code_check": (
             "{label}的最后一位校验码与前 17 位不符（GB 32100-2015），请核对每一位",
-            "{label} ends with a check character that does not fit the 17 before it (GB 32100-2015); compare each of them",
+            "{label} ends with a check character that does not fit the others (GB 32100-2015); compare each of them",
         ),
         "identity_number_length": (
             "{label}应为 18 位，现有 {count} 位",
@@ -48,7 +48,7 @@ errors.texts(
         ),
         "identity_number_check": (
             "{label}的最后一位校验码与前 17 位不符（GB 11643-1999），请核对每一位",
-            "{label} ends with a check character that does not fit the 17 before it (GB 11643-1999); compare each of them",
+            "{label} ends with a check character that does not fit the others (GB 11643-1999); compare each of them",
         ),
     }
 )

@@ -37,5 +37,5 @@ def answer(
 
 
 def mark_of(record_id: str, part: int) -> str:
-    """The mark of what is kept under an id, or of one of its parts, from 1: each time it is asked for it is the same."""
+    """The mark of what is kept under an id, or of one of its parts, from 1: the same each time it is asked for."""
     return record_id[-_MARK:] + (f"-part{part}" if part else "")

@@ -9,7 +9,6 @@ from typing import Any
 from crm_kit.rpc import Call
 
 
-
 class Book:
     """Formats that all of ours share; texts stay texts."""
 

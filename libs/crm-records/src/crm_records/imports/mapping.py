@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-
 from crm import rule_pb2
 from crm_kit import errors
 from crm_kit.errors import Problem

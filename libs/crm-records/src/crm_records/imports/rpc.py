@@ -135,7 +135,8 @@ class ImportServicer:
         self._refuse_mapping(call, record, row)
         before = _stored_already(call, record, row.hash)
         if before and not request.again:
-            time = call.connection.scalar(select(record_import.c.finish_time).where(record_import.c.id == before))
+            ended = select(record_import.c.finish_time).where(record_import.c.id == before)
+            time = call.connection.execute(ended).scalar_one()
             day = time.astimezone(ZoneInfo(call.access.time_zone))
             raise errors.Conflict("already_imported", time=f"{day:%Y-%m-%d}")
         act_id = ids.uuid7()
