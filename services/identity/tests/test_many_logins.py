@@ -12,7 +12,7 @@ from identity import passwords
 
 PASSWORD = "Right-Horse-7"  # of the administrator, see conftest.py
 
-pytestmark = pytest.mark.feature("IDN-01")
+pytestmark = [pytest.mark.feature("IDN-01"), pytest.mark.usefixtures("full_hashes")]
 
 
 class Held:

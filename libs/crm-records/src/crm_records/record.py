@@ -345,7 +345,10 @@ class Registry:
             record.registry = self
 
     def connect(self, writer: Engine) -> None:
-        """Numbers are handed out through this engine."""
+        """Numbers are handed out through this engine. Where they are already, none that were taken ahead are used."""
         from crm_records.numbers import Numbers
 
-        self.numbers = Numbers(writer)
+        if self.numbers is not None and self.numbers.source is writer:
+            self.numbers.forget()  # its connection stays: opening one takes longer than most writes
+        else:
+            self.numbers = Numbers(writer)
