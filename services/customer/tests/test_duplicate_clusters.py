@@ -110,6 +110,16 @@ def test_a_number_in_common_joins_names_that_are_alike_and_no_others(server: Ser
     assert "same_number" in {r.code for r in found.reasons}
 
 
+def test_that_a_number_is_in_common_is_told_to_nobody_who_does_not_see_numbers(server: Server, boss: Client) -> None:
+    for name in ("北京华信达科技有限公司", "上海华信达科技有限公司"):
+        boss.CreateCustomer(customer={"name": name, "phone": "021-55667788"})
+    other = server.person(["customer.*"], fields=[{"resource": "customer", "field": "phone", "rule": "masked"}])
+
+    told = {r.code for c in find(server, boss).clusters for r in c.reasons}
+
+    assert {r.code for c in other.ListDuplicateClusters().clusters for r in c.reasons} == told - {"same_number"}
+
+
 def test_persons_are_joined_by_name_and_number_not_by_a_free_mailbox(server: Server, boss: Client) -> None:
     for name, more in (
         ("王伟", {"mobile": "13800138000", "email": "a@qq.com"}),

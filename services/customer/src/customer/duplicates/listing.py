@@ -8,15 +8,15 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from crm.customer.v1 import customers_pb2, duplicates_pb2
 from crm.customer.v1 import duplicate_clusters_pb2 as pb
-from crm.customer.v1 import duplicates_pb2
 from crm.records.v1 import jobs_pb2
 from crm_kit import errors, jobs, scope
 from crm_kit.db import one_of
 from crm_kit.jobs import job
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing
+from crm_records import listing, visibility
 from crm_records.jobs import started
 from customer.customers import CUSTOMERS
 from customer.duplicates import checking, clusters, scoring
@@ -29,6 +29,9 @@ _SET_BY_PROGRAM = {
     "id", "number", "etag", "create_time", "update_time", "creator_id", "updater_id", "delete_time", "pinyin",
     "pinyin_initials", "kind", "review_mark", "enterer_id",
 }  # fmt: skip
+NUMBER = "same_number"
+"""The reason that tells of fields which a caller may not see."""
+_NUMBERS = frozenset(n for n, f in CUSTOMERS.stored.items() if f.encrypted)
 _FILLED = tuple(n for n in CUSTOMERS.stored if n not in _SET_BY_PROGRAM)
 
 
@@ -85,7 +88,8 @@ def _messages(call: Call, run: str, found: Sequence[Any]) -> list[pb.DuplicateCl
     m, p = duplicate_member.c, duplicate_pair.c
     wanted = one_of(m.cluster_id, [row.id for row in found])
     columns = [customer.c[n] for n in _FILLED]
-    query = select(m.cluster_id, customer.c.id, customer.c.number, customer.c.update_time, *columns)
+    besides = [customer.c[n] for n in ("id", "number", "update_time", "pool_id")]
+    query = select(m.cluster_id, *besides, *columns)
     query = query.select_from(duplicate_member.join(customer, customer.c.id == m.customer_id))
     rows = call.connection.execute(query.where(wanted, customer.c.delete_time.is_(None)).order_by(customer.c.id))
     members: dict[str, list[pb.DuplicateMember]] = {}
@@ -99,11 +103,30 @@ def _messages(call: Call, run: str, found: Sequence[Any]) -> list[pb.DuplicateCl
     for pair in call.connection.execute(query):
         if pair.other_id in of:
             pairs.setdefault(of[pair.customer_id], []).append(pair)
-    return [_cluster(call, row, members[row.id], pairs.get(row.id, [])) for row in found if row.id in members]
+    closed = _numbers_closed(call, everybody)
+    return [_cluster(call, row, members[row.id], pairs.get(row.id, []), closed) for row in found if row.id in members]
 
 
-def _cluster(call: Call, row: Any, members: Sequence[pb.DuplicateMember], pairs: Sequence[Any]) -> pb.DuplicateCluster:
-    codes = dict.fromkeys(r for pair in sorted(pairs, key=lambda x: -x.score) for r in pair.reasons)
+def _numbers_closed(call: Call, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Those of the customers of which the caller does not see all that `same_number` may be about."""
+    view = visibility.of(call, CUSTOMERS)
+    if view is None:
+        return set()
+    if not _NUMBERS.isdisjoint(view.blind):
+        return {row["id"] for row in rows}
+    those = ((row["id"], customers_pb2.Customer(id=row["id"], pool_id=row["pool_id"])) for row in rows)
+    return {customer_id for customer_id, one in those if not _NUMBERS.isdisjoint(view.closed_of(call, one))}
+
+
+def _cluster(
+    call: Call, row: Any, members: Sequence[pb.DuplicateMember], pairs: Sequence[Any], closed: set[str]
+) -> pb.DuplicateCluster:
+    codes = dict.fromkeys(
+        reason
+        for pair in sorted(pairs, key=lambda x: -x.score)
+        for reason in pair.reasons
+        if reason != NUMBER or closed.isdisjoint((pair.customer_id, pair.other_id))
+    )
     return pb.DuplicateCluster(
         id=row.id,
         score=min((x.score for x in pairs), default=0),
