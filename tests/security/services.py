@@ -25,6 +25,7 @@ from crm.records.v1.event_pb2 import Event
 from crm_kit import ids, pool, team
 from crm_kit.field_names import camel
 from crm_kit.kept import Kept
+from crm_kit.organisation_reader import Organisation
 from crm_kit.service import Service
 from crm_kit.testing import Client, Server, running, token
 from gateway import create_app
@@ -213,6 +214,7 @@ def suite(folder: Path) -> Iterator[Services]:
         patch.setattr(import_module("identity.app").SERVICE, "seed", None)
         patch.setattr(import_module("sales.tables").CUSTOMER, "_channel", None)
         patch.setattr(import_module("service_desk.tables").CUSTOMERS, "_channel", None)
+        patch.setattr(Organisation, "KEPT", 3600.0)  # nobody changes; how soon a change acts is asked in test_at_once
         patch.setattr(sys.modules["gateway.observe"], "write_line", lambda _line: None)  # a figure's number would drown
         servers = {}
         for name in SERVICES:
