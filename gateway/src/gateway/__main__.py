@@ -9,7 +9,7 @@ from typing import Any
 
 from gunicorn import glogging
 
-from crm_kit import logs
+from crm_kit import collector, logs
 from gateway.settings import Settings
 
 USAGE = "usage: python -m gateway serve"
@@ -35,7 +35,9 @@ def main(arguments: list[str]) -> None:
         def load(self) -> Any:
             from gateway import create_app
 
-            return create_app(settings)
+            app = create_app(settings)
+            collector.settle()
+            return app
 
     Server().run()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import re
 import zipfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from crm_kit.testing import Client, Server, refused
 from crm_records import cells
 from crm_records.imports.testing import Importer, as_csv, as_xlsx, counts, mapped
+from hostile import MAIN, sheet, workbook
 
 pytestmark = pytest.mark.feature("CUS-07")
 
@@ -134,3 +136,13 @@ def test_texts_like_formulas_come_in_go_out_harmless_and_come_in_again_as_they_w
     found = {c.remarks for c in boss.ListCustomers(fields="remarks", page_size=200).customers}
     assert found <= set(texts)
     measured(f"{kind}: 0 formulas in {len(rows) * 4} cells, all of them the same after a round trip")
+
+
+def test_the_texts_that_cells_share_are_found_in_whatever_order_they_stand(importer: Importer) -> None:
+    texts = ["客户名称", *(f"{n} 号客户{'有' * (n % 90)}公司" for n in range(1, 600))]
+    chance = random.Random(7)
+    order = [0, *chance.sample(range(1, 600), 599)]
+    made_of = [f'<row r="{at + 1}"><c r="A{at + 1}" t="s"><v>{n}</v></c></row>' for at, n in enumerate(order)]
+    strings = f'<sst xmlns="{MAIN}">{"".join(f"<si><t>{text}</t></si>" for text in texts)}</sst>'
+    made = importer.send(workbook(strings=strings, sheet=sheet("".join(made_of))))
+    assert [list(row.cells) for row in importer.rows(made)] == [[texts[n]] for n in order[1:]]

@@ -79,6 +79,9 @@ dead_letter = Table(
 )
 Index("ix_dead_letter_record_id", dead_letter.c.record_id)
 
+_MARK = "INSERT INTO inbox (event_id) SELECT unnest(%(ids)s::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id"
+"""All events of a batch at once; the ids of those that were not marked yet."""
+
 Handler = Callable[[Connection, Sequence[Event]], None]
 """Applies events of one record type, in order. May be called with one or with many."""
 
@@ -177,11 +180,10 @@ class Inbox:
             for d, e in waiting:
                 if e.id not in applied:
                     self._bury(connection, d, e, "waits for an earlier event of the same record")
-        marks = insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id)
         wanted = [(d, e) for d, e in events if e.record_id not in held]
         new: set[str] = set()
         if wanted:
-            new = set(connection.scalars(marks, [{"event_id": i} for i in _ids(wanted)]))
+            new = set(connection.exec_driver_sql(_MARK, {"ids": _ids(wanted)}).scalars())
         metrics.EVENTS_REPEATED.inc(len(wanted) - len(new))
         fresh = []
         for d, e in wanted:

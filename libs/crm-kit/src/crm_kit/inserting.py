@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -28,10 +29,19 @@ class Insertion:
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, their values as the driver takes them."""
+        with self.going_on(connection, rows):
+            pass
+
+    @contextmanager
+    def going_on(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+        """The same; what is done inside is done while the database still takes them, so nothing there may ask it."""
         with driver(connection) as raw:
-            if len(rows) == 1:
-                raw.execute(self._one, rows[0])
-            elif rows:
-                with raw.cursor() as cursor, cursor.copy(self._copy) as copy:
-                    for row in rows:
-                        copy.write_row([row[n] for n in self._columns])
+            if len(rows) < 2:
+                if rows:
+                    raw.execute(self._one, rows[0])
+                yield
+                return
+            with raw.cursor() as cursor, cursor.copy(self._copy) as copy:
+                for row in rows:
+                    copy.write_row([row[n] for n in self._columns])
+                yield

@@ -24,6 +24,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from sqlalchemy import Connection, Engine, MetaData, Table
 
 from crm_kit import (
+    collector,
     db,
     idempotency,
     inbox,
@@ -201,6 +202,7 @@ class Service:
             worker.start()
             clock.start()
             runner.start()
+        collector.settle()
         state.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("serving on %s", self.settings.address)
         stop.wait()
@@ -225,6 +227,7 @@ class Service:
         worker.start()
         clock.start()
         runner.start()
+        collector.settle()
         log.info("working")
         stop.wait()
         runner.stop()

@@ -141,10 +141,11 @@ def _insert(call: Call, record: Record, new: Sequence[tuple[Item, Row]]) -> None
 
 
 def _create(call: Call, record: Record, new: list[Row]) -> None:
-    writing.insert_rows(call, record, new)
     pairs = [(None, row) for row in new]
+    with writing.inserting(call, record, new):
+        told = changes.drawn_up(call, record, "created", pairs, new[0]["update_time"], bulk=True)
     record.written_many(call, pairs)
-    changes.tell(call, record, "created", pairs, new[0]["update_time"], bulk=True)
+    changes.put(call, told)
     record.created(call, new, many=True)
 
 

@@ -27,11 +27,10 @@ from sqlalchemy import (
     bindparam,
     select,
 )
-from sqlalchemy.dialects.postgresql import insert
 
 from crm.records.v1 import records_pb2 as pb
 from crm.records.v1.event_pb2 import Event
-from crm_kit import errors, scope
+from crm_kit import array_rows, errors, scope
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.settings import peer_address
@@ -87,7 +86,7 @@ class Copy:
             record = self.message()
             event.record.Unpack(record)
             rows.append(self._row(record, event.version))
-        self._upsert(connection, rows)
+        array_rows.upsert(connection, self.table, rows)
 
     def existing(self, call: Call, ids: Sequence[str]) -> set[str]:
         """Which of the ids the caller may point at: here, or where the record lives."""
@@ -138,7 +137,7 @@ class Copy:
         if record.id != record_id:  # merged: what is left of it lives under another id
             return False
         if not call.access.fields(self.record_type):  # else others would be shown what this caller sees of it
-            self._upsert(call.connection, [self._row(record, int(record.etag))])
+            array_rows.upsert(call.connection, self.table, [self._row(record, int(record.etag))])
         return True
 
     def _row(self, record: Any, version: int) -> dict[str, Any]:
@@ -147,14 +146,3 @@ class Copy:
         if self._owned:
             row.update(owner_id=record.owner_id or None, department_id=record.department_id or None)
         return row
-
-    def _upsert(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-        statement = insert(self.table)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["id"],
-                set_={c.name: statement.excluded[c.name] for c in self.table.c if c.name != "id"},
-                where=self.table.c.version < statement.excluded.version,
-            ),
-            rows,
-        )

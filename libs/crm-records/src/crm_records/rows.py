@@ -25,11 +25,16 @@ from crm_records.record import Record, Row
 
 
 @cache
-def filler(record: Record, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Message]:
-    """Makes a message of a row that holds these columns in this order. `version` becomes the etag."""
+def filler(
+    record: Record, columns: tuple[str, ...], shown: frozenset[str] | None = None
+) -> Callable[[Sequence[Any]], Message]:
+    """Makes a message of a row that holds these columns in this order, or of what is `shown` of it. `version` becomes
+    the etag."""
     message = record.message
     plan: list[tuple[int, str, Callable[[Any], Any] | None]] = []
     for index, name in enumerate(columns):
+        if shown is not None and name not in shown:
+            continue
         if name == "version":
             plan.append((index, "etag", str))
         elif name in record.fields:
@@ -46,9 +51,9 @@ def filler(record: Record, columns: tuple[str, ...]) -> Callable[[Sequence[Any]]
     return fill
 
 
-def to_message(record: Record, row: Row) -> Any:
-    """The message of a whole row."""
-    return filler(record, tuple(row))(tuple(row.values()))
+def to_message(record: Record, row: Row, shown: frozenset[str] | None = None) -> Any:
+    """The message of a row, whole or with only some of its columns."""
+    return filler(record, tuple(row), shown)(tuple(row.values()))
 
 
 def reader(connection: Connection, record: Record, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Message]:
@@ -180,6 +185,8 @@ def decimal_text(value: Decimal) -> str:
 
 def plain(value: Any) -> Any:
     """A stored value as JSON shows it."""
+    if value is None or isinstance(value, str):  # most are
+        return value
     if isinstance(value, Decimal):
         return decimal_text(value)
     if isinstance(value, datetime):

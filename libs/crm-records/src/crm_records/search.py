@@ -22,7 +22,8 @@ _SEPARATORS = re.compile(r"[\s\-()+.]+")
 _HAN, _LATIN = r"[\u3400-\u9fff]", r"[a-z]"
 _MIXED = re.compile(f"{_HAN}{_LATIN}|{_LATIN}{_HAN}")
 _PARTS = re.compile(rf"{_HAN}+|[^\u3400-\u9fff\s]+")
-_THREE_LETTERS = re.compile(r"(?=([a-z]{3}))")
+_LETTERS = re.compile("[a-z]{3,}")
+_THREE_LETTERS = re.compile("[a-z]{3}")
 LONGEST = 60
 
 
@@ -40,15 +41,16 @@ def digits(phone: str) -> str:
 
 def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
     """The text that is searched and its keys, from the values of the searchable fields."""
-    lines = list(dict.fromkeys(normal(t) for t in texts if t))
+    lines = list(dict.fromkeys([normal(t) for t in texts if t]))
     text = "\n".join(lines)
-    # Many spellings share most of their pairs: told apart first, made into texts then.
-    pairs = set(itertools.pairwise(text))
-    grams = {a + b for a, b in pairs if a != "\n" and b != "\n"}
-    grams.update(line[-1] for line in lines if line)
-    grams.update(_ALONE.findall(text))
-    grams.update(_THREE_LETTERS.findall(text))
-    return text, sorted(grams)
+    # Many spellings share most of their pairs: told apart first, made into texts then. In the order of the text, so
+    # that the same text has the same keys in the same order.
+    grams = dict.fromkeys([a + b for a, b in dict.fromkeys(itertools.pairwise(text)) if a != "\n" != b])
+    grams |= dict.fromkeys([line[-1] for line in lines if line])
+    grams |= dict.fromkeys(_ALONE.findall(text))
+    for letters in _LETTERS.findall(text):
+        grams |= dict.fromkeys([letters[i : i + 3] for i in range(len(letters) - 2)])
+    return text, list(grams)
 
 
 def _stands_alone(character: str) -> bool:

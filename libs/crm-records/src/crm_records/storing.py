@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -64,18 +65,38 @@ def record_changed(record: Record, before: Row, after: Row) -> bool:
 
 def insert_rows(call: Call, record: Record, new: Sequence[Row]) -> None:
     """Insert rows; each names only what it has."""
+    with inserting(call, record, new):
+        pass
+
+
+@contextmanager
+def inserting(call: Call, record: Record, new: Sequence[Row]) -> Iterator[None]:
+    """The same; what is done inside is done while the database still takes the rows, so nothing there may ask it."""
     by_columns: dict[tuple[str, ...], list[Row]] = {}
     for row in new:
         _make_searchable(call, record, row, None)
         by_columns.setdefault(
-            tuple(n for n, v in row.items() if v or (v is not None and v != [] and v != {})), []
+            tuple([n for n, v in row.items() if v or (v is not None and v != [] and v != {})]), []
         ).append(row)
-    for columns, group in by_columns.items():
-        insertion = _insertions.get((record, columns))
-        if insertion is None:
-            insertion = _insertions[record, columns] = Insertion(record.table, columns)
-        insertion.run(call.connection, [rows.driver(call.connection, record, row, columns) for row in group])
+    if not by_columns:
+        yield
+        return
+    *others, last = [
+        (_insertion(record, columns), [rows.driver(call.connection, record, row, columns) for row in group])
+        for columns, group in sorted(by_columns.items(), key=lambda pair: len(pair[1]))
+    ]
+    for insertion, group in others:
+        insertion.run(call.connection, group)
+    with last[0].going_on(call.connection, last[1]):
+        yield
     images.keep(call, record, [(None, row) for row in new])
+
+
+def _insertion(record: Record, columns: tuple[str, ...]) -> Insertion:
+    found = _insertions.get((record, columns))
+    if found is None:
+        found = _insertions[record, columns] = Insertion(record.table, columns)
+    return found
 
 
 def store(call: Call, record: Record, before: Row, after: Row) -> None:

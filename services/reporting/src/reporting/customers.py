@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from crm.customer.v1.customers_pb2 import Customer
 from crm.records.v1.event_pb2 import Event
-from reporting import store
+from crm_kit import array_rows
 from reporting.records import belonging, local, month, newest, unpack
 from reporting.tables import fact_customer
 
@@ -32,4 +32,4 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
                 "month": month(local(c, "create_time")),
             }
         )
-    store.upsert(connection, fact_customer, rows)
+    array_rows.upsert(connection, fact_customer, rows)

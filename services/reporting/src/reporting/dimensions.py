@@ -10,8 +10,8 @@ from crm.records.v1.event_pb2 import Event
 from crm.records.v1.records_pb2 import DictionaryEntry
 from crm.sales.v1.opportunities_pb2 import Pipeline
 from crm.sales.v1.products_pb2 import Product
+from crm_kit import array_rows
 from crm_kit.inbox import Handler
-from reporting import store
 from reporting.records import newest, unpack
 from reporting.tables import dim_entry, dim_pipeline, dim_product, dim_stage
 
@@ -19,7 +19,7 @@ from reporting.tables import dim_entry, dim_pipeline, dim_product, dim_stage
 def apply_products(connection: Connection, events: Sequence[Event]) -> None:
     """Keep the names of products; a deleted one is still named where it was sold."""
     rows = [{"id": e.record_id, "name": unpack(Product, e).name, "version": e.version} for e in newest(events)]
-    store.upsert(connection, dim_product, rows)
+    array_rows.upsert(connection, dim_product, rows)
 
 
 def apply_pipelines(connection: Connection, events: Sequence[Event]) -> None:
@@ -29,7 +29,7 @@ def apply_pipelines(connection: Connection, events: Sequence[Event]) -> None:
         {"id": p.id, "is_default": p.default, "deleted": p.HasField("delete_time"), "version": version}
         for p, version in pipelines.values()
     ]
-    stored = store.upsert(connection, dim_pipeline, rows)
+    stored = array_rows.upsert(connection, dim_pipeline, rows)
     stages = [
         {
             "pipeline_id": i,
@@ -42,7 +42,7 @@ def apply_pipelines(connection: Connection, events: Sequence[Event]) -> None:
         for i in stored
         for position, stage in enumerate(pipelines[i][0].stages)
     ]
-    store.replace(connection, dim_stage, "pipeline_id", stored, stages)
+    array_rows.replace(connection, dim_stage, "pipeline_id", stored, stages)
 
 
 def entries_of(service: str) -> Handler:
@@ -62,6 +62,6 @@ def entries_of(service: str) -> Handler:
                     "version": event.version,
                 }
             )
-        store.upsert(connection, dim_entry, rows)
+        array_rows.upsert(connection, dim_entry, rows)
 
     return apply

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select
 
 from crm.records.v1.event_pb2 import Event
 from crm.sales.v1.opportunities_pb2 import Opportunity
-from reporting import credit, store
+from crm_kit import array_rows
+from crm_kit.array_rows import Row
+from reporting import credit
 from reporting.records import belonging, local, newest, unpack
-from reporting.store import Row
 from reporting.tables import dim_stage, fact_opportunity, fact_opportunity_line, fact_stage_stay
 
 _DAY = 86_400
@@ -24,13 +25,13 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
     opportunities = {e.record_id: (unpack(Opportunity, e), e.version) for e in newest(events)}
     won = _won_stages(connection) if any(o.state == "archived" for o, _ in opportunities.values()) else set()
     facts = {o.id: fact(o, version, won) for o, version in opportunities.values()}
-    stored = store.upsert(connection, fact_opportunity, list(facts.values()))
+    stored = array_rows.upsert(connection, fact_opportunity, list(facts.values()))
     handed = credit.note(connection, events)
     changed = [opportunities[i][0] for i in stored]
-    store.replace(
+    array_rows.replace(
         connection, fact_opportunity_line, "opportunity_id", stored, [x for o in changed for x in lines(o, facts[o.id])]
     )
-    store.replace(
+    array_rows.replace(
         connection, fact_stage_stay, "opportunity_id", stored, [x for o in changed for x in stays(o, facts[o.id])]
     )
     credit.settle(connection, stored | handed)

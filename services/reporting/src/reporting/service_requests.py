@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from crm.records.v1.event_pb2 import Event
 from crm.service_desk.v1.requests_pb2 import ServiceRequest
-from reporting import store
+from crm_kit import array_rows
 from reporting.records import belonging, local, month, newest, unpack
 from reporting.tables import fact_service_request
 
@@ -40,4 +40,4 @@ def apply(connection: Connection, events: Sequence[Event]) -> None:
                 "first_handle_time": handled.get(r.id),
             }
         )
-    store.upsert(connection, fact_service_request, rows, earliest="first_handle_time")
+    array_rows.upsert(connection, fact_service_request, rows, earliest="first_handle_time")

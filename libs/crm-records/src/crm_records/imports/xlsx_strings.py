@@ -11,6 +11,8 @@ from crm_records.imports import xlsx_xml
 from crm_records.imports.sheets import LONGEST_CELL, Later, refusal
 
 MOST_STRINGS = 4_000_000
+AHEAD = 8192
+"""Bytes that are read at a time."""
 FEW = 8 * 1024 * 1024
 """Bytes of XML that a look into the file may cost."""
 
@@ -25,6 +27,7 @@ class Strings:
         self._text: list[str] = []
         self._size, self._spoken, self._phonetic = 0, False, False
         self._kept: dict[int, str] = {}
+        self._ahead, self._ahead_at = b"", 0
         self._stream = xlsx_xml.Stream(archive, path, self._open, self._close, self._read) if path else None
 
     def __getitem__(self, index: int) -> str:
@@ -39,13 +42,19 @@ class Strings:
             if self._few and self._stream.fed > self._few:
                 raise Later
             self._file.flush()
-        begin, end = self._ends[index], self._ends[index + 1]
-        text = os.pread(self._file.fileno(), end - begin, begin).decode()
+        text = self._between(self._ends[index], self._ends[index + 1]).decode()
         if len(self._kept) >= 4096:
             self._kept.clear()
         if len(text) <= 64:
             self._kept[index] = text
         return text
+
+    def _between(self, begin: int, end: int) -> bytes:
+        """A piece of the file. Most are asked for in their order, so what comes behind is read with it."""
+        if not self._ahead_at <= begin <= end <= self._ahead_at + len(self._ahead):
+            self._ahead_at = begin
+            self._ahead = os.pread(self._file.fileno(), max(end - begin, AHEAD), begin)
+        return self._ahead[begin - self._ahead_at : end - self._ahead_at]
 
     def close(self) -> None:
         self._file.close()

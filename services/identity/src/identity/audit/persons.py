@@ -47,6 +47,11 @@ def _kinds() -> dict[str, _Kind]:
     return found
 
 
+@cache
+def _message(kind: _Kind) -> Any:
+    return getattr(import_module(kind.module), kind.message)
+
+
 def without_values(event: Event, changes: list[Change]) -> list[Change]:
     """The changes of an event, the values of what tells of a person as `***`; none stays none.
 
@@ -54,9 +59,12 @@ def without_values(event: Event, changes: list[Change]) -> list[Change]:
     one (a demand, a task) does not say so itself: it is taken as such.
     """
     kind = _kinds().get(event.record_type)
-    if kind is None or not _may_be(kind, event, changes):
+    if kind is None:
         return changes
-    return [hidden(change) if change["field"].partition(".")[0] in kind.fields else change for change in changes]
+    telling = [change["field"].partition(".")[0] in kind.fields for change in changes]
+    if not any(telling) or not _may_be(kind, event, changes):
+        return changes
+    return [hidden(change) if tells else change for change, tells in zip(changes, telling, strict=True)]
 
 
 def _may_be(kind: _Kind, event: Event, changes: list[Change]) -> bool:
@@ -64,10 +72,11 @@ def _may_be(kind: _Kind, event: Event, changes: list[Change]) -> bool:
     field, _, value = kind.person.partition("=")
     if not value:
         return True
-    record = getattr(import_module(kind.module), kind.message)()
+    record = _message(kind)()
     if not event.record.Unpack(record):
         return True
-    was = [change.get("before") for change in changes if change["field"] == camel(field)]
+    name = camel(field)
+    was = [change.get("before") for change in changes if change["field"] == name]
     return value in (getattr(record, field), *was)
 
 

@@ -14,11 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from google.protobuf.struct_pb2 import Value
 from sqlalchemy import BigInteger, Column, Connection, DateTime, Index, Table, Text, Uuid, select, text
 
 from crm.identity.v1.keys_pb2 import Session
 from crm.records.v1.audited_pb2 import Access
 from crm.records.v1.event_pb2 import Event
+from crm.records.v1.records_pb2 import FieldChange
 from crm.records.v1.team_pb2 import TeamMember
 from crm_kit import codec
 from crm_kit.db import one_of
@@ -74,6 +76,7 @@ COLUMNS = ("seq", "id", "time", *_TEXTS)
 SELECT = f"SELECT seq, id::text, extract(epoch FROM time)::text, {', '.join(_TEXTS)} FROM audit_entry"  # noqa: S608
 """Entries as their hashes see them."""
 _INSERT = Insertion(audit_entry, COLUMNS)
+_value = codec.encoder(Value.DESCRIPTOR)
 
 
 def digest(entry: Sequence[Any]) -> str:
@@ -118,7 +121,7 @@ def _epoch(time: datetime) -> str:
 def _row(service: str, event: Event) -> dict[str, Any]:
     """What the trail keeps of an event."""
     kind, record_type, record_id, action = CHANGE, event.record_type, event.record_id, event.action
-    changes = persons.without_values(event, [codec.to_dict(change) for change in event.changes])
+    changes = persons.without_values(event, [_change(change) for change in event.changes])
     if event.record_type == "access":
         access = Access()
         event.record.Unpack(access)
@@ -153,6 +156,16 @@ def _row(service: str, event: Event) -> dict[str, Any]:
         for name, value in row.items()
     }
     return {**stored, "id": str(UUID(event.id)), "time": event.time.ToDatetime(UTC)}
+
+
+def _change(change: FieldChange) -> dict[str, Any]:
+    """What `codec.to_dict` makes of it, without asking its descriptor: each row of an import has two dozen."""
+    told: dict[str, Any] = {"field": change.field}
+    if change.HasField("before"):
+        told["before"] = _value(change.before)
+    if change.HasField("after"):
+        told["after"] = _value(change.after)
+    return told
 
 
 def _place(member: TeamMember, action: str) -> list[dict[str, Any]]:
