@@ -3,8 +3,10 @@
 import sys
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 import gateway  # noqa: F401 - before pytest makes a package `gateway` of the folder of that name
 
@@ -41,6 +43,18 @@ def _longest_files_first(items: list[pytest.Item]) -> None:
     tests = Counter(item.path for item in items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path not in slow, -tests[item.path], str(item.path)))
+
+
+class _Shared(LoadFileScheduling):
+    """As `loadfile`; files that share one running suite go to one worker, or each would start its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return _Shared(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """What every answer has."""
 
 import gzip
-import re
 
 import orjson
 from google.api.httpbody_pb2 import HttpBody
 
 from crm.customer.v1 import customers_pb2
+from crm.records.v1.exports_pb2 import FileName
 from gateway.openapi import build
 
 CUSTOMER = "/v1/customers/01900000-0000-7000-8000-000000000001"
@@ -67,13 +67,15 @@ def test_what_looks_like_markup_stays_text(http):
 
 def test_a_file_is_answered_as_it_is_under_a_name_for_keeping_it(http, services):
     data = "\ufeff名称,行\r\n'=1,2\r\n".encode()
-    services.answers["ExportAuditEntries"] = lambda *_: HttpBody(content_type="text/csv; charset=utf-8", data=data)
+    body = HttpBody(content_type="text/csv; charset=utf-8", data=data)
+    body.extensions.add().Pack(FileName(name="audit-entries-20261201-002530-3f9a21.csv"))
+    services.answers["ExportAuditEntries"] = lambda *_: body
 
     answer = http("GET", "/v1/audit-entries:export?kind=access")
 
     assert (answer.status_code, answer.data) == (200, data)
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert re.fullmatch(r'attachment; filename="audit-entries-\d{8}-\d{6}\.csv"', answer.headers["Content-Disposition"])
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="audit-entries-20261201-002530-3f9a21.csv"'
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "no-store"
     assert services.asked("ExportAuditEntries")[0].kind == "access"

@@ -5,6 +5,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from crm.customer.v1 import customers_pb2
 from crm.records.v1 import fields_pb2, imports_pb2
+from crm.records.v1.exports_pb2 import FileName
 
 ID = "01900000-0000-7000-8000-000000000001"
 CUSTOMER = f"/v1/customers/{ID}"
@@ -164,13 +165,14 @@ def test_a_create_answers_201_with_the_address_of_the_record(http, services):
 )
 def test_a_file_is_answered_as_it_is_under_a_name_and_runs_nothing(http, services, content_type, place):
     body = HttpBody(content_type=content_type, data=b"\xef\xbb\xbfa,b\n")
+    body.extensions.add().Pack(FileName(name="customer-1.csv"))
     services.answers["ExportRecords"] = lambda *_: body
     answer = http("GET", "/v1/records/customer:export?fields=name&format=csv")
 
     assert answer.status_code == 200
     assert answer.data == b"\xef\xbb\xbfa,b\n"
     assert answer.headers["Content-Type"] == content_type
-    assert answer.headers["Content-Disposition"].startswith(f'{place}; filename="customer-')
+    assert answer.headers["Content-Disposition"] == f'{place}; filename="customer-1.csv"'
     assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-modals; default-src 'none'")
     assert services.asked("ExportRecords")[0].record_type == "customer"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ from crm.identity.v1 import api_clients_pb2
 from crm.records.v1 import records_pb2
 from crm_kit.testing import refused
 from crm_kit.testing.certificates import Authority, Certificate
-from crm_kit.testing.suite import Suite, eventually, free_ports
+from crm_kit.testing.suite import Suite, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.feature("IDN-08")]
 
@@ -34,7 +33,7 @@ ALL = [{"resource": "*", "scope": "all"}]
 
 @dataclass
 class House:
-    """A suite with TLS ports: identity and sales for everybody, customer only for who shows a certificate."""
+    """The suite with its TLS ports, and its administrator."""
 
     suite: Suite
     authority: Authority
@@ -42,7 +41,7 @@ class House:
     identity: str
     customer: str
     sales: str
-    admin: str = ""
+    admin: str
 
     def erp(self, **fields: Any) -> tuple[dict[str, Any], str]:
         """A new API client and its secret."""
@@ -65,25 +64,8 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder, authority = tmp_path_factory.mktemp("tls"), Authority()
-    certificate, key = authority.issue("crm").write(folder, "server")
-    (folder / "ca.crt").write_bytes(authority.certificate)
-    identity, customer, sales = (f"127.0.0.1:{port}" for port in free_ports(3))
-    suite = Suite(
-        folder,
-        IDENTITY_TLS_ADDRESS=identity,
-        CUSTOMER_TLS_ADDRESS=customer,
-        SALES_TLS_ADDRESS=sales,
-        TLS_CERT_FILE=certificate,
-        TLS_KEY_FILE=key,
-        CUSTOMER_TLS_CLIENT_CA_FILE=str(folder / "ca.crt"),
-    )
-    suite.start()
-    house = House(suite, authority, folder, identity, customer, sales)
-    house.admin = suite.login()
-    yield house
-    suite.stop()
+def house(suite: Suite, tls: Any) -> House:
+    return House(suite, tls.authority, tls.folder, tls.identity, tls.customer, tls.sales, admin=suite.login())
 
 
 def channel(house: House, address: str, own: Certificate | None = None, trusts: bytes = b"") -> grpc.Channel:

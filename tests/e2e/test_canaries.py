@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator
@@ -12,11 +13,11 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from psycopg import sql
 from stdnum.cn import ric
 
 from crm_kit.settings import SERVICES
 from crm_kit.testing.suite import Suite, eventually
+from crm_records.testing import everywhere_in
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +83,7 @@ def admin(suite: Suite) -> str:
 @pytest.mark.figure("R51")
 @pytest.mark.feature("IDN-10")
 def test_what_is_personal_stands_in_no_file_no_event_no_log_and_no_error(
-    suite: Suite, admin: str, measured: Callable[[str], None]
+    suite: Suite, admin: str, databases: dict[str, Callable[..., list[Any]]], measured: Callable[[str], None]
 ) -> None:
     birds = Canaries()
     name = f"金丝雀{secrets.token_hex(6)}"
@@ -94,16 +95,19 @@ def test_what_is_personal_stands_in_no_file_no_event_no_log_and_no_error(
             connection.execute("CHECKPOINT")
 
     forms = list(birds.forms())
-    read, control = 0, set()
+    read, control, seen = 0, set(), set()
     hits = [f"an error body: {body}" for body in bodies if any(form in body for form in forms)]
     for file in files(suite.data):
         data = file.read_bytes()
         read += len(data)
-        hits += [f"{file}: {form!r}" for form in forms if form in data]
         control |= {file.relative_to(suite.data).parts[0]} if name.encode() in data else set()
+        if (same := hashlib.sha256(data).digest()) not in seen:  # new databases are copies of one another
+            seen.add(same)
+            text = data.rstrip(b"\0")
+            hits += [f"{file}: {form!r}" for form in forms if form in text]
     assert control >= {"postgres", "nats"}  # what is not encrypted is found there, so the search finds
-    for service in SERVICES:
-        hits += in_tables(suite, service, birds.words)
+    for service, ask in databases.items():  # by their values: a long one may lie compressed in its file
+        hits += [f"{service}: {place}" for place in everywhere_in(ask, *birds.words)]
 
     assert not hits
     measured(f"{birds.made} canaries, 0 plain hits in {read:,} bytes of files and {len(bodies)} error bodies")
@@ -196,20 +200,6 @@ def connected(suite: Suite, service: str) -> psycopg.Connection[Any]:
     password = json.loads((suite.data / "secrets.json").read_text())["postgres"]
     place = f"127.0.0.1:{suite.environment['POSTGRES_PORT']}/{service.replace('-', '_')}"
     return psycopg.connect(f"postgresql://postgres:{quote(password)}@{place}", autocommit=True)
-
-
-def in_tables(suite: Suite, service: str, words: list[str]) -> list[str]:
-    """Tables that hold one of the words, told by their values: a long one may lie compressed in its file."""
-    found = []
-    query = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
-    with connected(suite, service) as connection:
-        for table, column, kind in connection.execute(query).fetchall():
-            shape = "encode({}, 'escape')" if kind == "bytea" else "{}::text"
-            value = sql.SQL(shape).format(sql.Identifier(column))
-            one = sql.SQL("SELECT 1 FROM {} WHERE {} LIKE ANY(%s) LIMIT 1").format(sql.Identifier(table), value)
-            if connection.execute(one, [[f"%{word}%" for word in words]]).fetchone():
-                found.append(f"{service}: {table}.{column}")
-    return found
 
 
 @pytest.mark.long

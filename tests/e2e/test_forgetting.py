@@ -6,18 +6,19 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from crm_cli.folder import Folder
 from crm_cli.settings import SERVICES, Settings
 from crm_cli.topology import Topology
 from crm_kit.testing.suite import Suite, eventually
+from crm_records.testing import everywhere_in
+
+Databases = dict[str, Callable[..., list[Any]]]
 
 PATIENCE = 120
 OTHERS = "旁观者有限公司"
@@ -51,32 +52,14 @@ def api(suite: Suite) -> Api:
     return Api(suite)
 
 
-@pytest.fixture(scope="module")
-def databases(suite: Suite) -> Iterator[dict[str, psycopg.Connection[Any]]]:
-    topology = Topology(Settings.read(suite.environment), Folder(Path(suite.data)))
-    found = {s.name: psycopg.connect(topology.database_url(s), autocommit=True) for s in SERVICES}
-    yield found
-    for connection in found.values():
-        connection.close()
-
-
 def in_stream(suite: Suite, word: str) -> list[str]:
     """Files of NATS that hold a word."""
     files = (f for f in (suite.data / "nats").rglob("*") if f.is_file())
     return [f.name for f in files if word.encode() in f.read_bytes()]
 
 
-def in_tables(databases: dict[str, psycopg.Connection[Any]], word: str) -> set[str]:
-    found = set()
-    query = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
-    for service, connection in databases.items():
-        for table, column, kind in connection.execute(query).fetchall():
-            shape = "encode({}, 'escape')" if kind == "bytea" else "{}::text"
-            value = sql.SQL(shape).format(sql.Identifier(column))
-            one = sql.SQL("SELECT 1 FROM {} WHERE {} LIKE %s LIMIT 1").format(sql.Identifier(table), value)
-            if connection.execute(one, [f"%{word}%"]).fetchone():
-                found.add(f"{service}: {table}.{column}")
-    return found
+def in_tables(databases: Databases, word: str) -> set[str]:
+    return {f"{service}: {place}" for service, ask in databases.items() for place in everywhere_in(ask, word)}
 
 
 def personal(api: Api, canary: Canary, kind: str) -> list[tuple[str, str]]:
@@ -136,17 +119,16 @@ def figures(api: Api) -> str:
 
 @pytest.mark.feature("IDN-13")
 def test_what_was_erased_stands_in_no_file_of_the_stream_and_in_no_table(
-    suite: Suite, api: Api, databases: dict[str, psycopg.Connection[Any]], measured: Callable[[str], None]
+    suite: Suite, api: Api, databases: Databases, measured: Callable[[str], None]
 ) -> None:
     canary = Canary()
-    kinds = databases["customer"].execute("SELECT code FROM dictionary_entry WHERE dictionary = 'demand_kind' LIMIT 1")
-    persons = personal(api, canary, kinds.fetchall()[0][0])
+    kinds = databases["customer"]("SELECT code FROM dictionary_entry WHERE dictionary = 'demand_kind' LIMIT 1")
+    persons = personal(api, canary, kinds[0][0])
 
-    def sent() -> bool:
-        waiting = "SELECT count(*) FROM outbox WHERE sent_time IS NULL"
-        return all(c.execute(waiting).fetchone() == (0,) for c in databases.values())
+    def waiting() -> bool:
+        return any(ask("SELECT 1 FROM outbox WHERE sent_time IS NULL LIMIT 1") for ask in databases.values())
 
-    assert eventually(sent, PATIENCE)
+    assert eventually(lambda: not waiting(), PATIENCE)
     assert in_stream(suite, canary.mark)
     assert "customer: outbox.payload" in in_tables(databases, canary.mark)
     assert eventually(lambda: "700.00" in figures(api), PATIENCE), figures(api)
@@ -177,14 +159,15 @@ def rebuild(suite: Suite) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def restored(suite: Suite, api: Api, databases: Any, persons: list[tuple[str, str]], canary: Canary) -> None:
+def restored(suite: Suite, api: Api, databases: Databases, persons: list[tuple[str, str]], canary: Canary) -> None:
     """Rows come back as from a backup; the list of erasures is carried out again, also where identity lost it."""
     assert suite.run("erasures", "list").wait(PATIENCE) == 0, suite.said("erasures")
     kept = suite.said("erasures")
     assert {json.loads(line)["subjectId"] for line in kept.splitlines()} >= {person_id for _, person_id in persons}
     (suite.place / "kept.jsonl").write_text(kept)
-    databases["customer"].execute("UPDATE contact SET name = %s WHERE id = %s", [canary(), persons[1][1]])
-    databases["identity"].execute("DELETE FROM privacy_request WHERE subject_id = %s", [persons[1][1]])
+    contact_id = persons[1][1]
+    databases["customer"]("UPDATE contact SET name = :name WHERE id = :id", name=canary(), id=contact_id)
+    databases["identity"]("DELETE FROM privacy_request WHERE subject_id = :id", id=contact_id)
     assert in_tables(databases, canary.mark) - {"identity: audit_entry.actor_name"}
 
     command = suite.run("erasures", "again", "--file", str(suite.place / "kept.jsonl"))

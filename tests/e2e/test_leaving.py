@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from crm_cli.folder import Folder
-from crm_cli.settings import SERVICES, Settings
-from crm_cli.topology import Topology
-from crm_kit import db
 from crm_kit.testing.suite import Suite, eventually
 from crm_records.testing import everywhere_in
 
@@ -64,24 +58,6 @@ def hire(suite: Suite, admin: Person) -> Callable[..., Person]:
         return Person(suite, suite.first_login(username, FIRST, OWN), made["id"])
 
     return make
-
-
-@pytest.fixture(scope="module")
-def databases(suite: Suite) -> Iterator[dict[str, Callable[..., list[Any]]]]:
-    """Service → a function that runs a statement on its database."""
-    topology = Topology(Settings.read(suite.environment), Folder(Path(suite.data)))
-    engines = {s.name: db.engine(topology.database_url(s), "test", size=1) for s in SERVICES}
-
-    def ask_of(name: str) -> Callable[..., list[Any]]:
-        def ask(statement: str, **parameters: Any) -> list[Any]:
-            with engines[name].connect() as connection:
-                return list(connection.execute(text(statement), parameters))
-
-        return ask
-
-    yield {name: ask_of(name) for name in engines}
-    for engine in engines.values():
-        engine.dispose()
 
 
 def won(reader: Person) -> dict[str, Decimal]:
@@ -174,8 +150,8 @@ def test_what_was_erased_stands_in_no_database(
     about = {"recordType": "contact", "recordId": contact["id"], "recordTitle": words["name"]}
     admin.post("/v1/tasks", {"title": "寄样品", **about})
 
-    def places(word: str) -> dict[str, list[str]]:
-        found = {name: everywhere_in(ask, word) for name, ask in databases.items()}
+    def places(*words: str) -> dict[str, list[str]]:
+        found = {name: everywhere_in(ask, *words) for name, ask in databases.items()}
         return {n: kept for n, where in found.items() if (kept := [w for w in where if not w.startswith(BY_LAW)])}
 
     assert set(places(words["name"])) >= {"customer", "workspace"}
@@ -200,7 +176,7 @@ def test_what_was_erased_stands_in_no_database(
     done = admin.get(here)
     assert {p["service"]: p.get("found", []) for p in done["parts"]} == preview
     assert len(done["reportHash"]) == 64
-    assert {w: found for w in words.values() if (found := places(w))} == {}
+    assert places(*words.values()) == {}
     assert admin.get(f"/v1/contacts/{contact['id']}")["name"] == "已抹除 (erased)"
     assert admin.get(f"/v1/opportunities/{deal['id']}")["contactIds"] == [contact["id"]]
     assert not any(word in str(done) for word in words.values())

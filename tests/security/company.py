@@ -240,9 +240,9 @@ def _team_up(services: Services, world: World) -> None:
 
 
 def _pool(services: Services, world: World) -> None:
-    """Public pools: one hides fields and the interactions, one shows so many a day, one everything. An eighth of the
-    customers lies in them."""
-    hidden = frozenset({"interaction", "mobile", "annual_revenue", "lifecycle"})
+    """Public pools: one hides fields, the interactions and the trade, one shows so many a day, one everything. An
+    eighth of the customers lies in them."""
+    hidden = frozenset({"interaction", "trade_entry", "mobile", "annual_revenue", "lifecycle"})
     pools = [_found(services, world, p) for p in (worlds.pool(world, hidden), worlds.pool(world, views=3))]
     pools.append(_found(services, world, worlds.pool(world)))
     world.oracle.pools += pools

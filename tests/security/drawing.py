@@ -68,7 +68,8 @@ def _people(run: Run, who: Person, center: Record, full: set[Record], ties: list
 
 
 def checked(run: Run) -> None:
-    """Who is like somebody: of what is out of reach no id and no name; what field rules veil is not compared."""
+    """Who is like somebody: of what is out of reach no id and no name; what field rules veil is not compared, and
+    by what a pool keeps nobody is named."""
     chance, oracle = run.world.chance, run.world.oracle
     makers = [p for p in run.world.people if oracle.may(p, "customer.create").yes]
     who = chance.choice(makers) if makers and chance.random() < 0.85 else run.world.somebody()
@@ -86,8 +87,12 @@ def checked(run: Run) -> None:
     kind = KINDS[target.type]
     veiled = by_phone and not oracle.compares(who, kind.type, "mobile", kind.states)
     gone = target.deleted or (target.parent is not None and target.parent.deleted)
+    kept = by_phone and target.type == "customer" and oracle.kept(who, target, "mobile")
+    named = target.id in {c.id for c in told}
     run.case("duplicates")
-    if oracle.sees(who, target).yes and not veiled and not gone and target.id not in {c.id for c in told}:
+    if kept and named:
+        run.find(LEAK, "duplicates", who, target, f"asked     {known}", "happened  it is named by what its pool keeps")
+    if oracle.sees(who, target).yes and not (veiled or gone or kept or named):
         run.find(WRONG_REFUSAL, "duplicates", who, target, f"asked     {known}", "happened  it is not among them")
     if by_phone and all(not oracle.compares(who, k.type, "mobile", k.states) for k in (CUSTOMER, CONTACT)):
         run.equal("duplicates", who, 0, len(told), f"CheckDuplicates {known}: the field is veiled")

@@ -172,10 +172,7 @@ def pyramid(run: Run) -> None:
     if answer.yes and not (oracle.may(who, "customer.read").yes and _in_full(run, who, code)):
         answer = Answer(NO_RIGHT, "does not see all that the pyramid is made of")
     amounts = run.world.graded[f"amounts {code}"]
-    if code == "size":
-        asked = _asked(run, who, "annual_revenue")
-    else:
-        asked = [r for r in run.sees(who, "customer") if not oracle.limited(who, r)]
+    asked = _asked(run, who, "annual_revenue" if code == "size" else "trade_entry")
     seen = [r for r in asked if r.id in amounts]
     top = [r for r in seen if amounts[r.id] >= limit]
     this = run.world.graded[f"snapshot {code}"]

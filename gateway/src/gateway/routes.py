@@ -66,7 +66,7 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
         headers = limit
         if has_etag and message.etag:
             headers = [*headers, ("ETag", f'"{message.etag}"')]
-        reply = write(message, args)
+        reply = write(message)
         reply.headers = [*headers, *reply.headers]
         if made_at and message.id:
             reply.status = 201
@@ -76,13 +76,12 @@ def view(operation: Operation, settings: Settings, guard: Guard, backends: Backe
     return oauth.view(operation, answer, settings.body_limit) if operation.rule.oauth else answer
 
 
-def writer(operation: Operation) -> Callable[[Any, dict[str, str]], Reply]:
-    """The function that makes the reply of (the RPC's answer, path parameters): JSON, or the file that it is."""
+def writer(operation: Operation) -> Callable[[Any], Reply]:
+    """The function that makes the reply of the RPC's answer: JSON, or the file that it is."""
     if operation.is_file:
-        what = operation.path.removeprefix("/v1/").partition("/")[0].partition(":")[0]
-        return lambda message, args: files.reply(message, args.get("record_type", what))
+        return files.reply
     write = encoder(operation.response.DESCRIPTOR, whole=True)
-    return lambda message, _args: Reply(orjson.dumps(write(message)))
+    return lambda message: Reply(orjson.dumps(write(message)))
 
 
 def _limited(rate: Rate, key: str) -> list[tuple[str, str]]:

@@ -339,10 +339,46 @@ def test_a_template_is_previewed_with_somebody_the_caller_sees(server: Server, b
     assert chinese.text == "王芳女士，春节快乐！长江轴承 总经理"
     assert english.text == "Dear Ms. 王芳, happy birthday! 总经理"
     assert "王芳" not in masked.PreviewCareTemplate(id=made, contact_id=person.id).text
+    nameless = server.person(fields=[{"resource": "customer", "field": "name", "rule": "hidden"}])
+    assert "长江" not in nameless.PreviewCareTemplate(id=made, contact_id=person.id).text
     with refused("NOT_FOUND"):
         near.PreviewCareTemplate(id=made, contact_id=person.id)
     with refused("INVALID_ARGUMENT", "INVALID", "contactId"):
         boss.PreviewCareTemplate(id=made)
+
+
+@pytest.mark.parametrize(
+    ("customer", "zh", "en"),
+    [
+        ({"name": "长江轴承有限公司"}, "问候长江轴承有限公司", "regards to 长江轴承有限公司"),
+        ({"name": "长江轴承有限公司", "short_name": "长江"}, "问候长江", "regards to 长江"),
+        (
+            {"name": "张三", "short_name": "老张", "kind": "individual", "sex": "male"},
+            "问候张三先生",
+            "regards to Mr. 张三",
+        ),
+    ],
+)
+def test_where_there_is_no_contact_the_customer_is_named_once(
+    server: Server, boss: Client, customer: dict[str, str], zh: str, en: str
+) -> None:
+    texts = {"text_zh": "问候{company}的{name}{honorific}", "text_en": "regards to {honorific} {name} of {company}"}
+    made, one = template(boss, "task", **texts), boss.CreateCustomer(customer=customer)
+
+    assert boss.PreviewCareTemplate(id=made, customer_id=one.id).text == zh
+    assert boss.PreviewCareTemplate(id=made, customer_id=one.id, language="en").text == en
+
+
+def test_what_a_customer_gets_names_it_once(server: Server, boss: Client) -> None:
+    texts = {"subject_zh": "{name}（{company}）", "text_zh": "问候{company}的{name}，{occasion}"}
+    boss.CreateCustomer(customer={"name": "长江轴承有限公司", "short_name": "长江", "founding_date": "2001-03-05"})
+    fields = {"audience": "customers", "template_id": template(boss, "task", **texts)}
+    plan(boss, "company_anniversary", "task", **fields)
+
+    propose(server, "2026-03-04")
+
+    (item,) = boss.ListCareItems().care_items
+    assert (item.subject, item.text) == ("长江", "问候长江，成立纪念日")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_an_order_closes_the_warning_by_itself(
 
     (case,) = cases(boss)
     assert (case.state, case.close_date) == ("closed", "2026-11-24")
-    assert "2026-11-24" in case.close_note
+    assert case.close_note == "预警原因已消除 / The reason of the warning is gone"
     assert [e.action for e in server.events("churn_case")] == ["created", "closed"]
 
 

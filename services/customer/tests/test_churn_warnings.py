@@ -100,6 +100,47 @@ def test_what_a_rule_noted_of_orders_is_told_to_whoever_sees_those(
         notes(masked, filter='warnNote : "2026"')
 
 
+@pytest.mark.parametrize("hidden", [(), ("trade_entry",)])
+def test_a_case_tells_of_orders_where_the_ledger_of_its_customer_is_read(
+    boss: Client,
+    server: Server,
+    pools: Any,
+    order: Any,
+    sweep: Any,
+    recompute: Any,
+    today: date,
+    hidden: tuple[str, ...],
+) -> None:
+    rights = ["churn_case.read", "customer.read"]
+    everywhere = [{"resource": "*", "scope": "all"}]
+    far = server.person(rights, everywhere, also=[server.role(["trade_entry.read"], "self")])
+    member = server.person([*rights, "trade_entry.read"], "self")
+    pool = pools.make(member_user_ids=[member.user_id], hidden_fields=hidden)
+    one = boss.CreateCustomer(customer={"name": "甲公司"})
+    order(one.id, "2026-05-24", "100")
+    sweep(date(2026, 11, 24))
+    (case,) = cases(boss)
+    boss.ConfirmChurnCase(id=case.id, etag=case.etag, reason="price")
+    order(one.id, today.isoformat(), "1")
+    recompute(today)
+    etag = boss.GetCustomer(id=one.id).etag
+    boss.GiveBackCustomer(id=one.id, etag=etag, reason="no_time", pool_id=pool.id)
+
+    def told(who: Client) -> set[str]:
+        case = who.GetChurnCase(id=who.ListChurnCases(fields="warnNote").churn_cases[0].id)
+        assert case.state == "regained"
+        logged = who.ListChanges(record_type="churn_case", id=case.id).changes
+        named = {one.field for change in logged for one in change.changes} & {"warnNote", "basis", "lostOrderDate"}
+        shown = {n for n in ("warn_note", "basis", "lost_order_date") if getattr(case, n)}
+        assert len(named) == len(shown)
+        return shown
+
+    assert told(boss) == {"warn_note", "basis", "lost_order_date"}
+    assert told(far) == set()
+    assert told(member) == (set() if hidden else told(boss))
+    assert today.isoformat() not in boss.GetChurnCase(id=case.id).close_note
+
+
 @pytest.mark.parametrize(("offset", "expected"), [(89, 0), (90, 1)])
 def test_no_contact_warns_of_customers_that_ordered(
     boss: Client, customer: str, order: Any, sweep: Any, rule: Any, offset: int, expected: int

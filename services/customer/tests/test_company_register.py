@@ -149,7 +149,7 @@ def test_hostile_and_broken_lines_are_told_and_skipped(boss: Client, register: A
         "LINE_NOT_UTF8": 1,
         "LINE_TOO_LONG": 1,
         "REQUIRED": 1,
-        "BAD_FORMAT": 1,
+        "CREDIT_CODE_CHECK": 1,
         "WRONG_TYPE": 2,
         "BAD_CONTROL_CHARACTER": 1,
         "BAD_RISKS": 2,

@@ -18,6 +18,7 @@ LEVELS = [{"level": "A", "from": "50"}, {"level": "C", "from": "0"}]
 SALES = {"class": "trade", "source": "order_amount", "months": 12, "bands": BANDS}
 REVENUE = {"class": "trait", "source": "field", "field": "annual_revenue", "bands": BANDS}
 VISITS = {"class": "contact", "source": "visits", "days": 30, "bands": BANDS}
+CALLS = {"class": "contact", "source": "interactions", "days": 30, "bands": BANDS}
 READS = ["customer.read", "segment.read", "pyramid.read"]
 HIDDEN_DATE = [{"resource": "customer", "field": "last_order_date", "rule": "hidden"}]
 
@@ -67,7 +68,9 @@ def segment(boss: Client, filter_text: str = "", *conditions: dict[str, Any]) ->
 
 
 @pytest.mark.feature("CUS-19")
-@pytest.mark.parametrize(("criterion", "right"), [(SALES, "trade_entry.read"), (VISITS, "visit.read")])
+@pytest.mark.parametrize(
+    ("criterion", "right"), [(SALES, "trade_entry.read"), (VISITS, "visit.read"), (CALLS, "interaction.read")]
+)
 def test_who_may_not_read_what_a_model_counts_is_told_the_level_only(
     server: Server, boss: Client, graded: Any, criterion: dict[str, Any], right: str
 ) -> None:

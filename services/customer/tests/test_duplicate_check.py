@@ -219,3 +219,42 @@ def test_customers_from_before_are_found_once_the_job_has_run(server: Server, bo
         c.id: codes(c) for c in boss.CheckDuplicates(website="huaxinda.com", emails=["lilei@huaxinda.com"]).candidates
     }
     assert found[contact.id] == {"same_email", "same_domain"}
+
+
+@pytest.mark.feature("CUS-10")
+@pytest.mark.parametrize("hidden", ["phone", "credit_code", "website", "address"])
+def test_what_a_pool_hides_tells_its_members_who_it_is_no_more_than_anybody(
+    server: Server, boss: Client, pools: Any, hidden: str
+) -> None:
+    values = {
+        "phone": "0571-88886666",
+        "credit_code": credit_code(1),
+        "website": "https://yunqi.cn",
+        "address": "文三路 1 号",
+    }
+    asked = {"phones": [values["phone"]]} if hidden == "phone" else {hidden: values[hidden]}
+    member = server.person(["customer.read", "customer.create"], "self")
+    stranger = server.person(["customer.read", "customer.create"], "self")
+    pool = pools.make(member_user_ids=[member.user_id], hidden_fields=[hidden])
+    made = pools.put(pool, name="杭州云启科技有限公司", **{hidden: values[hidden]})
+
+    by_both = first(member, name=made.name, **asked)
+
+    assert (by_both.id, codes(by_both)) == (made.id, codes(first(member, name=made.name)))
+    assert by_both.score == first(member, name=made.name).score
+    by_number = first(member, **asked)
+    assert by_number == first(stranger, **asked)
+    assert by_number is None or (by_number.visible, by_number.id, by_number.name) == (False, "", "")
+    assert hidden not in ("phone", "credit_code") or by_number is not None
+    assert first(boss, **asked).id == made.id if by_number else first(boss, **asked) is None
+
+
+@pytest.mark.feature("CUS-10")
+def test_a_number_that_a_pool_shows_says_who_it_is(server: Server, boss: Client, pools: Any) -> None:
+    member = server.person(["customer.read", "customer.create"], "self")
+    pool = pools.make(member_user_ids=[member.user_id], hidden_fields=["mobile"])
+    made = pools.put(pool, name="杭州云启科技有限公司", phone="13800138000", mobile="13800138000")
+
+    found = first(member, phones=["13800138000"])
+
+    assert (found.id, codes(found)) == (made.id, {"same_phone"})

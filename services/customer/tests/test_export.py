@@ -7,11 +7,14 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from crm.records.v1.exports_pb2 import FileName
 from crm_kit.testing import Client, Server, refused
+from crm_records import files
 
 pytestmark = pytest.mark.feature("IDN-11")
 EN = {"accept-language": "en"}
@@ -45,6 +48,35 @@ def with_limits(server: Server, client: Client, **policy: int) -> None:
         id=client.user_id,
     )
     server.service.organisation.forget()
+
+
+def name_of(body: Any) -> str:
+    told = FileName()
+    assert body.extensions[0].Unpack(told)
+    return told.name
+
+
+@pytest.mark.parametrize(
+    ("zone", "begin"), [(None, "customer-20261201-002530-"), ("America/New_York", "customer-20261130-112530-")]
+)
+def test_a_file_is_named_by_the_clock_of_who_asks_and_like_no_other(
+    server: Server, boss: Client, monkeypatch: pytest.MonkeyPatch, zone: str | None, begin: str
+) -> None:
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2026, 11, 30, 16, 25, 30, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(files, "datetime", Then)
+    server.sql("UPDATE org_user SET time_zone = :zone WHERE id = :id", zone=zone, id=boss.user_id)
+    server.service.organisation.forget()
+
+    names = [name_of(boss.ExportRecords(record_type="customer", format=f)) for f in ("csv", "csv", "xlsx")]
+    names.append(name_of(boss.PrintRecords(record_type="customer")))
+
+    assert {name[: len(begin)] for name in names} == {begin}
+    assert [name.rpartition(".")[2] for name in names] == ["csv", "csv", "xlsx", "html"]
+    assert len({name.rpartition(".")[0] for name in names}) == 4
 
 
 def test_an_export_says_in_words_what_the_list_shows(table, boss, customers):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from datetime import UTC
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from crm.records.v1 import jobs_pb2
+from crm.records.v1.exports_pb2 import FileName
 from crm_kit.testing import Client, Server, refused
 
 pytestmark = [pytest.mark.feature("CUS-07"), pytest.mark.feature("IDN-11")]
@@ -50,6 +53,22 @@ def test_a_csv_file_is_put_together_of_many_steps(server: Server, boss: Client, 
     assert file_of(boss, job, part=1) == file_of(boss, job)
     with refused("NOT_FOUND"):
         file_of(boss, job, part=2)
+
+
+def test_a_file_that_is_kept_has_one_name_and_each_part_its_own(server: Server, boss: Client) -> None:
+    jobs = [run(server, boss, format="csv") for _ in range(2)]
+
+    def name(job: jobs_pb2.Job, part: int = 0) -> str:
+        told = FileName()
+        body = boss.ExportJobFile(record_type="customer", id=job.id, name="customer.csv", part=part)
+        assert body.extensions[0].Unpack(told)
+        return told.name
+
+    day = jobs[0].finish_time.ToDatetime(UTC).astimezone(ZoneInfo("Asia/Shanghai"))
+    mark = jobs[0].id[-6:]
+    assert name(jobs[0]) == name(jobs[0]) == f"customer-{day:%Y%m%d-%H%M%S}-{mark}.csv"
+    assert name(jobs[0], part=1) == f"customer-{day:%Y%m%d-%H%M%S}-{mark}-part1.csv"
+    assert name(jobs[1]) != name(jobs[0])
 
 
 def test_a_workbook_holds_every_row_and_its_mark(server: Server, boss: Client, many: int) -> None:

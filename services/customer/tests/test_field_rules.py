@@ -275,6 +275,21 @@ def test_a_verb_brings_nothing_that_is_not_the_callers_to_give(server: Server, b
     assert boss.GetCustomer(id=steel.id).owner_id == boss.user_id
 
 
+@pytest.mark.parametrize("level", ["read_only", "masked", "hidden"])
+def test_many_are_given_away_only_by_who_may_give_one(server: Server, boss: Client, steel: Any, level: str) -> None:
+    clerk = server.person(["customer.*"], fields=[rule("owner_id", level)])
+    with refused("INVALID_ARGUMENT", "INVALID", "ownerId") as refusal:
+        clerk.AssignCustomer(id=steel.id, etag="1", owner_id=clerk.user_id)
+
+    for given in ({"owner_id": clerk.user_id}, {"department_id": server.department()}):
+        job = clerk.BulkAssign(record_type="customer", ids=[steel.id], **given)
+        server.run_jobs()
+        (item,) = clerk.ListActItems(record_type="customer", id=job.id).items
+        assert (item.outcome, item.reason) == ("failed", refusal.fields["ownerId"])
+
+    assert boss.GetCustomer(id=steel.id).owner_id == boss.user_id
+
+
 def test_a_timeline_shows_titles_as_their_own_records_would(server: Server, boss: Client, steel: Any) -> None:
     boss.CreateInteraction(interaction={"customer_id": steel.id, "kind": "visit", "subject": "拜访总经理"})
     masked = server.person(READ, fields=[rule("subject", "masked", "interaction")])

@@ -153,6 +153,22 @@ def test_hidden_fields_are_neither_shown_nor_found_by_nor_compared(pools: Any, b
     assert boss.GetCustomer(id=there.id).remarks == "要紧的"
 
 
+@pytest.mark.parametrize(("hidden", "seen"), [((), True), (("trade_entry",), False)])
+def test_the_trade_of_a_customer_is_seen_in_a_pool_unless_it_hides_it(
+    server: Server, pools: Any, boss: Client, hidden: tuple[str, ...], seen: bool
+) -> None:
+    member = server.person([*RIGHTS, "trade_entry.read"], "self")
+    customer = in_pool(pools, boss, pools.make(member_user_ids=[member.user_id], hidden_fields=hidden))
+    order = {"customer_id": customer.id, "kind": "order", "date": "2026-03-01", "amount": "500"}
+    made = boss.CreateTradeEntry(trade_entry=order)
+
+    assert [e.id for e in member.ListTradeEntries().trade_entries] == [made.id] * seen
+    assert gets_through(lambda: member.GetTradeEntry(id=made.id)) == seen
+    assert gets_through(lambda: member.GetTradeFigures(customer_id=customer.id)) == seen
+    taken = member.ClaimCustomer(id=customer.id, etag=boss.GetCustomer(id=customer.id).etag)
+    assert member.GetTradeFigures(customer_id=taken.id, from_date="2026-01-01").order_amount == "500.00"
+
+
 def test_what_is_taken_is_seen_in_full(pools: Any, boss: Client, member: Client) -> None:
     pool = pools.make(member_user_ids=[member.user_id], hidden_fields=["mobile", "contact"])
     there = in_pool(pools, boss, pool, mobile="13800138000")

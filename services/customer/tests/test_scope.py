@@ -99,6 +99,21 @@ def test_nobody_gives_a_customer_to_somebody_beyond_his_reach(
         manager.CreateCustomer(customer={"name": "乙公司", "owner_id": stranger.user_id})
 
 
+def test_nothing_is_given_to_nobody(server: Server, boss: Client) -> None:
+    made = boss.CreateCustomer(customer={"name": "甲公司"})
+
+    with refused("INVALID_ARGUMENT", "INVALID", "ownerId") as refusal:
+        boss.AssignCustomer(id=made.id, etag=made.etag, owner_id="")
+    assert "departmentId" in refusal.fields["ownerId"]
+    with refused("INVALID_ARGUMENT", "INVALID", "ownerId"):
+        boss.BulkAssign(record_type="customer", ids=[made.id])
+
+    assert boss.GetCustomer(id=made.id).owner_id == boss.user_id
+    department = server.department()
+    given = boss.AssignCustomer(id=made.id, etag=made.etag, department_id=department)
+    assert (given.owner_id, given.department_id) == ("", department)
+
+
 def test_giving_away_takes_the_right_to_assign(server: Server) -> None:
     clerk = server.person(["customer.create", "customer.read"], "all")
     other = server.person(RIGHTS, "self")

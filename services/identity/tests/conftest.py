@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
 
@@ -15,17 +16,22 @@ from vendor_fixtures import enter, li, nothing_made, set_up, vendor  # noqa: F40
 
 from crm_kit.testing import Client, Server, running
 from crm_kit.testing.certificates import Authority
-from identity import outgoing
+from identity import outgoing, passwords
 from identity.app import SERVICE
 from identity.bootstrap import bootstrap
 
 PASSWORD = "Right-Horse-7"
+FULL, LIGHT = passwords._hasher, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""What the product hashes with, and real argon2id with next to no memory."""
 
 
 @pytest.fixture(scope="session")
 def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IDENTITY_KEY_FILE", str(tmp_path_factory.mktemp("keys") / "identity.key"))
+        # Nearly every test logs in. What the product's hashes are and how they queue is tried with `full_hashes`.
+        patch.setattr(passwords, "_hasher", LIGHT)
+        patch.setattr(passwords, "_NOBODYS", LIGHT.hash("nobody's"))
         patch.setattr(SERVICE, "seed", lambda _call: bootstrap(SERVICE, PASSWORD))
         with running(SERVICE, threads=16) as server:
             yield server
@@ -35,6 +41,14 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 def server(running_server: Server) -> Server:
     running_server.reset()
     return running_server
+
+
+@pytest.fixture
+def full_hashes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as the product does it, the administrator's, too."""
+    monkeypatch.setattr(passwords, "_hasher", FULL)
+    monkeypatch.setattr(passwords, "_NOBODYS", FULL.hash("nobody's"))
+    server.sql("UPDATE user_account SET password_hash = :full", full=FULL.hash(PASSWORD))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ class Scripted:
     """A provider over HTTPS whose ID tokens a test makes up; what it is asked stands in `asked`."""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = _key()
         self.published = [("one", self.key)]
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.claims: dict[str, Any] = {}
@@ -105,7 +106,9 @@ class Scripted:
         context.load_cert_chain(*authority.issue("provider").write(folder, f"provider-{self._server.server_port}"))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.issuer = f"https://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        ).start()  # looks as often for its end
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -167,6 +170,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """One for all providers: to make one takes a tenth of a second."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def _public(kid: str, key: Any) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_of_a_contact_the_trail_knows_what_changed_and_not_to_what(server: Serve
         "pinyin": (None, "***"),
         "custom.hobby": ("***", None),
     }
-    assert [everywhere_in(server.sql, word) for word in ("慕容", "murong", "古琴")] == [[], [], []]
+    assert everywhere_in(server.sql, "慕容", "murong", "古琴") == []
 
 
 @pytest.mark.parametrize(

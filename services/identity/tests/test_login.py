@@ -116,6 +116,7 @@ def test_locks_grow_and_success_takes_back_its_own_try_only(server, sign_in):
     assert server.sql("SELECT tries, locked_until FROM failed_login") == [(tries.ACCOUNT + 1, None)]
 
 
+@pytest.mark.usefixtures("full_hashes")
 def test_tries_at_once_are_all_counted(server):
     def code(_):
         while True:

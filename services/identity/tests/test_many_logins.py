@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,7 +12,7 @@ from identity import passwords
 
 PASSWORD = "Right-Horse-7"  # of the administrator, see conftest.py
 
-pytestmark = pytest.mark.feature("IDN-01")
+pytestmark = [pytest.mark.feature("IDN-01"), pytest.mark.usefixtures("full_hashes")]
 
 
 class Held:
@@ -98,3 +99,15 @@ def test_a_password_that_is_to_be_changed_waits_in_the_same_line(server, admin, 
 @pytest.mark.parametrize("threads", [1, 2, 4, 16, 64])
 def test_threads_are_left_to_everything_else(threads):
     assert passwords.Line(threads).places <= max(2, threads * 3 // 4)
+
+
+def test_what_stays_of_a_refused_login_takes_no_second_connection_of_those_that_rpcs_share(server):
+    pool = server.service.writer.pool
+    pool.dispose()
+    with ExitStack() as held:
+        for _ in range(pool.size() + pool._max_overflow - 1):  # all but the one that the login takes itself
+            held.enter_context(server.service.writer.connect())
+
+        with refused("UNAUTHENTICATED", "LOGIN_REFUSED"):
+            server.nobody.Login(username="admin", password="Wrong-Horse-7")
+        assert server.nobody.Login(username="admin", password=PASSWORD).access_token

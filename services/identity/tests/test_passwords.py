@@ -81,6 +81,7 @@ def test_guessing_the_old_password_with_a_stolen_token_is_locked_too(admin):
         admin.ChangePassword(old_password=PASSWORD, new_password="My-Own-Words")
 
 
+@pytest.mark.usefixtures("full_hashes")
 def test_passwords_and_tokens_are_stored_as_hashes_only_and_announced_nowhere(server, sign_in, hire):
     hire("li", "trainer")
     tokens = sign_in("li").tokens

@@ -134,6 +134,7 @@ def test_login_then_asks_for_a_code_before_there_are_tokens(server, enrolled, ch
 
 
 @pytest.mark.figure("R43")
+@pytest.mark.usefixtures("full_hashes")
 def test_a_code_works_once_even_for_five_logins_at_once(server, enrolled, challenge, measured):
     li = enrolled()
     tokens = [challenge() for _ in range(5)]

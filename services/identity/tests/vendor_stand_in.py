@@ -76,7 +76,9 @@ class StandIn:
         context.load_cert_chain(*authority.issue("vendor").write(folder, f"vendor-{self._server.server_port}"))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.address = f"https://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        ).start()  # looks as often for its end
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -53,7 +53,7 @@ def engine(url: str, service: str, *, size: int, read_only: bool = False) -> Eng
 
 
 def apart(made: Engine, name: str) -> Engine:
-    """The same database with a connection of its own, for a short transaction within others.
+    """The same database with a few connections of its own, for short transactions within others.
 
     From the pool in which those hold one each, a second one might not come: everybody would wait for everybody.
     """

@@ -135,11 +135,11 @@ class Jobs:
         return connection.execute(query.with_for_update(skip_locked=True)).one_or_none()
 
     def _call(self, connection: Connection, row: Any) -> Call:
-        """A call in the name of whoever started the job, as long as they may do it."""
+        """A call in the name of whoever the job acts for, as long as they may do it."""
         call = rpc.system_call(connection, self._service, self._organisation)
         pairs = {"x-request-id": row.request_id, "traceparent": row.trace_parent, "accept-language": row.language}
         call.metadata = caller.read(dict(pairs), row.address)
-        if not row.creator_id:
+        if not row.creator_id or row.as_suite:
             return call
         access = self._organisation.person(row.creator_id)
         if access.restricted:
@@ -192,9 +192,9 @@ class Jobs:
         return call
 
     def _named(self, connection: Connection, row: Any) -> Call:
-        """A call that may do everything, under the name of whoever started the job: to tell its end."""
+        """A call that may do everything, under the name of whoever the job acts for: to tell its end."""
         call = rpc.system_call(connection, self._service, self._organisation)
-        if row.creator_id:
+        if row.creator_id and not row.as_suite:
             call.caller.access = replace(call.access, user_id=row.creator_id, name=row.creator_name)
         return call
 

@@ -5,7 +5,8 @@ position: a crash undoes the whole step, and the next process takes the job on f
 step holds the row's lock, so no two processes do the same step, and none has to tell that it is alive. Of several jobs
 each gets a step in turn, so a small one does not wait for the end of a large one.
 
-A person's job acts in that person's name, with the rights they have at each step.
+A person's job acts in that person's name, with the rights they have at each step. What the suite does by the clock it
+does in its own name, also when a person started it before its time.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    func,
+    select,
     update,
 )
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import JSONB
 
 from crm_kit import errors, ids
+from crm_kit.caller import Caller
 from crm_kit.rpc import Call
 
 log = logging.getLogger("jobs")
@@ -46,6 +50,8 @@ STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
 
 ZONE = ZoneInfo("Asia/Shanghai")
 """Whose days daily jobs go by."""
+_ALONE = 0x4A4F4231
+"""Advisory locks of those who start a job of which there is one at a time."""
 errors.texts({"job_over": ("任务已结束", "The job is over")})
 
 job = Table(
@@ -69,6 +75,8 @@ job = Table(
     Column("key", Text),
     Column("creator_id", Uuid(as_uuid=False)),
     Column("creator_name", Text, nullable=False),
+    # It acts in the suite's name, whoever started it.
+    Column("as_suite", Boolean, nullable=False, server_default="false"),
     Column("right", Text, nullable=False),
     Column("session_id", Text, nullable=False),
     Column("address", Text, nullable=False),
@@ -142,9 +150,13 @@ def start(
     total: int | None = None,
     key: str | None = None,
     job_id: str = "",
+    starter: Caller | None = None,
 ) -> str | None:
-    """Queue a job in the call's transaction, in the caller's name; its id. None if there is one of this `key`."""
-    now = datetime.now(UTC)
+    """Queue a job in the call's transaction, in the caller's name; its id. None if there is one of this `key`.
+
+    `starter` is who started it where that is not the caller: a job of the suite, begun by a person.
+    """
+    now, by = datetime.now(UTC), starter or call.caller
     row = {
         "id": job_id or ids.uuid7(),
         "kind": kind,
@@ -153,8 +165,9 @@ def start(
         "state": QUEUED,
         "total": total,
         "key": key,
-        "creator_id": call.caller.user_id or None,
-        "creator_name": call.caller.name,
+        "creator_id": by.user_id or None,
+        "creator_name": by.name,
+        "as_suite": starter is not None,
         "right": call.caller.right,
         "session_id": call.caller.session_id,
         "address": call.metadata.address,
@@ -168,6 +181,18 @@ def start(
         pg.insert(job).values(row).on_conflict_do_nothing(index_elements=["key"], index_where=job.c.key.is_not(None))
     )
     return call.connection.scalar(query.returning(job.c.id))
+
+
+def start_alone(
+    call: Call, kind: str, record_type: str, parameters: Mapping[str, Any], *, starter: Caller | None = None
+) -> str | None:
+    """Queue a job like `start`; None while one of its kind is under way. Of all who ask at the same moment one starts
+    it: the others wait for the end of that one's transaction."""
+    call.connection.execute(select(func.pg_advisory_xact_lock(_ALONE, func.hashtext(kind))))
+    under_way = select(job.c.id).where(job.c.kind == kind, job.c.finish_time.is_(None)).limit(1)
+    if call.connection.scalar(under_way) is not None:
+        return None
+    return start(call, kind, record_type, parameters, starter=starter)
 
 
 def cancel(connection: Connection, job_id: str) -> None:

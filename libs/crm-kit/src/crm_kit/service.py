@@ -110,6 +110,8 @@ class Service:
     settings: Settings = field(init=False)
     writer: Engine = field(init=False)
     reader: Engine = field(init=False)
+    beside: Engine = field(init=False)
+    """For a short transaction of its own within an RPC, which holds a connection of the writer: see `db.apart`."""
     organisation: Organisation = field(init=False)
     rpcs: rpc.Rpcs = field(init=False)
     keys: sealing.Keyring = field(init=False)
@@ -119,6 +121,7 @@ class Service:
         self.settings = settings
         self.writer = db.engine(settings.database_url, self.name, size=settings.threads)
         self.reader = db.engine(settings.database_url, self.name, size=settings.threads, read_only=True)
+        self.beside = db.apart(self.writer, self.name)
         self.organisation = Organisation(self.reader)
         self.keys = sealing.connect(self.writer, settings.key_file)
 

@@ -26,7 +26,7 @@ from crm_kit.rpc import Call
 from crm_records import acting, changes, each, images, listing, recycling, references, sql, writing
 from crm_records import fields as kinds
 from crm_records.images import act, act_item
-from crm_records.jobs import message_of
+from crm_records.jobs import started
 from crm_records.record import Record, Registry
 
 UNDO = "undo"
@@ -118,7 +118,7 @@ class ActServicer:
         job_id = jobs.start(call, UNDO, row.record_type, {"act": row.id, "kind": row.kind}, total=total)
         assert job_id is not None
         call.connection.execute(update(act).where(act.c.id == row.id).values(undo_job_id=job_id))
-        return message_of(call, job_id)
+        return started(call, self._registry, job_id)
 
     def _visible(self, call: Call, record_type: str) -> Select[Any]:
         record = self._registry.records.get(record_type)

@@ -14,9 +14,8 @@ from crm_kit.errors import Problem
 from crm_kit.field_names import snake
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import acts, each, images, recycling, selecting, validation, writing
-from crm_records import fields as kinds
-from crm_records.jobs import message_of
+from crm_records import acts, assigning, each, given, images, recycling, selecting, validation, writing
+from crm_records.jobs import started
 from crm_records.record import Record, Registry
 
 UPDATE, ASSIGN, DELETE = "bulk_update", "bulk_assign", "bulk_delete"
@@ -48,11 +47,7 @@ class BulkServicer:
 
     def BulkAssign(self, call: Call, request: pb.BulkAssignRequest) -> jobs_pb2.Job:
         record = allowing(self._registry.records, request.record_type, "assign")
-        given = {n: getattr(request, n) or None for n in ("owner_id", "department_id")}
-        wrong = [n for n, value in given.items() if value and not kinds.is_id(value)]
-        described = kinds.of(request.DESCRIPTOR)
-        writing.refuse(Problem(described[n].json_name, "bad_format", {"label": described[n].label}) for n in wrong)
-        return start(call, record, ASSIGN, request, {"to": given})
+        return start(call, record, ASSIGN, request, {"to": assigning.taker(request)})
 
     def BulkDelete(self, call: Call, request: pb.BulkDeleteRequest) -> jobs_pb2.Job:
         record = allowing(self._registry.records, request.record_type, "delete")
@@ -87,7 +82,7 @@ def start(call: Call, record: Record, kind: str, request: Any, what: dict[str, A
     selecting.write_down(call.connection, act_id, chosen)
     parameters = {**what, "selection": selection}
     jobs.start(call, kind, record.type, parameters, job_id=act_id, total=len(chosen) or None)
-    return message_of(call, act_id)
+    return started(call, record.registry, act_id)
 
 
 def _step(call: Call, record: Record, job: Job, do: Verb) -> Step:
@@ -130,8 +125,9 @@ def _update(call: Call, record: Record, job: Job, record_id: str) -> bool:
 
 
 def _assign(call: Call, record: Record, job: Job, record_id: str) -> bool:
-    given = job.parameters["to"]
-    return announcing(call, lambda: writing.write(call, record, record_id, None, "assigned", lambda _row: given))
+    to = job.parameters["to"]
+    given.note(call, record, record.message(id=record_id, **{n: value for n, value in to.items() if value}))
+    return announcing(call, lambda: writing.write(call, record, record_id, None, "assigned", lambda _row: to))
 
 
 def _delete(call: Call, record: Record, _job: Job, record_id: str) -> bool:

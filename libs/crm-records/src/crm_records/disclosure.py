@@ -5,6 +5,7 @@ from __future__ import annotations
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import field_access
 from crm_records import changes
+from crm_records.record import Record
 from crm_records.visibility import View, name_of
 
 
@@ -21,15 +22,15 @@ def of_field(view: View, name: str, described: pb.FieldDescription) -> pb.FieldD
     return described
 
 
-def cut(view: View, state: str | None, change: pb.Change, closed: frozenset[str] = frozenset()) -> None:
+def cut(record: Record, view: View | None, state: str | None, change: pb.Change, closed: frozenset[str]) -> None:
     """Leave out what the caller does not see of a record in this state; what is masked says only that it changed.
 
-    `closed` are fields that the pool closes in which the record lies.
+    `closed` are fields that are not seen of this one record, because of the pool in which it lies, say.
     """
     seen = []
     for one in change.changes:
-        name = name_of(view.record, one.field)
-        level = view.level(name, state)
+        name = name_of(record, one.field)
+        level = view.level(name, state) if view is not None else field_access.OPTIONAL
         if level == field_access.HIDDEN or name.partition(".")[0] in closed:
             continue
         for value in (one.before, one.after):

@@ -19,9 +19,9 @@ from crm.records.v1 import exports_pb2, jobs_pb2
 from crm_kit import errors, job_files, jobs
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import exports, listing
+from crm_records import exports, files, listing
 from crm_records.export_formats import Cell, Table, csv_lines, write_xlsx
-from crm_records.jobs import message_of
+from crm_records.jobs import started
 from crm_records.record import Record, Registry
 
 EXPORT = "export"
@@ -39,7 +39,7 @@ def start(call: Call, record: Record, request: exports_pb2.ExportRecordsRequest)
     asked = {n: getattr(request, n) for n in ("filter", "order_by", "search", "fields", "format")}
     job_id = jobs.start(call, EXPORT, record.type, asked)
     assert job_id is not None
-    return message_of(call, job_id)
+    return started(call, record.registry, job_id)
 
 
 def kind(registry: Registry) -> Kind:
@@ -89,12 +89,12 @@ def _finish(call: Call, record: Record, request: Any, job: Job, at: dict[str, An
             for piece in range(at["piece"]):
                 for part in job_files.parts(call.connection, job.id, _PART.format(piece)):
                     file.write(part)
-            content_type = "text/csv; charset=utf-8"
+            content_type = files.CSV
         else:
             rows = Table(table.title, table.labels, _rows(call, job.id, at["piece"]), table.mark)
             facts = exports.facts(call, request, table.mark, at["rows"])
             write_xlsx(file, rows, *facts)
-            content_type = exports.XLSX
+            content_type = files.XLSX
         file.seek(0)
         job_files.save(call.connection, job.id, name, content_type, file)
     _forget(call, job.id)

@@ -21,7 +21,7 @@ from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import custom_fields, dictionaries, listing, reaching, visibility
+from crm_records import custom_fields, dictionaries, files, listing, reaching, visibility
 from crm_records import fields as kinds
 from crm_records.export_formats import Cell, Table, to_csv, to_html, to_xlsx
 from crm_records.fields import Field
@@ -30,7 +30,6 @@ from crm_records.visibility import View
 
 LARGEST = 15 * 1024 * 1024
 """Bytes of one file: an answer is one message."""
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 errors.texts(
     {
@@ -63,8 +62,8 @@ def export(call: Call, record: Record, request: Any) -> HttpBody:
     rows = _collect(call, record, request, "exportRows")
     made = table(call, record, request, rows)
     if request.format == "csv":
-        return _body(to_csv(made), "text/csv; charset=utf-8")
-    return _body(to_xlsx(made, *facts(call, request, made.mark, len(rows))), XLSX)
+        return _file(call, record, files.CSV, to_csv(made))
+    return _file(call, record, files.XLSX, to_xlsx(made, *facts(call, request, made.mark, len(rows))))
 
 
 def facts(call: Call, request: Any, mark: str, rows: int) -> tuple[str, list[tuple[str, str]]]:
@@ -84,7 +83,7 @@ def refuse_format(request: Any) -> None:
 def to_print(call: Call, record: Record, request: Any) -> HttpBody:
     """The records that a request names, as a page of HTML whose every sheet says who printed it and when."""
     made = table(call, record, request, _collect(call, record, request, "printRows"))
-    return _body(to_html(made, call.language), "text/html; charset=utf-8")
+    return _file(call, record, files.HTML, to_html(made, call.language))
 
 
 def _collect(call: Call, record: Record, request: Any, limit_name: str) -> list[Any]:
@@ -218,10 +217,10 @@ def _custom_columns(call: Call, record: Record, view: View | None) -> list[tuple
     ]
 
 
-def _body(data: bytes, content_type: str) -> HttpBody:
+def _file(call: Call, record: Record, content_type: str, data: bytes) -> HttpBody:
     if len(data) > LARGEST:
         raise errors.Invalid(key="file_too_large", limit=LARGEST // 1024 // 1024)
-    return HttpBody(content_type=content_type, data=data)
+    return files.answer(call, record.type, content_type, data)
 
 
 def _said(call: Call, words: tuple[str, str]) -> str:

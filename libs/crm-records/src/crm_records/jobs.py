@@ -20,7 +20,7 @@ from crm_kit.jobs import Kind, job
 from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing
+from crm_records import files, listing
 from crm_records.record import Registry
 
 TYPE = "job"
@@ -51,6 +51,7 @@ class JobServicer:
     def __init__(self, registry: Registry, known: Sequence[Kind]) -> None:
         self._registry = registry
         self._known = {k.name: k for k in known}
+        registry.job_labels.update({k.name: k.label for k in known})
 
     def GetJob(self, call: Call, request: pb.GetJobRequest) -> pb.Job:
         return self._messages(call, [self._row(call, request)])[0]
@@ -87,15 +88,13 @@ class JobServicer:
             choices = ", ".join(daily) or ("无", "none")
             params = {"label": label, "value": request.kind[:60], "choices": choices}
             raise errors.Invalid(Problem("kind", "not_a_choice" if request.kind else "required", params))
-        under_way = select(job.c.id).where(job.c.kind == request.kind, job.c.finish_time.is_(None)).limit(1)
-        if call.connection.scalar(under_way) is not None:
-            raise errors.Conflict("job_under_way")
         own = rpc.system_call(call.connection, call.service, Organisation(call.connection.engine))
-        job_id = jobs.start(own, request.kind, request.record_type, {"day": f"{datetime.now(jobs.ZONE):%Y-%m-%d}"})
-        assert job_id is not None  # without a key every start is one
+        day = {"day": f"{datetime.now(jobs.ZONE):%Y-%m-%d}"}
+        job_id = jobs.start_alone(own, request.kind, request.record_type, day, starter=call.caller)
+        if job_id is None:
+            raise errors.Conflict("job_under_way")
         call.note(record_type=request.record_type, record_id=job_id)
-        row = call.connection.execute(select(job).where(job.c.id == job_id)).one()
-        return self._messages(call, [row])[0]
+        return started(call, self._registry, job_id)
 
     def CancelJob(self, call: Call, request: pb.GetJobRequest) -> pb.Job:
         row = self._row(call, request)
@@ -118,7 +117,8 @@ class JobServicer:
         call.note(record_type=row.record_type, record_id=row.id)
         many = PIECES if request.part else pieces
         data = b"".join(job_files.parts(call.connection, row.id, request.name, begin, many))
-        return HttpBody(content_type=kind, data=data)
+        made, mark = row.finish_time or row.create_time, files.mark_of(row.id, request.part)
+        return files.answer(call, row.record_type, kind, data, made=made, mark=mark)
 
     def _visible(self, call: Call, record_type: str) -> Select[Any]:
         if record_type not in self._registry.records:
@@ -144,10 +144,7 @@ class JobServicer:
             .where(one_of(job_file.c.job_id, [r.id for r in rows]))
             .group_by(*_FILE)
         )
-        made = {r.id: message(r, call.service) for r in rows}
-        for row in made.values():
-            label = self._known[row.kind].label if row.kind in self._known else (row.kind, row.kind)
-            row.kind_label = label[1 if call.language == errors.EN else 0]
+        made = {r.id: _labelled(call, self._registry, message(r, call.service)) for r in rows}
         for f in call.connection.execute(query.order_by(*_FILE)) if rows else ():
             made[f.job_id].files.add(
                 name=f.name, content_type=f.content_type, size=f.size, parts=-(-f.pieces // PIECES)
@@ -156,7 +153,7 @@ class JobServicer:
 
 
 def message(row: Any, service: str) -> pb.Job:
-    """A job as it is answered and announced, without its files."""
+    """A job as it is announced; an answer says what its kind is called and which files it has, too."""
     names = ("id", "record_type", "kind", "state", "done", "total", "cancelling", "creator_name", "create_time")
     made = pb.Job(service=service, **{n: getattr(row, n) for n in names})
     made.creator_id, made.reason = row.creator_id or "", row.reason or ""
@@ -167,9 +164,17 @@ def message(row: Any, service: str) -> pb.Job:
     return made
 
 
-def message_of(call: Call, job_id: str) -> pb.Job:
+def started(call: Call, registry: Registry, job_id: str) -> pb.Job:
     """A job that this call has queued, as it is answered."""
-    return message(call.connection.execute(select(job).where(job.c.id == job_id)).one(), call.service)
+    row = call.connection.execute(select(job).where(job.c.id == job_id)).one()
+    return _labelled(call, registry, message(row, call.service))
+
+
+def _labelled(call: Call, registry: Registry, told: pb.Job) -> pb.Job:
+    """With what its kind is called in the caller's language; one that is known no longer keeps its code."""
+    label = registry.job_labels.get(told.kind, (told.kind, told.kind))
+    told.kind_label = label[1 if call.language == errors.EN else 0]
+    return told
 
 
 def _told(result: Mapping[str, Any]) -> dict[str, Any]:

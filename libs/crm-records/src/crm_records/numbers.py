@@ -69,10 +69,17 @@ PATTERNS = Kept(_load)
 class Numbers:
     """Hands out numbers; one for each process."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = db.apart(engine, "numbers")
+    def __init__(self, source: Engine) -> None:
+        self.source = source
+        """Of the database that the numbers are of."""
+        self._engine = db.apart(source, "numbers")
         self._blocks: dict[tuple[str, str], tuple[int, int]] = {}
         self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Let go of what was taken ahead."""
+        with self._lock:
+            self._blocks = {}
 
     def take(self, connection: Connection, record: Record, many: int = 1) -> list[str]:
         """The next numbers of a record type."""

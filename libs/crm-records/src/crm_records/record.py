@@ -311,6 +311,11 @@ class Record:
         """Like `decorate`, told which fields are shown: overridden where filling one of them costs a query."""
         self.decorate(call, messages)
 
+    def kept_back(self, call: Call, record_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Fields that the caller does not see of some of these records by more than rules and pools say, by id: what
+        `decorate` takes out of them, the log of changes leaves out."""
+        return {}
+
     def may_delete(self, call: Call, row: Row) -> None:
         """Refuse a deletion for reasons beyond dependents."""
 
@@ -345,11 +350,16 @@ class Registry:
         self.foreign = dict(foreign or {})
         self.names = tuple(names)
         self.numbers: Numbers | None = None
+        self.job_labels: dict[str, tuple[str, str]] = {}
+        """What the kinds of jobs of the service are called: (zh, en)."""
         for record in records:
             record.registry = self
 
     def connect(self, writer: Engine) -> None:
-        """Numbers are handed out through this engine."""
+        """Numbers are handed out through this engine. Where they are already, none that were taken ahead are used."""
         from crm_records.numbers import Numbers
 
-        self.numbers = Numbers(writer)
+        if self.numbers is not None and self.numbers.source is writer:
+            self.numbers.forget()  # its connection stays: opening one takes longer than most writes
+        else:
+            self.numbers = Numbers(writer)

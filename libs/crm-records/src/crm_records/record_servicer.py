@@ -64,10 +64,11 @@ class RecordServicer(OfAllRecords):
         rows = changes.of(call, record.type, request.id, after, size + 1)
         token = base64.urlsafe_b64encode(str(rows[size - 1].id).encode()).decode() if len(rows) > size else ""
         answer = pb.ListChangesResponse(changes=[changes.to_message(r) for r in rows[:size]], next_page_token=token)
-        if view is not None:
-            closed = view.closed_of(call, message)
+        closed = view.closed_of(call, message) if view is not None else frozenset[str]()
+        closed |= record.kept_back(call, [request.id]).get(request.id, frozenset())
+        if view is not None or closed:
             for change in answer.changes:
-                disclosure.cut(view, state, change, closed)
+                disclosure.cut(record, view, state, change, closed)
         return answer
 
     def ListActions(self, call: Call, request: pb.ListActionsRequest) -> pb.ListActionsResponse:

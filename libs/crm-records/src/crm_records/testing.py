@@ -63,21 +63,26 @@ def credit_code(number: int) -> str:
     return text + letters[-total % 31]
 
 
-def everywhere_in(ask: Callable[..., list[Any]], word: str) -> list[str]:
-    """Where a word stands in a database: every column of every table, bytes too, as `table.column`.
+def everywhere_in(ask: Callable[..., list[Any]], *words: str) -> list[str]:
+    """Where one of these words stands in a database: every column of every table, bytes too, as `table.column`.
 
-    `ask` runs a statement with named parameters: `server.sql` of a service's tests.
+    `ask` runs a statement with named parameters: `server.sql` of a service's tests. All tables are one statement:
+    a service has more than a thousand columns.
     """
     columns = ask(
         "SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c"
         " JOIN pg_tables t ON t.tablename = c.table_name AND t.schemaname = c.table_schema"
         " WHERE c.table_schema = 'public' ORDER BY 1, 2"
     )
-    found = []
+    values: dict[str, list[str]] = {}
     for table, column, kind in columns:
         value = f"encode(\"{column}\", 'hex')" if kind == "bytea" else f'"{column}"::text'
-        sought = word.encode().hex() if kind == "bytea" else word
-        query = f'SELECT 1 FROM "{table}" WHERE position(:word in {value}) > 0 LIMIT 1'  # noqa: S608
-        if ask(query, word=sought):
-            found.append(f"{table}.{column}")
-    return found
+        sought = ":bytes" if kind == "bytea" else ":words"
+        values.setdefault(table, []).append(f"('{table}.{column}', {value}, CAST({sought} AS text[]))")
+    searches = [
+        f'SELECT one.place FROM "{table}", LATERAL (VALUES {", ".join(rows)}) AS one (place, value, sought)'  # noqa: S608
+        " WHERE EXISTS (SELECT FROM unnest(one.sought) AS word WHERE position(word IN one.value) > 0)"
+        for table, rows in values.items()
+    ]
+    found = ask(" UNION ".join(searches), words=list(words), bytes=[w.encode().hex() for w in words])
+    return sorted(place for (place,) in found)

@@ -17,12 +17,11 @@ from urllib.parse import urlsplit
 import phonenumbers
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from stdnum.cn import ric, uscc
 
 from crm import rule_pb2
 from crm_kit import codec, errors
 from crm_kit.errors import Problem
-from crm_records import blind
+from crm_records import blind, checked_numbers
 from crm_records import fields as kinds
 from crm_records.fields import Field
 
@@ -48,7 +47,12 @@ errors.texts(
         "bad_mobile": (
             "{label}应为 11 位手机号，境外号码以 + 和国家代码开头",
             "{label} must be a mobile number of 11 digits, or begin with + and the country code",
-        )
+        ),
+        "bad_phone": (
+            "{label}应为电话号码，如 0571-88886666，境外号码以 + 和国家代码开头",
+            "{label} must be a telephone number such as 0571-88886666, or begin with + and the country code",
+        ),
+        "too_many_decimals": ("{label}最多 {limit} 位小数", "{label} has at most {limit} decimal places"),
     }
 )
 
@@ -159,7 +163,7 @@ def _text(raw: str, field: Field, wrong: Any) -> Any:
         case rule_pb2.FORMAT_EMAIL:
             return value if _EMAIL.fullmatch(value) else wrong("bad_format")
         case rule_pb2.FORMAT_PHONE:
-            return value if is_phone(value) else wrong("bad_format")
+            return value if is_phone(value) else wrong("bad_phone")
         case rule_pb2.FORMAT_MOBILE:
             return value if is_mobile(value) else wrong("bad_mobile")
         case rule_pb2.FORMAT_URL:
@@ -167,12 +171,15 @@ def _text(raw: str, field: Field, wrong: Any) -> Any:
         case rule_pb2.FORMAT_CODE:
             return value if _CODE.fullmatch(value) else wrong("bad_format")
         case rule_pb2.FORMAT_CREDIT_CODE:
-            value = value.upper()
-            return value if uscc.is_valid(value) else wrong("bad_format")
+            return _checked(checked_numbers.credit_code(value), wrong)
         case rule_pb2.FORMAT_IDENTITY_NUMBER:
-            value = unicodedata.normalize("NFKC", value).upper()
-            return value if is_identity_number(value) else wrong("bad_format")
+            return _checked(checked_numbers.identity_number(value), wrong)
     return value
+
+
+def _checked(found: tuple[str, checked_numbers.Wrong | None], wrong: Any) -> Any:
+    value, what = found
+    return value if what is None else wrong(what[0], **what[1])
 
 
 def _decimal(raw: str, field: Field, wrong: Any) -> Any:
@@ -180,7 +187,7 @@ def _decimal(raw: str, field: Field, wrong: Any) -> Any:
     if value is None:
         return wrong("wrong_type", expected=("数字", "a number"))
     if value != round(value, field.scale):
-        return wrong("bad_format")
+        return wrong("too_many_decimals", limit=field.scale)
     limit = field.max if field.max is not None else Decimal(10) ** 15
     if value > limit:
         return wrong("too_large", limit=f"{limit:f}")
@@ -235,13 +242,6 @@ def is_mobile(value: str) -> bool:
         return False
     number = blind.phone(value)
     return bool(_MOBILE.fullmatch(number) or (_ABROAD.fullmatch(number) and not number.startswith("+86")))
-
-
-def is_identity_number(value: str) -> bool:
-    """18 characters with a day of birth and the right check digit. The place is not asked: codes come and go."""
-    if not re.fullmatch(r"\d{17}[\dX]", value, re.ASCII) or value[-1] != ric.calc_check_digit(value):
-        return False
-    return day(f"{value[6:10]}-{value[10:12]}-{value[12:14]}") is not None
 
 
 def is_url(value: str) -> bool:

@@ -54,7 +54,7 @@ def _history(call: Call, record: Record, record_id: str) -> Sequence[records_pb.
     view = visibility.of(call, record)
     if view is not None:
         for change in found:
-            disclosure.cut(view, None, change)
+            disclosure.cut(record, view, None, change, frozenset())
     return found
 
 

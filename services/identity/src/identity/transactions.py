@@ -25,15 +25,16 @@ def keep_copy(call: Call) -> None:
 
 @contextmanager
 def beside(service: Service, call: Call) -> Iterator[Call]:
-    """A short transaction of its own, for what must stay although the RPC is refused."""
-    with _transaction(service, Call(service.writer.connect(), call.caller, call.metadata, call.service)) as other:
+    """A short transaction of its own, for what must stay although the RPC is refused. It takes no connection from
+    those that RPCs hold one each of: under load all of them would wait for a second."""
+    with _transaction(service, Call(service.beside.connect(), call.caller, call.metadata, call.service)) as other:
         yield other
 
 
 @contextmanager
 def as_system(service: Service) -> Iterator[Call]:
-    """A transaction in which the system itself acts: it may do everything."""
-    connection = service.writer.connect()
+    """A transaction in which the system itself acts: it may do everything. Also within an RPC, like `beside`."""
+    connection = service.beside.connect()
     with _transaction(service, rpc.system_call(connection, service.name, service.organisation)) as call:
         yield call
 

@@ -39,6 +39,7 @@ def running(service: Service, *, threads: int = 8, tls: Tls | None = None, name:
     server.stop(0).wait()
     service.writer.dispose()
     service.reader.dispose()
+    service.beside.dispose()
 
 
 def connect(service: Service, name: str, *, threads: int = 4, tls: Tls | None = None) -> None:

@@ -6,11 +6,7 @@ import tempfile
 from types import TracebackType
 from typing import Any
 
-from google.api.httpbody_pb2 import HttpBody
-
 from crm_kit.rpc import Call
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class Book:
@@ -44,8 +40,8 @@ class Book:
         """Name a range of cells."""
         self._book.define_name(name, formula)
 
-    def body(self) -> HttpBody:
+    def content(self) -> bytes:
         """The finished workbook."""
         self._book.close()
         self.file.seek(0)
-        return HttpBody(content_type=XLSX, data=self.file.read())
+        return self.file.read()

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from crm_kit import errors
 from crm_kit.rpc import Call
+from crm_records import files
 from crm_records.imports import answers, book
 from crm_records.imports.tables import import_row
 from crm_records.record import Record
@@ -43,7 +44,7 @@ def make(call: Call, record: Record, found: Any, after_row: int) -> HttpBody:
         shown = answers.Shown(call, record, found)
         for line, row in enumerate(itertools.chain([first], rows), 1):
             _write(made, sheet, line, shown.opened(row), len(headers))
-        return made.body()
+        return files.answer(call, f"{record.type}-import-errors", files.XLSX, made.content())
 
 
 def _rejected(call: Call, import_id: str, after_row: int) -> Iterator[Any]:

@@ -6,13 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stdnum.cn import uscc
-
 from crm import rule_pb2
 from crm_kit import errors
 from crm_kit.errors import Problem
+from crm_records import checked_numbers
 from crm_records import fields as kinds
-from crm_records import validation
 from crm_records.imports import sheets, values
 from crm_records.imports.targets import Target
 from crm_records.record import Record
@@ -111,8 +109,8 @@ _DIALLED = re.compile(rf"{_MOBILE}|(\+?86[- ]?)?0\d{{2,3}}[- ]?\d{{7,8}}", re.AS
 
 
 _LOOKS = {
-    rule_pb2.FORMAT_CREDIT_CODE: lambda c: bool(uscc.is_valid(c.upper())),
-    rule_pb2.FORMAT_IDENTITY_NUMBER: lambda c: validation.is_identity_number(c.upper()),
+    rule_pb2.FORMAT_CREDIT_CODE: lambda c: checked_numbers.credit_code(c)[1] is None,
+    rule_pb2.FORMAT_IDENTITY_NUMBER: lambda c: checked_numbers.identity_number(c)[1] is None,
     rule_pb2.FORMAT_EMAIL: lambda c: "@" in c and "." in c,
     rule_pb2.FORMAT_MOBILE: lambda c: bool(re.fullmatch(_MOBILE, c, re.ASCII)),
     rule_pb2.FORMAT_PHONE: lambda c: bool(_DIALLED.fullmatch(c)),

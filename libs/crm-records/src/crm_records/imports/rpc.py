@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import insert, select, update
@@ -134,8 +135,10 @@ class ImportServicer:
         self._refuse_mapping(call, record, row)
         before = _stored_already(call, record, row.hash)
         if before and not request.again:
-            time = call.connection.scalar(select(record_import.c.finish_time).where(record_import.c.id == before))
-            raise errors.Conflict("already_imported", time=f"{time:%Y-%m-%d}")
+            ended = select(record_import.c.finish_time).where(record_import.c.id == before)
+            time = call.connection.execute(ended).scalar_one()
+            day = time.astimezone(ZoneInfo(call.access.time_zone))
+            raise errors.Conflict("already_imported", time=f"{day:%Y-%m-%d}")
         act_id = ids.uuid7()
         what = {"import": row.id, "file": row.file_name, "rows": row.rows, **row.options}
         images.begin(call, act_id, IMPORT, record.type, what)

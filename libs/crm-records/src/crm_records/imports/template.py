@@ -11,7 +11,7 @@ from google.api.httpbody_pb2 import HttpBody
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import cells, dictionaries
+from crm_records import cells, dictionaries, files
 from crm_records import fields as kinds
 from crm_records.imports import book, companions, targets
 from crm_records.imports.targets import Target
@@ -66,7 +66,8 @@ def _csv(call: Call, record: Record, chosen: list[Target]) -> HttpBody:
     writer = csv.writer(out)
     writer.writerow(_heading(call, t) for t in chosen)
     writer.writerow(cells.safe(_example(record, t)) for t in chosen)
-    return HttpBody(content_type="text/csv; charset=utf-8", data=b"\xef\xbb\xbf" + out.getvalue().encode())
+    content = b"\xef\xbb\xbf" + out.getvalue().encode()
+    return files.answer(call, f"{record.type}-import", files.CSV, content)
 
 
 def _workbook(call: Call, record: Record, chosen: list[Target]) -> HttpBody:
@@ -90,7 +91,7 @@ def _workbook(call: Call, record: Record, chosen: list[Target]) -> HttpBody:
             for place, text in enumerate(row):
                 about.write_string(line, place, text, made.bold if not line else None)
         about.set_column(0, 2, 24)
-        return made.body()
+        return files.answer(call, f"{record.type}-import", files.XLSX, made.content())
 
 
 def _offer(made: book.Book, sheet: Any, lists: Any, place: int, column: int, label: str, options: list[str]) -> None:

@@ -14,7 +14,7 @@ from crm_kit.db import one_of
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import acting, acts, each, images, reaching, selecting, writing
-from crm_records.jobs import message_of
+from crm_records.jobs import started
 from customer.allocation.choosing import Chooser
 from customer.allocation.giving import KIND, count, give
 from customer.customers import CUSTOMERS
@@ -35,7 +35,7 @@ def start(call: Call, request: pb.AllocateCustomersRequest) -> jobs_pb2.Job:
     chosen = list(dict.fromkeys(request.ids))
     selecting.write_down(call.connection, act_id, chosen)
     jobs.start(call, KIND, CUSTOMERS.type, {"selection": selection}, job_id=act_id, total=len(chosen) or None)
-    return message_of(call, act_id)
+    return started(call, CUSTOMERS.registry, act_id)
 
 
 def kind_of_job() -> Kind:

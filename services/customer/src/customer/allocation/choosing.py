@@ -19,7 +19,7 @@ from customer.customers import CUSTOMERS
 from customer.pools import capacity
 from customer.tables import customer, usage
 
-_ONE_AT_A_TIME = 0x43524D32
+_ONE_AT_A_TIME = 0x43524D33
 """Advisory lock of whoever gives away by rules: who has least and whose turn it is stay true until the commit."""
 
 

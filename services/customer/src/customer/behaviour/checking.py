@@ -184,7 +184,7 @@ def _wrong_amount(amount: str) -> Problem | None:
         return problem("amount", "too_small", limit="0")
     if value >= 10**15:
         return problem("amount", "too_large", limit=str(10**15))
-    return None if value == round(value, 2) else problem("amount", "bad_format")
+    return None if value == round(value, 2) else problem("amount", "too_many_decimals", limit=2)
 
 
 def _wrong_properties(given: Mapping[str, str]) -> Problem | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Table, func, literal, or_, select
+from sqlalchemy import Table, case, func, literal, or_, select
 
 from crm_kit import organisation
 from crm_kit.db import one_of
@@ -59,9 +59,10 @@ class Recipient:
         return "" if channel in self.reached_by else NO_ADDRESS
 
     def values(self, language: str, owner: str, occasion: str) -> dict[str, str]:
-        """What the placeholders of a template stand for."""
+        """What the placeholders of a template stand for. A customer that is greeted itself is its own person: by the
+        short name, an individual by the name."""
         return {
-            "name": self.name,
+            "name": self.company if self.record_type == customer.name else self.name,
             "honorific": templates.honorific(self.sex, language),
             "company": self.company,
             "owner": owner,
@@ -102,7 +103,8 @@ def _query(table: Table) -> Any:
     reached = [or_(*(c[n].is_not(None) for n in names)).label(f"by_{way}") for way, names in _BY[table.name].items()]
     own = [c[n] for n in ("id", "name", "sex", "birthday", "birthday_lunar")]
     of_customer = [theirs.founding_date, theirs.owner_id, theirs.department_id]
-    company = func.coalesce(theirs.short_name, theirs.name).label("company")
+    short = func.coalesce(theirs.short_name, theirs.name)
+    company = case((theirs.kind == "individual", theirs.name), else_=short).label("company")
     mark = c.invalid if table is contact else literal(False).label("invalid")
     customer_id = c.customer_id if table is contact else c.id.label("customer_id")
     query = select(*own, *of_customer, *of_both, *reached, company, mark, customer_id)

@@ -13,7 +13,7 @@ from crm.customer.v1 import (
     occasions_pb2,
 )
 from crm.records.v1 import records_pb2
-from crm_kit import errors
+from crm_kit import errors, field_access
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import listing, writing
@@ -79,8 +79,19 @@ def _somebody(call: Call, given: Row) -> people.Recipient:
         raise errors.NotFound()
     one = found[record_id]
     # As the caller sees the person: a name that is hidden or masked stays so.
-    company = seen.name if record is CUSTOMERS else one.company
+    if record is CUSTOMERS:
+        company = seen.name if seen.kind == "individual" else seen.short_name or seen.name
+    else:
+        company = _shown_company(call, one.company)
     return replace(one, name=seen.name, sex=seen.sex or None, company=company)
+
+
+def _shown_company(call: Call, company: str) -> str:
+    """What a contact's customer is called, as far as the caller sees both the name and the short name."""
+    rules = call.access.fields(CUSTOMERS.type)
+    for name in ("name", "short_name") if rules else ():
+        company = field_access.shown(rules, name, company)
+    return company
 
 
 class CarePlanServicer(Servicer):

@@ -33,6 +33,11 @@ errors.texts(
 
 PLACEHOLDERS = ("name", "honorific", "company", "owner", "occasion")
 _PLACE = re.compile(r"\{([^{}]*)\}")
+_BOTH = re.compile(
+    r"\{company\}\s*(?:的|'s)?\s*(\{honorific\}\s*)?\{name\}"
+    r"|\{name\}(\s*\{honorific\})?\s*(?:of\s|at\s|from\s)?\s*(?:\{company\}|[(（]\{company\}[)）])"
+)
+"""A person named together with the company: where the two are one, it is named once."""
 _SPACES = re.compile(" {2,}")
 """Where an empty value leaves two."""
 _TEXTS = ("subject_zh", "text_zh", "subject_en", "text_en")
@@ -95,9 +100,13 @@ def has_text(row: Mapping[str, object], language: str | None) -> bool:
 
 def render(row: Mapping[str, str | None], language: str, values: Mapping[str, str]) -> Said:
     """The template with its places filled in; every placeholder is among the values."""
+    once = values["name"] == values["company"]
 
     def fill(text: str | None) -> str:
-        return _SPACES.sub(" ", _PLACE.sub(lambda found: values[found[1]], text or "")).strip()
+        said = text or ""
+        if once:
+            said = _BOTH.sub(lambda found: f"{found[1] or ''}{{name}}{found[2] or ''}", said)
+        return _SPACES.sub(" ", _PLACE.sub(lambda found: values[found[1]], said)).strip()
 
     return Said(fill(row[f"subject_{language}"]), fill(row[f"text_{language}"]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import rows, visibility, writing
+from crm_records import reaching, rows, visibility, writing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
 from customer import clock
@@ -32,6 +32,8 @@ WARNED, POSTPONED, CONFIRMED, REGAINED, CLOSED = "warned", "postponed", "confirm
 WARNINGS = (WARNED, POSTPONED)
 OPEN = (*WARNINGS, CONFIRMED)
 _UPDATE = "churn_case.update"
+_TELLING, _NOTED = frozenset({"warn_note", "basis", "lost_order_date"}), frozenset({"warn_note", "basis"})
+"""Fields that may tell of orders; those of them that a person wrote who warned."""
 MERGED_NOTE = "客户已合并 / The customer was merged into one with an open case"
 
 STATES = States(
@@ -80,11 +82,22 @@ class ChurnCases(Record):
             marks.mark(call.connection, [row["customer_id"]])
 
     def decorate_wanted(self, call: Call, messages: Sequence[Any], wanted: Container[str]) -> None:
-        """What a rule noted tells orders, to whoever sees those; what a person noted is the case's own."""
+        if any(name in wanted for name in _TELLING):
+            kept = self.kept_back(call, [message.id for message in messages])
+            for message in messages:
+                for name in kept.get(message.id, ()):
+                    message.ClearField(name)
+
+    def kept_back(self, call: Call, record_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """What tells of orders is for whoever sees those of the customer; what a person noted is the case's own."""
         sees = call.access.may("trade_entry.read") and visibility.blind(call, TRADE_ENTRIES).isdisjoint(PAID_BY)
-        for message in messages:
-            if message.cause != MANUAL and not sees:
-                message.warn_note = ""
+        reach = TRADE_ENTRIES.reach_of(call.access, "trade_entry.read")
+        if not record_ids or (sees and reach.all):
+            return {}
+        seen = reaching.those(call, self, record_ids, reach) if sees else set()
+        by_hand = select(churn_case.c.id).where(one_of(churn_case.c.id, record_ids), churn_case.c.cause == MANUAL)
+        own = set(call.connection.scalars(by_hand))
+        return {i: _TELLING - _NOTED if i in own else _TELLING for i in record_ids if i not in seen}
 
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A customer has one open case: of two, that of the customer that stays goes on."""

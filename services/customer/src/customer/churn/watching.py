@@ -17,6 +17,10 @@ from customer.standing.computing import Computation, Result
 
 NOT_NEEDED = "not_needed"
 """The stage of a customer that nobody is to be warned of."""
+ORDERED_AGAIN = "重新订货 / Ordered again"
+REASON_GONE = "预警原因已消除 / The reason of the warning is gone"
+NOBODY_TO_WARN_OF = "客户被认定为不需要 / The customer is not needed"
+"""Whoever reads the case reads these: they tell nothing of its orders, which are for who reads the ledger."""
 
 
 def compute(bunch: Bunch, today: date) -> Sequence[Result]:
@@ -50,14 +54,11 @@ def _go_on(call: Call, case: Last, customer: Customer, hits: Sequence[Hit], toda
     last = customer.last_order_date
     if case.state == CONFIRMED:
         if _ordered_after(case, last):
-            note = f"{last} 重新订货 / Ordered again on {last}"
-            _write(call, case, "regained", {"state": REGAINED, "close_date": today, "close_note": note})
+            _write(call, case, "regained", {"state": REGAINED, "close_date": today, "close_note": ORDERED_AGAIN})
         return
     gone = last is not None and last > case.warn_date if case.cause == MANUAL else not hits
     if gone:
-        note = f"预警原因已消除（最近订货 {last or '无'}） / The reason is gone (last order: {last or 'none'})"
-        if customer.lifecycle == NOT_NEEDED:
-            note = "客户被认定为不需要 / The customer is not needed"
+        note = NOBODY_TO_WARN_OF if customer.lifecycle == NOT_NEEDED else REASON_GONE
         _write(call, case, "closed", {"state": CLOSED, "close_date": today, "close_note": note, "postpone_date": None})
     elif case.state == POSTPONED and case.postpone_date is not None and case.postpone_date <= today:
         _write(call, case, "lapsed", {"state": WARNED, "postpone_date": None})

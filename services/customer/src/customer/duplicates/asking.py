@@ -6,7 +6,7 @@ rows of `likeness` are made by `keeping.of`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,9 +53,15 @@ class Signs:
     record_id: str
     customer_id: str
     found: list[Likeness] = field(default_factory=list)
+    nameless: bool = False
+    """It is told as one that the caller does not reach."""
 
-    def add(self, score: float, reason: str) -> None:
-        self.found.append(Likeness(score, (reason,)))
+    def add(self, score: float, reason: str, *by: str) -> None:
+        self.found.append(Likeness(score, (reason,), frozenset(by)))
+
+    def without(self, fields: Collection[str]) -> Likeness:
+        """What speaks for it where these fields are not seen."""
+        return scoring.together([s for s in self.found if not s.by or not s.by.issubset(fields)])
 
 
 Found = dict[str, Signs]
@@ -117,7 +123,7 @@ class ByName:
             row = _Row(*values)
             signs = [named] if (named := _alike(apart, row, asked.kind)).score else []
             if row.domain and row.domain in asked.domains and "website" not in shut:
-                signs.append(Likeness(scoring.DOMAIN, ("same_domain",)))
+                signs.append(Likeness(scoring.DOMAIN, ("same_domain",), frozenset({"website"})))
             if signs:
                 of(found, row.record_type, row.record_id, row.record_id).found += signs
 
@@ -148,7 +154,7 @@ class ByCode:
         if not asked.credit_code or "credit_code" in closed.get("customer", ()):
             return
         for (customer_id,) in _CODE.run(call.connection, {"code": search.normal(asked.credit_code).upper()}):
-            of(found, "customer", customer_id, customer_id).add(scoring.CODE, "same_credit_code")
+            of(found, "customer", customer_id, customer_id).add(scoring.CODE, "same_credit_code", "credit_code")
 
 
 class ByNumber:
@@ -166,18 +172,20 @@ class ByNumber:
         shut = closed.get(self._type, frozenset())
         index = blind.of(self._table)
         phones = [n for n in self._phones if n not in shut]
-        meaning = {
-            (scoring.PHONE, "same_phone"): [v for n in phones for v in index.values(n, asked.phones)],
-            (scoring.EMAIL, "same_email"): [] if "email" in shut else index.values("email", asked.emails),
-            (scoring.DOMAIN, "same_domain"): [] if "email" in shut else index.domains("email", asked.domains),
-        }
+        meaning = {(scoring.PHONE, "same_phone", n): index.values(n, asked.phones) for n in phones}
+        if "email" not in shut:
+            meaning[scoring.EMAIL, "same_email", "email"] = index.values("email", asked.emails)
+            meaning[scoring.DOMAIN, "same_domain", "email"] = index.domains("email", asked.domains)
         tokens = {t: sign for sign, values in meaning.items() for t in blind.sought(call.connection, values)}
         if not tokens:
             return
         for record_id, customer_id, held in self._query.run(call.connection, {"tokens": list(tokens)}).fetchall():
+            by: dict[tuple[float, str], list[str]] = {}
+            for score, reason, name in (tokens[t] for t in held if t in tokens):
+                by.setdefault((score, reason), []).append(name)
             signs = of(found, self._type, record_id, customer_id)
-            for score, reason in dict.fromkeys(tokens[t] for t in held if t in tokens):
-                signs.add(score, reason)
+            for (score, reason), names in by.items():
+                signs.add(score, reason, *names)
 
 
 SOURCES: list[Source] = [

@@ -32,7 +32,7 @@ MOST_VALUES = 10
 
 _FIELDS = kinds.of(pb.CheckDuplicatesRequest.DESCRIPTOR)
 _SHOWN = ("id", "name", "number", "owner_id")
-_READ = ("name", "number", "credit_code", "address", "owner_id", "department_id")
+_READ = ("name", "number", "credit_code", "address", "owner_id", "department_id", "pool_id")
 _ids = any_(bindparam("ids", type_=ARRAY(Uuid(as_uuid=False))))
 _CUSTOMERS = sql.prepare(
     select(customer.c.id, *(customer.c[n] for n in _READ)).where(
@@ -68,7 +68,7 @@ def check(call: Call, request: pb.CheckDuplicatesRequest) -> pb.CheckDuplicatesR
     candidates = asking.ask(call, asked, closed)[:LOOKED_AT]
     rows = _rows(call, {s.customer_id for s, _ in candidates})
     there = [(s, one, rows[s.customer_id]) for s, one in candidates if s.customer_id in rows]
-    alike = [(s, _besides(asked, s, one, row, closed["customer"])) for s, one, row in there]
+    alike = [(s, _told(call, asked, s, one, row, closed)) for s, one, row in there]
     told = sorted((c for c in alike if scoring.match(c[1].score)), key=lambda c: (-c[1].score, c[0].record_id))
     told = told[: request.page_size or TOLD]
     return pb.CheckDuplicatesResponse(candidates=_messages(call, told, rows))
@@ -98,6 +98,22 @@ def _rows(call: Call, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {values[0]: dict(zip(("id", *_READ), values, strict=True)) for values in found}
 
 
+def _told(
+    call: Call, asked: Asked, signs: Signs, one: Likeness, row: Mapping[str, Any], closed: Mapping[str, frozenset[str]]
+) -> Likeness:
+    """How alike, as far as the caller may know. By what its pool hides of a customer nobody there finds it by name or
+    number: where only that speaks for it, it is told as one out of reach."""
+    shut = closed["customer"]
+    view = visibility.of(call, CUSTOMERS) if signs.record_type == "customer" else None
+    in_pool = view.closed_of(call, customers_pb2.Customer(id=row["id"], pool_id=row["pool_id"])) if view else None
+    if in_pool:
+        seen = _besides(asked, signs, signs.without(in_pool), row, shut | in_pool)
+        if scoring.match(seen.score):
+            return seen
+        signs.nameless = True
+    return _besides(asked, signs, one, row, shut)
+
+
 def _besides(asked: Asked, signs: Signs, one: Likeness, row: Mapping[str, Any], closed: frozenset[str]) -> Likeness:
     """What address and credit code say besides."""
     if signs.record_type != "customer":
@@ -113,10 +129,11 @@ def _besides(asked: Asked, signs: Signs, one: Likeness, row: Mapping[str, Any], 
 def _messages(
     call: Call, told: Sequence[tuple[Signs, Likeness]], rows: Mapping[str, Mapping[str, Any]]
 ) -> list[pb.DuplicateCandidate]:
-    seen = {r.type: _within(call, r, [s.customer_id for s, _ in told]) for r in (CUSTOMERS, CONTACTS)}
-    named = [s.record_id for s, _ in told if s.record_type == "contact" and s.customer_id in seen["contact"]]
+    within = {r.type: _within(call, r, [s.customer_id for s, _ in told]) for r in (CUSTOMERS, CONTACTS)}
+    seen = {s.record_id for s, _ in told if s.customer_id in within[s.record_type] and not s.nameless}
+    named = [s.record_id for s, _ in told if s.record_type == "contact" and s.record_id in seen]
     contacts = {v[0]: v for v in _CONTACTS.run(call.connection, {"ids": named}).fetchall()} if named else {}
-    hidden = [rows[s.customer_id] for s, _ in told if s.customer_id not in seen[s.record_type]]
+    hidden = [rows[s.customer_id] for s, _ in told if s.record_id not in seen]
     holders = _holders(call, hidden)
     messages = []
     for signs, one in told:
@@ -127,14 +144,14 @@ def _messages(
             match=scoring.match(one.score),
             reasons=[pb.DuplicateReason(code=c, label=text) for c, text in scoring.labels(call.language, one.reasons)],
         )
-        if signs.customer_id not in seen[signs.record_type]:
+        if signs.record_id not in seen:
             message.holder_department, message.holder_name = holders[row["id"]]
         elif signs.record_type == "contact":
             _, name, number = contacts[signs.record_id]
             shown = _seen(call, CONTACTS, contacts_pb2.Contact(id=signs.record_id, name=name, number=number))
             message.visible, message.id, message.customer_id = True, signs.record_id, signs.customer_id
             message.name, message.number = shown.name, shown.number
-            if signs.customer_id in seen["customer"]:
+            if signs.customer_id in within["customer"]:
                 message.customer_name = as_seen(call, row).name
         else:
             shown = as_seen(call, row)

@@ -16,8 +16,8 @@ from crm_kit.db import one_of
 from crm_kit.jobs import job
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import jobs as records_jobs
 from crm_records import listing
+from crm_records.jobs import started
 from customer.customers import CUSTOMERS
 from customer.duplicates import checking, clusters, scoring
 from customer.duplicates.tables import duplicate_cluster, duplicate_member, duplicate_pair
@@ -34,12 +34,10 @@ _FILLED = tuple(n for n in CUSTOMERS.stored if n not in _SET_BY_PROGRAM)
 
 def find(call: Call) -> jobs_pb2.Job:
     """Queue the job that looks through all customers."""
-    call.connection.execute(select(func.pg_advisory_xact_lock(0x43524D32)))
-    if call.connection.scalar(select(job.c.id).where(job.c.kind == clusters.FIND, job.c.finish_time.is_(None))):
+    job_id = jobs.start_alone(call, clusters.FIND, CUSTOMERS.type, {})
+    if job_id is None:
         raise errors.Conflict("finding_runs")
-    job_id = jobs.start(call, clusters.FIND, "customer", {})
-    row = call.connection.execute(select(job).where(job.c.id == job_id)).one()
-    return records_jobs.message(row, call.service)
+    return started(call, CUSTOMERS.registry, job_id)
 
 
 def page(call: Call, request: pb.ListDuplicateClustersRequest) -> pb.ListDuplicateClustersResponse:

@@ -76,6 +76,8 @@ class Likeness:
 
     score: float
     reasons: tuple[str, ...]
+    by: frozenset[str] = frozenset()
+    """The fields that were found equal, where a reader may not see them: any of these is enough."""
 
 
 NONE = Likeness(0.0, ())

@@ -32,7 +32,7 @@ errors.texts(
         "pool_not_empty": ("公海中还有 {count} 个客户", "Customers still lie in the pool: {count}"),
     }
 )
-PARTS = ("contact", "demand", "interaction", "behaviour")
+PARTS = ("contact", "demand", "interaction", "trade_entry", "behaviour")
 """What lies below a customer and can be hidden as a whole."""
 _CONFIGURE = "pool.configure"
 

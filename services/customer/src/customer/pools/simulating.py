@@ -20,7 +20,7 @@ from crm_kit.pool import today
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, reaching, validation, writing
-from crm_records.jobs import message_of
+from crm_records.jobs import started
 from customer.clock import later
 from customer.customers import CUSTOMERS
 from customer.pools import facts as reading
@@ -58,7 +58,7 @@ def start(call: Call, request: pb.SimulatePoolRequest) -> jobs_pb2.Job:
     parameters = {"pool": request.id, "rules": rules, "from": begin.isoformat(), "until": end.isoformat()}
     job_id = jobs.start(call, KIND, pools.POOLS.type, parameters)
     assert job_id is not None
-    return message_of(call, job_id)
+    return started(call, pools.POOLS.registry, job_id)
 
 
 def kind() -> Kind:

@@ -7,13 +7,12 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select, text
-from stdnum.cn import uscc
 
 from crm.customer.v1 import company_register_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import search
+from crm_records import checked_numbers, search
 from customer.register.importing import compared
 from customer.register.provider import Found
 from customer.register.tables import company, imported
@@ -49,8 +48,9 @@ class FromFile:
 
     def search(self, call: Call, name: str, size: int, token: str) -> Found:
         """The same name, then names that begin so, then names that hold it; each in the order of the names."""
-        if len(name) == 18 and uscc.is_valid(name.upper()):
-            one = self.facts(call, name)
+        code, wrong = checked_numbers.credit_code(name)
+        if wrong is None:
+            one = self.facts(call, code)
             return Found([one] if one else [])
         words = compared(name)
         if len(words) < 2:

@@ -12,8 +12,8 @@ from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import bulk, dictionaries, listing, search, writing
-from crm_records.record import Record, Row, Unseen
+from crm_records import assigning, bulk, dictionaries, listing, search, writing
+from crm_records.record import Record, Unseen
 from crm_records.servicer import Servicer
 from customer.allocation.giving import ASKED
 from customer.customers import CUSTOMERS, group_field
@@ -84,12 +84,9 @@ class CustomerServicer(Servicer):
         return bulk.import_rows(call, CUSTOMERS, request.customers)
 
     def AssignCustomer(self, call: Call, request: pb.AssignCustomerRequest) -> pb.Customer:
-        def give(_before: Row) -> dict[str, Any]:
-            return {"owner_id": request.owner_id or None, "department_id": request.department_id or None}
-
-        return writing.answer(
-            call, CUSTOMERS, writing.write(call, CUSTOMERS, request.id, request.etag, "assigned", give)
-        )
+        to = assigning.taker(request)
+        after = writing.write(call, CUSTOMERS, request.id, request.etag, "assigned", lambda _before: to)
+        return writing.answer(call, CUSTOMERS, after)
 
     def ApproveCustomer(self, call: Call, request: pb.ApproveCustomerRequest) -> pb.Customer:
         return marks.approve(call, CUSTOMERS, request)

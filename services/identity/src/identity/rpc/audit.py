@@ -7,6 +7,7 @@ from google.api.httpbody_pb2 import HttpBody
 from crm.identity.v1 import audit_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
+from crm_records import files
 from identity.audit import anchors, listing, trail, verify
 
 errors.texts(
@@ -32,7 +33,7 @@ class AuditServicer:
     def ExportAuditEntries(self, call: Call, request: pb.ExportAuditEntriesRequest) -> HttpBody:
         data, rows = listing.table(call, request)
         call.note(rows=rows, format="csv", filter=listing.said(request))
-        return HttpBody(content_type="text/csv; charset=utf-8", data=data)
+        return files.answer(call, "audit-entries", files.CSV, data)
 
     def VerifyAudit(self, call: Call, request: pb.VerifyAuditRequest) -> pb.VerifyAuditResponse:
         if request.start_seq < 0:
