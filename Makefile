@@ -13,6 +13,8 @@ FIND = $(if $(F),,$(error say which, for example: make $(MAKECMDGOALS) F=R40))
 
 export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(CURDIR)/.venv
+# A suite is ten processes, which tests start again and again: what they import is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(wildcard $(HOME)),) # without a home, keep what uv downloads in the checkout
 export UV_CACHE_DIR := $(CURDIR)/.make/uv-cache
 endif

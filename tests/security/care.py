@@ -30,8 +30,7 @@ def set_up(services: Services, world: World) -> None:
     server = services.servers["customer"]
     server.service.act(_night)
     server.run_jobs()
-    for row in company.boss_list(services, world, "care_item"):
-        company.adopt(services, world, "care_item", row)
+    company.adopt_all(services, world, "care_item", company.boss_list(services, world, "care_item"))
     assert world.records["care_item"]
 
 

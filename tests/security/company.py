@@ -108,13 +108,14 @@ def _make(services: Services, world: World, record_type: str, count: int) -> Non
     outcome = services.ask(world.boss, f"Import{kind.nouns}", **{kind.plural: rows})
     assert outcome.code == "OK", outcome
     assert outcome.answer.created == count, [r.reason for r in outcome.answer.results if r.outcome != "created"][:3]
-    for row in boss_list(services, world, record_type):
-        world.records[record_type].append(_record(world, record_type, row))
+    made_of = {row["external_id"]: n for n, row in enumerate(rows)}
+    made = sorted(boss_list(services, world, record_type), key=lambda row: made_of[row.external_id])
+    world.records[record_type] += [_record(world, record_type, row) for row in made]
     refresh(services, *world.records[record_type])
 
 
 def boss_list(services: Services, world: World, record_type: str) -> list[Any]:
-    """Every living record of a type, with all its fields."""
+    """Every living record of a type, with all its fields, in any order: ids of one millisecond are in none."""
     kind = KINDS[record_type]
     found, page_token = [], ""
     while True:
@@ -148,13 +149,22 @@ def _values(kind: Kind, row: Any) -> dict[str, object]:
 
 def reread_all(services: Services, world: World, record_type: str) -> None:
     """The same of every living record of a type: something was computed of all of them."""
-    for row in boss_list(services, world, record_type):
-        record = world.find(record_type, row.id)
-        if record is None:
-            adopt(services, world, record_type, row)
-        else:
-            record.values |= _values(KINDS[record_type], row)
-    refresh(services, *world.records[record_type])
+    rows = boss_list(services, world, record_type)
+    known = {r.id: r for r in world.records[record_type]}
+    for row in rows:
+        if row.id in known:
+            known[row.id].values |= _values(KINDS[record_type], row)
+    refresh(services, *known.values())
+    adopt_all(services, world, record_type, [row for row in rows if row.id not in known])
+
+
+def adopt_all(services: Services, world: World, record_type: str, rows: list[Any]) -> None:
+    """Records that were made of customers, or of their contacts, become part of the world, in the order of those."""
+    places = {r.id: n for n, r in enumerate(world.of("customer", "contact"))}
+    made = sorted(rows, key=lambda row: places[getattr(row, "record_id", row.customer_id)])
+    new = [_record(world, record_type, row) for row in made]
+    world.records[record_type] += new
+    refresh(services, *new)
 
 
 def reread(services: Services, world: World, record: Record) -> None:
@@ -226,7 +236,7 @@ def _team_up(services: Services, world: World) -> None:
             record.team = worlds.team(world)
             events += [event(_member(record, m), "added") for m in record.team]
         if events:
-            services.deliver(kind.service, events, to_all=True)
+            services.deliver(kind.service, events)
 
 
 def _pool(services: Services, world: World) -> None:

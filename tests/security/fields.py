@@ -136,7 +136,6 @@ def given(run: Run) -> None:
     answer = may_set(run, who, kind, record, {name: value})
     answer = as_it_stands(record, {name: value}) or answer if answer.yes else answer
     run.answer("field given", who, record, answer, outcome, f"Update{kind.noun} {name} = {value!r}")
-    company.refresh(run.services, record)
     if outcome.code == ALLOWED:
         company.reread(run.services, run.world, record)
 
@@ -188,7 +187,6 @@ def history(run: Run) -> None:
     if record is None:
         return
     kind, oracle = KINDS[record.type], run.world.oracle
-    company.refresh(run.services, record)
     outcome = run.services.ask(
         who, "ListChanges", run.over(), service=kind.service, record_type=record.type, id=record.id, page_size=200
     )
@@ -211,7 +209,6 @@ def revealed(run: Run) -> None:
     if record is None:
         return
     kind, oracle = KINDS[record.type], run.world.oracle
-    company.refresh(run.services, record)
     name = run.world.chance.choice(kind.ruled)
     outcome = run.services.ask(
         who, "RevealField", run.over(), service=kind.service, record_type=record.type, id=record.id, field=name

@@ -67,8 +67,9 @@ def _compare(run: Run, surface: str, who: Person, kind: Kind, name: str, rows: l
 
     expected = [r for r in known.values() if why(r).yes]
     run.same(surface, who, expected, [known[key].id for key in told], f"{surface} of {kind.nouns}", why)
-    for key, value in run.world.chance.sample(sorted(told.items()), min(len(told), 5)):
-        record = known[key]
+    shown = [key for key in known if key in told]
+    for key in run.world.chance.sample(shown, min(len(shown), 5)):
+        record, value = known[key], told[key]
         level, whole = oracle.shows(who, record, name), str(record.values.get(name) or "")
         run.case(f"field in {surface}")
         if level in (HIDDEN, MASKED) and whole and value == whole:

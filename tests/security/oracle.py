@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from security.facts import Person, Pool, Record, Role
-from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer, Scopes, covers, holds_now, together
+from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer, Scopes, holds_now, together
 
 HIDDEN, MASKED, READ_ONLY, REQUIRED, OPTIONAL = "hidden", "masked", "read_only", "required", "optional"
 OPENNESS = (HIDDEN, MASKED, READ_ONLY, REQUIRED, OPTIONAL)
@@ -175,9 +175,7 @@ class Oracle(Scopes):
 
     def level(self, person: Person, record_type: str, name: str, state: str | None) -> str:
         """How open a field is: the most open over the roles that give the right to read."""
-        right = f"{record_type}.read"
-        giving = [r for r in person.roles if any(covers(given, right) for given in r.rights)] or list(person.roles)
-        levels = [self._of_role(role, record_type, name, state) for role in giving]
+        levels = [self._of_role(r, record_type, name, state) for r in self.giving(person, f"{record_type}.read")]
         return max(levels, key=OPENNESS.index, default=OPTIONAL)
 
     def _of_role(self, role: Role, record_type: str, name: str, state: str | None) -> str:

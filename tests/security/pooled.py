@@ -61,8 +61,8 @@ def claimed(run: Run) -> None:
         answer = Answer(NO_RIGHT, "no member of the pool")
     outcome = run.ask(who, "ClaimCustomer", id=record.id, etag=str(record.version))
     run.answer("pool", who, record, answer, outcome, "ClaimCustomer")
-    company.refresh(run.services, record)
     if outcome.code == ALLOWED:
+        company.refresh(run.services, record)
         run.equal("pool", who, who.id, record.owner, "ClaimCustomer: whose it is")
 
 
@@ -82,8 +82,10 @@ def given_out(run: Run) -> None:
     to = run.world.somebody()
     outcome = run.ask(who, "GiveOutCustomer", id=record.id, etag=str(record.version), owner_id=to.id)
     run.answer("pool", who, record, answer, outcome, "GiveOutCustomer")
+    if outcome.code != ALLOWED:
+        return
     company.refresh(run.services, record)
-    if outcome.code == ALLOWED and to is not who:
+    if to is not who:
         run.given[to.id][record.id] += 1
 
 
@@ -103,8 +105,8 @@ def given_back(run: Run) -> None:
     said = {"id": record.id, "etag": str(record.version), "reason": "other", "pool_id": into.id}
     outcome = run.ask(who, "GiveBackCustomer", **said)
     run.answer("pool", who, record, answer, outcome, "GiveBackCustomer")
-    company.refresh(run.services, record)
     if outcome.code == ALLOWED:
+        company.refresh(run.services, record)
         run.equal("pool", who, into, record.pool, "GiveBackCustomer: where it lies")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from security.facts import Person, Record
 from security.kinds import KINDS, Kind, right_of
+from security.oracle import is_gone
 from security.run import Run
 from security.scopes import ALLOWED, NOT_THERE, Answer
 from security.services import HTTP
@@ -214,7 +215,7 @@ def _part(run: Run, who: Person, part: Any, expected: list[Record], shown: bool)
 def explained(run: Run) -> None:
     """Why somebody may or may not: what is explained is what is so."""
     chance, oracle = run.world.chance, run.world.oracle
-    who, record = run.world.somebody(), chance.choice([r for r in run.world.of(*KINDS) if not r.deleted])
+    who, record = run.world.somebody(), chance.choice([r for r in run.world.of(*KINDS) if not is_gone(r)])
     right = f"{record.type}.{chance.choice(['read', 'read', 'update', 'delete', 'assign'])}"
     outcome = run.services.ask(
         run.world.boss,

@@ -5,11 +5,11 @@ Nothing of the product is imported, and nothing is clever: an answer walks over 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from security.facts import Person, Pool, Record, Scope
+from security.facts import Person, Pool, Record, Role, Scope
 
 CREATOR_SEES = frozenset({"service_request", "task"})
 """Who made one reaches it, whoever's it is."""
@@ -46,6 +46,7 @@ class Scopes:
         self.pools: list[Pool] = []
         """The pools in use."""
         self._held: dict[tuple[str, str], Answer] = {}
+        self._giving: dict[tuple[str, str], Sequence[Role]] = {}
         self._reached: dict[tuple[str, str, str], frozenset[str] | None] = {}
         self._homes: dict[tuple[str, str, str], frozenset[str]] = {}
 
@@ -99,13 +100,20 @@ class Scopes:
         return self._homes[key]
 
     def _scopes(self, person: Person, right: str, resource: str) -> list[Scope]:
-        """Of the roles that give the right; of all, where it is given to the person alone."""
-        giving = [r for r in person.roles if any(covers(given, right) for given in r.rights)]
+        """What the roles say that give the right."""
         found: list[Scope] = []
-        for role in giving or person.roles:
+        for role in self.giving(person, right):
             named = [s for s in role.scopes if s.resource == resource]
             found += named or [s for s in role.scopes if s.resource == "*"]
         return found
+
+    def giving(self, person: Person, right: str) -> Sequence[Role]:
+        """The roles that give a right; all of them, where it is given to the person alone."""
+        key = (person.id, right)
+        if key not in self._giving:
+            giving = [r for r in person.roles if any(covers(given, right) for given in r.rights)]
+            self._giving[key] = giving or person.roles
+        return self._giving[key]
 
     def _places(self, person: Person, scope: Scope) -> set[str]:
         if scope.kind == "chosen":

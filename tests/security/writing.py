@@ -12,7 +12,8 @@ from security import company
 from security.facts import Person, Record
 from security.fields import as_it_stands, may_set
 from security.kinds import KINDS, Kind, right_of
-from security.oracle import GOES_ALONG
+from security.oracle import GOES_ALONG, is_gone
+from security.picking import PARTICIPANT
 from security.run import Run
 from security.scopes import ALLOWED, NO_RIGHT, NOT_THERE, Answer
 from security.services import Outcome
@@ -59,6 +60,8 @@ def restore(run: Run) -> None:
         answer = Answer(REFUSED, "what it belongs to is deleted")
     if answer.yes:
         answer = as_it_stands(record, {}) or answer
+    if answer.yes and any(r.deleted for r in _invited(run, record)):
+        answer = Answer(NOT_NOW, "a customer of its list is deleted")
     outcome = run.ask(who, f"Restore{kind.noun}", id=record.id)
     run.answer("verb restore", who, record, answer, outcome, f"Restore{kind.noun}")
     _settle(run, who, record, outcome)
@@ -68,9 +71,15 @@ def _needed(run: Run, record: Record) -> list[Record]:
     """What cannot be deleted while a record lives, and must be there when it comes back."""
     named = {record.values.get(n) for n in ("from_contact_id", "to_contact_id")} - {"", None}
     found = [r for r in run.world.records["contact"] if r.id in named]
-    if record.type == "customer_event_participant":
+    if record.type == PARTICIPANT:
         found += [r for r in run.world.records["customer"] if r.id == record.values["customer_id"]]
     return [r for r in (record.parent, *record.ends, *found) if r is not None]
+
+
+def _invited(run: Run, event: Record) -> list[Record]:
+    """The customers on the list that comes back with an event."""
+    invited = {p.values["customer_id"] for p in run.world.records[PARTICIPANT] if p.parent is event and not p.deleted}
+    return [r for r in run.world.records["customer"] if r.id in invited]
 
 
 def _who(run: Run, right: str, record: Record) -> Person:
@@ -178,11 +187,18 @@ def dependents(run: Run, record: Record) -> list[Record]:
     """Living records that forbid the deletion of a customer or a contact."""
     if record.type not in ("customer", "contact"):
         return []
-    others = [r for r in run.world.of(*(k for k in KINDS if k not in GOES_ALONG)) if not r.deleted]
+    others = [r for r in run.world.of(*KINDS) if not is_gone(r)]
     if record.type == "contact":
         return [r for r in others if record.id in (r.values.get("from_contact_id"), r.values.get("to_contact_id"))]
     run.services.tell()
-    return [r for r in others if r.parent is record or record in r.ends or r.values.get("customer_id") == record.id]
+    return [r for r in others if _depends(r, record)]
+
+
+def _depends(one: Record, customer: Record) -> bool:
+    """Whether a record forbids the deletion of a customer: as a part that does not go along, or by naming it."""
+    if one.parent is customer or customer in one.ends:
+        return one.type not in GOES_ALONG
+    return one.values.get("customer_id") == customer.id
 
 
 def _import(run: Run, who: Person, kind: Kind, record: Record, answer: Answer) -> None:
@@ -204,12 +220,14 @@ def _import(run: Run, who: Person, kind: Kind, record: Record, answer: Answer) -
 
 def _settle(run: Run, who: Person, record: Record, outcome: Outcome, *, assigned: bool = False) -> None:
     """Read back what changed; whoever was given the record is to find it in the inbox."""
+    if outcome.code != ALLOWED:
+        return
     owner, version = record.owner, record.version
     company.refresh(run.services, record)
-    if outcome.code == ALLOWED and KINDS[record.type].told and not record.deleted:
+    if KINDS[record.type].told and not record.deleted:
         company.reread(run.services, run.world, record)
     given = record.owner != owner or (assigned and record.version != version)
-    if outcome.code == ALLOWED and given and record.type in TOLD_OF and record.owner not in (None, who.id):
+    if given and record.type in TOLD_OF and record.owner not in (None, who.id):
         run.given[record.owner][record.id] += 1
 
 

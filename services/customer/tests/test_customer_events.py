@@ -198,3 +198,22 @@ def test_who_takes_part_is_not_deleted_and_an_event_goes_with_its_list(boss: Cli
         boss.DeleteCustomer(id=customer.id, etag=customer.etag)
     boss.DeleteCustomerEvent(id=made.id, etag=made.etag)
     assert list(boss.ListTimeline(customer_id=customer.id).entries) == []
+
+
+def test_a_list_in_the_recycle_bin_forbids_nothing_and_comes_back_to_customers_that_are_there(
+    boss: Client, customer: Any
+) -> None:
+    made = arrange(boss)
+    invite(boss, made, customer)
+    boss.DeleteCustomerEvent(id=made.id, etag=made.etag)
+
+    boss.DeleteCustomer(id=customer.id, etag=customer.etag)
+
+    with refused("FAILED_PRECONDITION", "PART_OF_DELETED"):
+        boss.RestoreCustomerEvent(id=made.id)
+    boss.RestoreCustomer(id=customer.id)
+    boss.RestoreCustomerEvent(id=made.id)
+    (listed,) = boss.ListCustomerEventParticipants().customer_event_participants
+    assert listed.customer_id == customer.id
+    with refused("FAILED_PRECONDITION", "DEPENDED_ON"):
+        boss.DeleteCustomer(id=customer.id, etag=boss.GetCustomer(id=customer.id).etag)

@@ -46,6 +46,17 @@ class Dependent:
     column: Column[Any]
     label: tuple[str, str]
     """What one row is called: that of record types is in the singular, so all of them are."""
+    part: Record | None = None
+    """The kind of the rows, where they lie in the recycle bin with what they are part of: there they forbid nothing."""
+
+    def living(self) -> ColumnElement[bool]:
+        """The condition that a row lies in no recycle bin."""
+        alive = self.column.table.c.delete_time.is_(None)
+        if self.part is None or self.part.parent is None:
+            return alive
+        column, parent = self.part.parent
+        above = parent.table.c
+        return and_(alive, self.column.table.c[column].in_(select(above.id).where(above.delete_time.is_(None))))
 
 
 class Record:

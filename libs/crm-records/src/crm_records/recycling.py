@@ -47,9 +47,9 @@ def _refuse_depended_on(call: Call, record: Record, record_ids: Sequence[str]) -
         key = (record, "depended on", dependent)
         statement = _statements.get(key)
         if statement is None:
-            table, column = dependent.column.table, dependent.column
+            column = dependent.column
             these = column == any_(bindparam("ids", type_=ARRAY(column.type)))
-            query = select(column, func.count()).where(these, table.c.delete_time.is_(None)).group_by(column)
+            query = select(column, func.count()).where(these, dependent.living()).group_by(column)
             statement = _statements[key] = sql.prepare(query)
         for record_id, count in statement.run(call.connection, {"ids": list(record_ids)}).fetchall():
             found.setdefault(record_id, []).append((dependent.label, min(count, 100)))

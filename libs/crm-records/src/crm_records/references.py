@@ -17,6 +17,15 @@ from crm_records import reaching, sql
 from crm_records.fields import Field
 from crm_records.record import Record, Registry, Row
 
+errors.texts(
+    {
+        "part_of_deleted": (
+            "它的{part}指向的{label}在回收站中，请先恢复",
+            "What it comes back with ({part}) points at a deleted record ({label}): restore that first",
+        )
+    }
+)
+
 _statements: dict[Any, sql.Prepared] = {}
 
 
@@ -48,7 +57,8 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
 
 
 def check_alive(call: Call, record: Record, row: Row) -> None:
-    """What comes out of the recycle bin must find alive what it belongs to, and whatever else it forbids to delete.
+    """What comes out of the recycle bin must find alive what it belongs to, and whatever else it forbids to delete;
+    so must the parts that come out with it.
 
     Whether it lies within reach was asked of the record itself: a part may be reached by other ways than its parent.
     """
@@ -66,6 +76,19 @@ def check_alive(call: Call, record: Record, row: Row) -> None:
             )
     if problems:
         raise errors.Invalid(*problems)
+    _check_parts_alive(call, record, row, everything)
+
+
+def _check_parts_alive(call: Call, record: Record, row: Row, everything: Reach) -> None:
+    for other in record.registry.records.values():
+        for dependent in other.dependents:
+            if dependent.part is None or dependent.part.parent is None or dependent.part.parent[1] is not record:
+                continue
+            c = dependent.column.table.c
+            query = select(dependent.column).where(c[dependent.part.parent[0]] == row["id"], c.delete_time.is_(None))
+            needed = set(call.connection.scalars(query.distinct()))
+            if needed - _own(call, other, sorted(needed), everything):
+                raise errors.Conflict("part_of_deleted", part=dependent.label, label=other.label)
 
 
 def _parents(call: Call, record: Record, ids: Sequence[str]) -> set[str]:

@@ -168,10 +168,16 @@ class Server:
 
     def deliver(self, source: str, *events: Event) -> None:
         """Apply events of the service `source` as the reader does."""
+        self.receive([(source, e) for e in events])
+
+    def receive(self, events: Sequence[tuple[str, Event]]) -> None:
+        """The same of events of several services, each with its source, in the order of the stream."""
+        if not events:
+            return
         inbox = self.service.inbox()
         assert inbox is not None, f"{self.service.name} listens to nobody"
         batch = []
-        for e in events:
+        for source, e in events:
             self._sequence += 1
             subject = f"crm.{source}.{e.record_type}.{e.action}"
             batch.append(Delivery(self._sequence, e.id, subject, e.SerializeToString()))
@@ -194,8 +200,8 @@ class Server:
             ended += 1
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
-        """Run a statement on the service's database; the rows it gives."""
-        with self.service.writer.begin() as connection:
+        """Run a statement on the service's database, in no transaction; the rows it gives."""
+        with self.service.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             result = connection.execute(text(statement), parameters)
             return list(result) if result.returns_rows else []
 

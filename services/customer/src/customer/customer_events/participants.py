@@ -37,7 +37,7 @@ class Participants(Record):
 
     def __init__(self) -> None:
         super().__init__()
-        CUSTOMERS.dependents.append(Dependent(customer_event_participant.c.customer_id, self.label))
+        CUSTOMERS.dependents.append(Dependent(customer_event_participant.c.customer_id, self.label, self))
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         row["status"] = row["status"] or "invited"
