@@ -9,7 +9,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 from crm_kit.testing import Client, Server
-from crm_records import spelled
+from crm_records import frequent, search
 
 pytestmark = pytest.mark.feature("CUS-06")
 
@@ -118,14 +118,23 @@ def test_contacts_are_found_by_the_reading_of_their_surname(boss: Client, server
     assert found(boss, "shantian") == found(boss, "stf") == ["上海华信"]
 
 
-def test_pages_of_what_is_searched_by_letters_are_whole_however_few_have_them(
+def test_pages_of_words_that_many_may_have_are_whole_however_few_do(
     boss: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spelled, "WINDOW", 7)  # some pages lie within it, some reach beyond
+    monkeypatch.setattr(frequent, "WINDOW", 7)  # some pages lie within it, some reach beyond
     names = ["铜陵焱和" if i % 5 == 0 else "铜仁焱荷" for i in range(30)]
     made = [boss.CreateCustomer(customer={"name": f"{name}{i:02}"}).id for i, name in enumerate(names)]
 
-    for word, start in (("tongling", "铜陵"), ("tongren", "铜仁"), ("tlyh", "铜陵"), ("tryh", "铜仁")):
+    words = {
+        "tongling": "铜陵",
+        "tongren": "铜仁",
+        "tlyh": "铜陵",
+        "tryh": "铜仁",
+        "铜": "铜",
+        "铜陵": "铜陵",
+        "荷": "铜仁",
+    }
+    for word, start in words.items():
         expected = [i for i, name in zip(made, names, strict=True) if name.startswith(start)][::-1]
         pages: list[list[str]] = []
         token = ""
@@ -135,7 +144,16 @@ def test_pages_of_what_is_searched_by_letters_are_whole_however_few_have_them(
             token = page.next_page_token
             assert page.total == len(expected)
         assert [i for one in pages for i in one] == expected
-    assert not boss.ListCustomers(search="tongirne", fields="name,source").customers
+    for nobodys in ("tongirne", "陵铜", "鑫"):
+        assert not boss.ListCustomers(search=nobodys, fields="name,source").customers
+
+
+def test_a_long_word_is_found_by_some_of_its_keys_and_all_of_its_letters(boss: Client) -> None:
+    boss.CreateCustomer(customer={"name": "恒航软件有限责任公司"})
+    word = "henghangruanjianyouxianzerengongsi"
+    assert len(search.parameters(word)["search_keys"]) == search.MOST_THREES
+    assert found(boss, word) == found(boss, word[:20]) == found(boss, word[3:]) == ["恒航软件有限责任公司"]
+    assert not found(boss, word.replace("zeren", "zerem"))
 
 
 def test_rows_from_before_three_letters_were_a_key_are_found_by_them(boss: Client, server: Server) -> None:

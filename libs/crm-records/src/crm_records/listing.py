@@ -29,7 +29,18 @@ from sqlalchemy.sql import visitors
 from crm.records.v1 import records_pb2 as pb
 from crm_kit import errors, scope
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filter_language, filters, paging, pooling, rows, search, spelled, sql, visibility
+from crm_records import (
+    custom_fields,
+    filter_language,
+    filters,
+    frequent,
+    paging,
+    pooling,
+    rows,
+    search,
+    sql,
+    visibility,
+)
 from crm_records import fields as kinds
 from crm_records.record import Record
 
@@ -129,16 +140,16 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = No
     )
 
     extra = tuple(k.name for k in order if k.name not in columns)
-    by_letters, is_rare = _is_by_letters(call, record, request, order, also), False
-    list_key = (where_key, "spelled" if by_letters else "page", columns, order, nulls)
+    frequent_words, is_rare = _is_by_frequent_words(call, record, request, order, also), False
+    list_key = (where_key, "frequent" if frequent_words else "page", columns, order, nulls)
     bound = {**parameters, "page_rows": size + 1}
     if cursor:
         bound |= {f"cursor_{i}": v for i, v in enumerate(cursor) if v is not None}
-    if by_letters:
+    if frequent_words:
         kept = _statements.get(list_key)
         if kept is None:
             behind = [paging.behind(record, order, nulls)] if nulls is not None else []
-            kept = _keep(list_key, spelled.statements(record, where, behind, columns, order))
+            kept = _keep(list_key, frequent.statements(record, where, behind, columns, order))
         result = kept[0].run(call.connection, bound, planned_anew=True).fetchall()
         if is_rare := len(result) <= size:
             result = kept[1].run(call.connection, bound, planned_anew=True).fetchall()
@@ -182,12 +193,12 @@ def _page_statement(
     return sql.prepare(chosen.limit(bindparam("page_rows", type_=table.c.version.type)))
 
 
-def _is_by_letters(
+def _is_by_frequent_words(
     call: Call, record: Record, request: pb.ListRequest, order: Sequence[paging.Key], also: Also
 ) -> bool:
-    """Whether nothing but letters that are searched decides, in a reach that leaves nothing out."""
+    """Whether nothing decides but words that many rows may hold, in a reach that leaves nothing out."""
     alone = not request.filter.strip() and also is None and not request.deleted and order[0].name == "id"
-    if not alone or not spelled.is_spelled(request.search):
+    if not alone or not frequent.is_likely(request.search):
         return False
     return record.within(scope.shape(record.reach(call))) is None and not visibility.unseen_in_search(call, record)
 
@@ -357,7 +368,7 @@ def _count(
     statement = _statements.get(key)
     if statement is None:
         inner: Any = select(literal_column("1"))
-        inner = inner.select_from(spelled.fenced(record, where) if fenced else record.table)
+        inner = inner.select_from(frequent.fenced(record, where) if fenced else record.table)
         inner = inner if fenced else inner.where(where)
         if how == "capped":
             inner = inner.limit(CAP + 1)

@@ -25,6 +25,8 @@ _PARTS = re.compile(rf"{_HAN}+|[^\u3400-\u9fff\s]+")
 _LETTERS = re.compile("[a-z]{3,}")
 _THREE_LETTERS = re.compile("[a-z]{3}")
 LONGEST = 60
+MOST_THREES = 10
+"""Keys of letters that one word is looked up by."""
 
 
 def normal(text: str) -> str:
@@ -105,10 +107,13 @@ def parameters(words: str) -> dict[str, Any]:
 
 
 def _keys_of(part: str) -> list[str]:
-    """The fewest keys that say the most: three letters where there are, a pair where none of its threes is letters."""
-    threes = {i for i in range(len(part) - 2) if _THREE_LETTERS.match(part, i)}
-    pairs = [part[i : i + 2] for i in range(len(part) - 1) if threes.isdisjoint((i - 1, i))]
-    return [*(part[i : i + 3] for i in sorted(threes)), *pairs]
+    """The fewest keys that say the most: three letters where there are, a pair where none of its threes is letters. Of
+    a long word some from its beginning to its end: each is a list that the index reads, of up to every second row."""
+    threes = [i for i in range(len(part) - 2) if _THREE_LETTERS.match(part, i)]
+    pairs = [part[i : i + 2] for i in range(len(part) - 1) if {i - 1, i}.isdisjoint(threes)]
+    if len(threes) > MOST_THREES:
+        threes = [threes[round(n * (len(threes) - 1) / (MOST_THREES - 1))] for n in range(MOST_THREES)]
+    return [*(part[i : i + 3] for i in threes), *pairs]
 
 
 def _escaped(text: str) -> str:

@@ -1,9 +1,9 @@
-"""A page of what is searched by letters: pinyin, initials, Latin names.
+"""A page of what many rows may hold: one or two characters, and letters such as pinyin, initials, Latin names.
 
-A word has many keys, most of them in many rows, and PostgreSQL takes them for independent. So it guesses how many rows
-hold the word, and was seen to be wrong by a factor of a thousand both ways: it walks through a million rows for a name
-that nobody has, or fetches all that have one before it shows twenty. Therefore the first rows in the order of the page
-are looked at one by one; if they do not fill it, few rows have the word, and all of those are fetched by the index.
+PostgreSQL guesses how many rows hold such a word from its keys, which it takes for independent of each other and of
+the text, and was seen to be wrong by a factor of a thousand both ways: it walks through a million rows for a name that
+nobody has, or fetches thirty thousand before it shows twenty. Therefore the first rows in the order of the page are
+looked at one by one; if they do not fill it, few rows have the word, and all of those are fetched by the index.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from crm_records.record import Record
 
 WINDOW = 5000
 """Rows that are looked at one by one: some milliseconds. What fills no page of them, one row in 250 has at most."""
-_LETTERS = re.compile(r"[a-z ]{3,}")
+FEW = 2
+"""Characters of a word that may be anywhere. Three in Chinese have two keys at least, which few rows hold both."""
+_LETTERS = re.compile(r"[a-z ]+")
 
 
-def is_spelled(words: str) -> bool:
-    """Whether words are letters only; two of them are one pair, which the index knows about."""
-    return _LETTERS.fullmatch(search.normal(words)) is not None
+def is_likely(words: str) -> bool:
+    """Whether many rows may hold the words."""
+    text = search.normal(words)
+    return len(text) <= FEW or _LETTERS.fullmatch(text) is not None
 
 
 def fenced(record: Record, where: ColumnElement[bool]) -> CTE:
