@@ -8,8 +8,11 @@ import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
+from crm.records.v1.records_pb2 import ListRequest
+from crm_kit.rpc import Call
 from crm_kit.testing import Client, Server
-from crm_records import frequent, search
+from crm_records import frequent, listing, search
+from customer.app import REGISTRY
 
 pytestmark = pytest.mark.feature("CUS-06")
 
@@ -146,6 +149,15 @@ def test_pages_of_words_that_many_may_have_are_whole_however_few_do(
         assert [i for one in pages for i in one] == expected
     for nobodys in ("tongirne", "陵铜", "鑫"):
         assert not boss.ListCustomers(search=nobodys, fields="name,source").customers
+
+
+def test_every_kind_of_record_is_searched_by_letters_and_by_one_character(server: Server) -> None:
+    def ask(call: Call) -> None:
+        for record in REGISTRY.records.values():
+            for word in ("", "a", "abc", "上", "上海", "上海abc"):
+                assert listing.page(call, record, ListRequest(search=word)).messages is not None
+
+    server.service.act(ask)
 
 
 def test_a_long_word_is_found_by_some_of_its_keys_and_all_of_its_letters(boss: Client) -> None:

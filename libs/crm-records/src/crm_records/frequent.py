@@ -28,7 +28,7 @@ _LETTERS = re.compile(r"[a-z ]+")
 def is_likely(words: str) -> bool:
     """Whether many rows may hold the words."""
     text = search.normal(words)
-    return len(text) <= FEW or _LETTERS.fullmatch(text) is not None
+    return 0 < len(text) <= FEW or _LETTERS.fullmatch(text) is not None
 
 
 def fenced(record: Record, where: ColumnElement[bool]) -> CTE:

@@ -198,7 +198,7 @@ def _is_by_frequent_words(
 ) -> bool:
     """Whether nothing decides but words that many rows may hold, in a reach that leaves nothing out."""
     alone = not request.filter.strip() and also is None and not request.deleted and order[0].name == "id"
-    if not alone or not frequent.is_likely(request.search):
+    if not alone or "search_grams" not in record.table.c or not frequent.is_likely(request.search):
         return False
     return record.within(scope.shape(record.reach(call))) is None and not visibility.unseen_in_search(call, record)
 
