@@ -19,7 +19,7 @@ from crm_records import search, sql
 from crm_records.record import Record
 
 WINDOW = 8000
-"""Rows that are looked at one by one: some milliseconds. What fills no page of them, one row in 250 has at most."""
+"""Rows that are looked at one by one: some milliseconds. What fills no page of them, one row in 400 has at most."""
 FEW = 2
 """Characters of a word that may be anywhere. Three in Chinese have two keys at least, which few rows hold both."""
 _LETTERS = re.compile(r"[a-z ]+")
