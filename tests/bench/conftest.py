@@ -24,9 +24,11 @@ def suite() -> Iterator[Suite]:
 def filled(suite: Suite) -> tuple[list[str], list[str]]:
     """The ids of 20,000 customers and 20,000 opportunities."""
     import data
+    import filling
 
     suite.sign_in()
     ids = data.fill(suite)
+    filling.look_at_all(suite)
     suite.settle()
     return ids
 

@@ -56,8 +56,17 @@ def grow(place: Place, old: int, new: int, derive: Callable[[Place, int, int], N
                 connection.execute("SET max_parallel_maintenance_workers = 2")
                 for statement in indexes:
                     connection.execute(statement)
-    for name in ("customer", "sales", "service_desk", "workspace"):
-        with psycopg.connect(place.urls[name], autocommit=True) as connection:
+    _look_at(place.urls[name] for name in ("customer", "sales", "service_desk", "workspace"))
+
+
+def look_at_all(suite: Suite) -> None:
+    """What PostgreSQL does by itself a minute after many rows came."""
+    _look_at(place_of(suite)[0].values())
+
+
+def _look_at(urls: Iterable[str]) -> None:
+    for url in urls:
+        with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("VACUUM (ANALYZE)")
 
 

@@ -317,6 +317,15 @@ def test_ten_thousand_updated_rows_are_taken_back(
     measured(f"{act.undone} of {count + 500} records taken back: {act.updated} changed, {act.created} made")
 
 
+def test_what_an_import_brought_is_known_to_the_planner_when_it_ends(importer: Importer) -> None:
+    known = "SELECT reltuples FROM pg_class WHERE oid = 'customer'::regclass"
+    importer.server.sql("ANALYZE customer")
+    importer.put(as_csv([["客户名称"], *([f"公司{n}"] for n in range(700))]))
+    assert importer.server.sql(known) == [(700,)]
+    importer.put(as_csv([["客户名称"], *([f"又一家{n}"] for n in range(20))]))  # few of many: that can wait
+    assert importer.server.sql(known) == [(700,)]
+
+
 def test_rows_of_a_month_ago_are_dropped(importer: Importer) -> None:
     old = importer.put(as_csv([["客户名称"], ["甲"]]))
     importer.server.sql("UPDATE record_import SET create_time = now() - interval '31 days'")

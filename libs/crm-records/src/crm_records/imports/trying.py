@@ -88,6 +88,7 @@ def step(call: Call, record: Record, job: Job) -> Step:
         _finish(call, import_id, counts, DONE if not dry else CHECKED)
         if not dry:
             images.finish(call, job.id)
+            _let_planner_know(call, record, counts["created"])
     return Step(None if over else {"row": lines[-1][0]}, done=len(lines), result=counts)
 
 
@@ -301,6 +302,18 @@ def _finish(call: Call, import_id: str, counts: Mapping[str, int], state: str) -
     call.connection.execute(update(record_import).where(record_import.c.id == import_id).values(values))
     call.connection.execute(delete(import_value).where(import_value.c.import_id == import_id))
     sweep(call)
+
+
+def _let_planner_know(call: Call, record: Record, created: int) -> None:
+    """Have the table looked at where most of it is new. PostgreSQL does it by itself, but up to a minute later; until
+    then it takes the table for small, and a search in 20,000 rows took 60 ms instead of one."""
+    known = call.connection.scalar(_KNOWN_ROWS, {"name": record.table.name})
+    if created >= BATCH and created > known:
+        call.connection.execute(text(f'ANALYZE "{record.table.name}"'))
+
+
+_KNOWN_ROWS = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)")
+"""As of the last time it was looked at; -1 for never."""
 
 
 def sweep(call: Call) -> None:
