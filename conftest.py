@@ -1,5 +1,6 @@
 """Selection by what a test shows: `--figure R40`, `--feature CUS-07`; a figure's number goes on the last line."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +8,9 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
+
+# Tests start processes while their own has channels open: a child in which gRPC still lives may never begin.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # read when gRPC is imported
 
 import gateway  # noqa: F401 - before pytest makes a package `gateway` of the folder of that name
 

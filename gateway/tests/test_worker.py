@@ -163,9 +163,9 @@ def test_what_is_in_flight_is_finished_when_the_gateway_is_told_to_stop(services
         return customers_pb2.Customer(name="late")
 
     services.answers["GetCustomer"] = slow
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("GET", CUSTOMER, headers={"Authorization": f"Bearer {services.token()}"})
-    assert entered.wait(5)
+    assert entered.wait(30)
     server.process.send_signal(signal.SIGTERM)
     answer = connection.getresponse()
 
