@@ -19,7 +19,7 @@ from crm_kit import errors, rpc, scope
 from crm_kit.db import one_of
 from crm_kit.errors import Problem, Refusal
 from crm_kit.rpc import Call
-from crm_records import changes, references, sql, validation, writing
+from crm_records import changes, references, sql, storing, validation, writing
 from crm_records.given import changed, told_once
 from crm_records.record import Record, Row
 
@@ -142,7 +142,7 @@ def _insert(call: Call, record: Record, new: Sequence[tuple[Item, Row]]) -> None
 
 def _create(call: Call, record: Record, new: list[Row]) -> None:
     pairs = [(None, row) for row in new]
-    with writing.inserting(call, record, new):
+    with storing.inserting(call, record, new):
         told = changes.drawn_up(call, record, "created", pairs, new[0]["update_time"], bulk=True)
     record.written_many(call, pairs)
     changes.put(call, told)

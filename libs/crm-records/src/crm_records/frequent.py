@@ -25,7 +25,7 @@ FEW = 2
 _LETTERS = re.compile(r"[a-z ]+")
 
 
-def is_likely(words: str) -> bool:
+def may_be_frequent(words: str) -> bool:
     """Whether many rows may hold the words."""
     text = search.normal(words)
     return 0 < len(text) <= FEW or _LETTERS.fullmatch(text) is not None

@@ -140,12 +140,12 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = No
     )
 
     extra = tuple(k.name for k in order if k.name not in columns)
-    frequent_words, is_rare = _is_by_frequent_words(call, record, request, order, also), False
-    list_key = (where_key, "frequent" if frequent_words else "page", columns, order, nulls)
+    windowed, is_rare = _is_windowed(call, record, request, order, also), False
+    list_key = (where_key, "window" if windowed else "page", columns, order, nulls)
     bound = {**parameters, "page_rows": size + 1}
     if cursor:
         bound |= {f"cursor_{i}": v for i, v in enumerate(cursor) if v is not None}
-    if frequent_words:
+    if windowed:
         kept = _statements.get(list_key)
         if kept is None:
             behind = [paging.behind(record, order, nulls)] if nulls is not None else []
@@ -193,12 +193,10 @@ def _page_statement(
     return sql.prepare(chosen.limit(bindparam("page_rows", type_=table.c.version.type)))
 
 
-def _is_by_frequent_words(
-    call: Call, record: Record, request: pb.ListRequest, order: Sequence[paging.Key], also: Also
-) -> bool:
+def _is_windowed(call: Call, record: Record, request: pb.ListRequest, order: Sequence[paging.Key], also: Also) -> bool:
     """Whether nothing decides but words that many rows may hold, in a reach that leaves nothing out."""
     alone = not request.filter.strip() and also is None and not request.deleted and order[0].name == "id"
-    if not alone or "search_grams" not in record.table.c or not frequent.is_likely(request.search):
+    if not alone or "search_grams" not in record.table.c or not frequent.may_be_frequent(request.search):
         return False
     return record.within(scope.shape(record.reach(call))) is None and not visibility.unseen_in_search(call, record)
 
