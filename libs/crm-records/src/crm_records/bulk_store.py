@@ -6,7 +6,7 @@ itself refuses one of many, they are halved until it is found, so that a bad one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -51,8 +51,11 @@ class Item:
         self.outcome, self.refusal = "failed", refusal
 
 
-def store(call: Call, record: Record, items: Sequence[Item], *, dry: bool = False) -> None:
-    """Store what is not refused yet. `dry`: the caller takes it back, so no number is spent on it."""
+def store(
+    call: Call, record: Record, items: Sequence[Item], *, dry: bool = False, looked_for: Collection[str] = ()
+) -> None:
+    """Store what is not refused yet. `dry`: the caller takes it back, so no number is spent on it. `looked_for`: fields
+    of whose values the caller has seen that no record has them."""
     _change_all(call, record, [i for i in items if i.record_id and not i.refusal])
     drafts = [(i, _draft(call, record, i)) for i in items if not i.record_id and not i.refusal]
     references.look_up_together(call, record, [row for _, row in drafts])
@@ -64,7 +67,7 @@ def store(call: Call, record: Record, items: Sequence[Item], *, dry: bool = Fals
             new.append((item, row))
         except Refusal as refusal:
             item.refuse(refusal)
-    new = _without_taken(call, record, new)
+    new = _without_taken(call, record, new, [n for n in unique_fields(record) if n not in looked_for])
     if new:
         _number(call, record, new, dry)
         _insert(call, record, new)
@@ -103,9 +106,11 @@ def unique_fields(record: Record) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _without_taken(call: Call, record: Record, new: Sequence[tuple[Item, Row]]) -> list[tuple[Item, Row]]:
+def _without_taken(
+    call: Call, record: Record, new: Sequence[tuple[Item, Row]], names: Sequence[str]
+) -> list[tuple[Item, Row]]:
     """Those without a value that another record has: found by one look instead of by the refusal of a whole batch."""
-    for name in unique_fields(record):
+    for name in names:
         given = {row[name] for _, row in new if row.get(name) is not None}
         if not given:
             continue
@@ -144,6 +149,7 @@ def _create(call: Call, record: Record, new: list[Row]) -> None:
     pairs = [(None, row) for row in new]
     with storing.inserting(call, record, new):
         told = changes.drawn_up(call, record, "created", pairs, new[0]["update_time"], bulk=True)
+        record.foresee(call, new)
     record.written_many(call, pairs)
     changes.put(call, told)
     record.created(call, new, many=True)

@@ -167,7 +167,8 @@ def _line(
 
 def event(record: Record, action: str, after: Row, differences: list[tuple[str, Any, Any]], now: datetime) -> Event:
     """The event of a change: the whole record as it stands, without its sensitive fields."""
-    told = Event(record_type=record.type, action=action, record_id=after["id"], version=after["version"], time=now)
+    told = Event(record_type=record.type, action=action, record_id=after["id"], version=after["version"])
+    told.time.CopyFrom(rows.timestamp(now))
     told.record.Pack(rows.to_message(record, after, _announced(record)))
     told.changes.extend([_field_change(*difference) for difference in differences])
     return told

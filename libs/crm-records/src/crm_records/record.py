@@ -288,6 +288,10 @@ class Record:
         for before, after in pairs:
             self.written(call, after, before)
 
+    def foresee(self, call: Call, rows: Sequence[Row]) -> None:
+        """Work out what `written_many` will need of new rows of a bulk act, without asking the database: it is done
+        while the database takes the rows."""
+
     def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
         """Something to do in the same transaction after new rows are stored and told; `many`: by an import."""
 

@@ -173,6 +173,9 @@ class Customers(Record):
 
         return redirects.by_key(call, self, keys)
 
+    def foresee(self, call: Call, rows: Sequence[Row]) -> None:
+        keeping.foresee(call, rows)
+
     def written_many(self, call: Call, pairs: Sequence[tuple[Row | None, Row]]) -> None:
         """What they are compared by is kept beside them; what is computed of them looks at their purchasing power."""
         keeping.written(call, pairs)

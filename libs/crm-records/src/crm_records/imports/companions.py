@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,7 +52,9 @@ def refused(
             yield Problem("columns", "companion_key", {"label": key.label if key else companion.label})
 
 
-def store(call: Call, record: Record, drafts: Sequence[Draft], *, dry: bool) -> dict[Draft, Item]:
+def store(
+    call: Call, record: Record, drafts: Sequence[Draft], *, dry: bool, looked_for: Collection[str]
+) -> dict[Draft, Item]:
     """Store rows with what they bring along; what became of each. A part that is refused takes its row with it.
 
     Rows whose part is refused were stored already, so all of them are stored again without these.
@@ -64,7 +66,7 @@ def store(call: Call, record: Record, drafts: Sequence[Draft], *, dry: bool) -> 
                 d: Item(d.message, d.record_id, list(d.problems), d.origin, strict=True, merged=d.merged)
                 for d in drafts
             }
-            bulk_store.store(call, record, list(items.values()), dry=dry)
+            bulk_store.store(call, record, list(items.values()), dry=dry, looked_for=looked_for)
             wrong = [pair for c in record.companions for pair in _bring_along(call, record, c, items, dry)]
             if not wrong:
                 _examine(record, items)

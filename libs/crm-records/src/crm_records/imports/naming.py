@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select, true
+from sqlalchemy import ColumnElement, Select, select, true
 
 from crm_kit import organisation, scope
 from crm_kit.db import one_of
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import sql, visibility
@@ -91,17 +92,33 @@ class Names:
 
 def within(call: Call, record: Record, name: str, texts: Sequence[str], limit: int = 5000) -> list[tuple[str, str]]:
     """(value, id) of the living records that the caller reads with one of these values in a field."""
+    reach, inside = _readable(call, record)
+    query = _living(record, name, texts).where(inside).limit(limit)
+    return [(row[0], row[1]) for row in sql.prepare(query).run(call.connection, scope.parameters(reach)).fetchall()]
+
+
+def told_apart(call: Call, record: Record, name: str, texts: Sequence[str]) -> list[tuple[str, str, bool]]:
+    """(value, id, whether the caller reads it) of all living records with one of these values, which one has alone."""
+    reach, inside = _readable(call, record)
+    query = _living(record, name, texts).add_columns(inside)
+    rows: list[Any] = sql.prepare(query).run(call.connection, scope.parameters(reach)).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _living(record: Record, name: str, texts: Sequence[str]) -> Select[Any]:
+    c = record.table.c
+    return select(c[name], c.id).where(one_of(c[name], texts), c.delete_time.is_(None))
+
+
+def _readable(call: Call, record: Record) -> tuple[Reach, ColumnElement[bool]]:
+    """What the caller may read of a record type, whatever right the call asks, and the condition that says so."""
     right, call.caller.right = call.caller.right, f"{record.type}.read"
     try:
         reach = record.reach(call)
-        table = record.table
-        query = select(table.c[name], table.c.id).where(one_of(table.c[name], texts), table.c.delete_time.is_(None))
-        inside = record.within(scope.shape(reach))
-        query = query.where(inside if inside is not None else true()).limit(limit)
-        rows: list[Any] = sql.prepare(query).run(call.connection, scope.parameters(reach)).fetchall()
-        return [(row[0], row[1]) for row in rows]
     finally:
         call.caller.right = right
+    inside = record.within(scope.shape(reach))
+    return reach, true() if inside is None else inside
 
 
 def of_call(call: Call, registry: Registry) -> Names:

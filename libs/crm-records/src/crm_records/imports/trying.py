@@ -72,15 +72,14 @@ def step(call: Call, record: Record, job: Job) -> Step:
         _judge_origin(record, draft)
     _match(call, record, found.options, drafts)
     _claim(call, record, import_id, found.options, drafts)
-    skips = found.options.get("existing") == "skip"
     if dry:
         with call.connection.begin_nested() as taken_back:
-            outcomes = _store(call, record, drafts, skips=skips, dry=True)
+            outcomes = _store(call, record, found.options, drafts, dry=True)
             taken_back.rollback()
         call.events.clear()
     else:
         images.go_on(call, job.id)
-        outcomes = _store(call, record, drafts, skips=skips, dry=False)
+        outcomes = _store(call, record, found.options, drafts, dry=False)
     _keep(call, import_id, drafts, outcomes, drafter.places, dry=dry)
     counts = {o: job.result.get(o, 0) + sum(d.outcome == o for d in drafts) for o in OUTCOMES}
     over = len(lines) < BATCH
@@ -124,12 +123,7 @@ def _match(call: Call, record: Record, options: Mapping[str, Any], drafts: Seque
     if not given:
         return
     alone = name == "number" or name in bulk_store.unique_fields(record) or name == record.key
-    seen = _found(call, record, name, given)
-    hidden: set[str] = set()
-    if alone and name not in visibility.blind(call, record):
-        table = record.table
-        query = select(table.c[name]).where(table.c[name].in_(given), table.c.delete_time.is_(None))
-        hidden = set(call.connection.scalars(query)) - {key for key, _ in seen}
+    seen, hidden = _found(call, record, name, given, alone=alone)
     parent = record.parent[0] if record.parent and not alone else ""
     merged: dict[str, tuple[str, str]] = {}
     if name == record.key and name not in visibility.blind(call, record):
@@ -152,12 +146,20 @@ def _match(call: Call, record: Record, options: Mapping[str, Any], drafts: Seque
             draft.problems.append(Problem(field.json_name, "no_match", params))
 
 
-def _found(call: Call, record: Record, name: str, given: Sequence[str]) -> dict[tuple[str, str], list[str]]:
-    """(key, parent) → ids of what the importer reads."""
+def _found(
+    call: Call, record: Record, name: str, given: Sequence[str], *, alone: bool
+) -> tuple[dict[tuple[str, str], list[str]], set[str]]:
+    """(key, parent) → ids of what the importer reads; where a key is one record's `alone`, also those of others."""
     found: dict[tuple[str, str], list[str]] = {}
     if name in visibility.blind(call, record):  # which keys there are is not the importer's to know
-        return found
-    pairs = naming.within(call, record, name, given, limit=100_000)
+        return found, set()
+    hidden: set[str] = set()
+    if alone:
+        rows = naming.told_apart(call, record, name, given)
+        pairs = [(key, record_id) for key, record_id, seen in rows if seen]
+        hidden = {key for key, _, seen in rows if not seen}
+    else:
+        pairs = naming.within(call, record, name, given, limit=100_000)
     above: dict[str, str] = {}
     if record.parent and name not in bulk_store.unique_fields(record) and name != "number":
         table = record.table
@@ -165,7 +167,7 @@ def _found(call: Call, record: Record, name: str, given: Sequence[str]) -> dict[
         above = {r[0]: r[1] for r in call.connection.execute(query)}
     for key, record_id in pairs:
         found.setdefault((key, above.get(record_id, "")), []).append(record_id)
-    return found
+    return found, hidden
 
 
 def _merged(call: Call, record: Record, keys: Collection[str]) -> dict[str, tuple[str, str]]:
@@ -225,14 +227,18 @@ def _hash(name: str, value: str, above: str) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-def _store(call: Call, record: Record, drafts: Sequence[Draft], *, skips: bool, dry: bool) -> dict[int, Item]:
+def _store(
+    call: Call, record: Record, options: Mapping[str, Any], drafts: Sequence[Draft], *, dry: bool
+) -> dict[int, Item]:
     """Hand over what can be stored; by row, what became of it."""
+    skips = options.get("existing") == "skip"
+    looked_for = {key_field(record, options)} - visibility.blind(call, record)
     for draft in drafts:
         if skips and draft.record_id and not draft.problems:
             draft.outcome = "skipped"
     rest = [d for d in drafts if not d.outcome]
     record.import_begins(call, [d.message for d in rest])
-    items = companions.store(call, record, rest, dry=dry)
+    items = companions.store(call, record, rest, dry=dry, looked_for=looked_for)
     for draft, item in items.items():
         draft.outcome = "rejected" if item.refusal else item.outcome
     return {draft.row: item for draft, item in items.items()}

@@ -23,6 +23,7 @@ MADE_OF = ("name", "short_name", "kind", "website")
 VERSION = 1
 """Goes up when names are taken apart in another way: everything there is derived again."""
 
+_FORESEEN = "customers to compare"
 _INSERT = Insertion(likeness, likeness.c.keys())
 _DROP = sql.prepare(
     delete(likeness).where(likeness.c.record_id == any_(bindparam("ids", type_=ARRAY(likeness.c.record_id.type))))
@@ -60,9 +61,19 @@ def _drop(call: Call, customer_ids: Sequence[str]) -> None:
         _DROP.run(call.connection, {"ids": list(customer_ids)})
 
 
+def foresee(call: Call, rows: Sequence[Row]) -> None:
+    """Derive it for customers that are about to be written."""
+    call.memo[_FORESEEN] = {row["id"]: _derived(row) for row in rows}
+
+
 def _add(call: Call, rows: Iterable[Mapping[str, Any]]) -> None:
-    derived = (of("customer", row) for row in rows)
-    _INSERT.run(call.connection, [{**one, "keys": array(one["keys"])} for one in derived])
+    foreseen = call.memo.pop(_FORESEEN, {})
+    _INSERT.run(call.connection, [foreseen.get(row["id"]) or _derived(row) for row in rows])
+
+
+def _derived(row: Mapping[str, Any]) -> dict[str, Any]:
+    one = of("customer", row)
+    return {**one, "keys": array(one["keys"])}
 
 
 def of(record_type: str, row: Mapping[str, Any]) -> dict[str, Any]:
