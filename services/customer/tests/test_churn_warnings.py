@@ -98,6 +98,17 @@ def test_what_a_rule_noted_of_orders_is_told_to_whoever_sees_those(
     assert notes(masked) == [False, True]
     with refused("INVALID_ARGUMENT", "BAD_FILTER"):
         notes(masked, filter='warnNote : "2026"')
+    everybody = [{"resource": "*", "scope": "all"}]
+    of_some = server.person(rights, everybody, also=[server.role(["trade_entry.read"], "self")])
+    for guessing in (server.person(rights), of_some):
+        for question in ('warnNote : "2026"', 'basis = "order"', "lostOrderDate > 2026-01-01"):
+            with refused("INVALID_ARGUMENT", "BAD_FILTER"):
+                guessing.ListChurnCases(filter=question)
+        with refused("INVALID_ARGUMENT", "BAD_ORDER"):
+            guessing.ListChurnCases(order_by="warnNote")
+        assert guessing.ListChurnCases(filter='state = "warned"').churn_cases
+    alike = server.person([*rights, "trade_entry.read"], "self")
+    assert not alike.ListChurnCases(filter='warnNote : "2026"').churn_cases
 
 
 @pytest.mark.parametrize("hidden", [(), ("trade_entry",)])

@@ -315,6 +315,10 @@ class Record:
         """Like `decorate`, told which fields are shown: overridden where filling one of them costs a query."""
         self.decorate(call, messages)
 
+    def veiled(self, call: Call) -> frozenset[str]:
+        """Fields that `kept_back` may name for this caller: not compared, sorted or counted by."""
+        return frozenset()
+
     def kept_back(self, call: Call, record_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
         """Fields that the caller does not see of some of these records by more than rules and pools say, by id: what
         `decorate` takes out of them, the log of changes leaves out."""

@@ -30,16 +30,17 @@ CUSTOM = "custom."
 
 
 def of(call: Call, record: Record) -> View | None:
-    """What rules the caller's roles have for a record type; None where there are none."""
+    """What the caller's roles, pools and reach close of a record type; None where it is nothing."""
     access = call.caller.access
     if access is None:
         return None
     rules = access.fields(record.ruled_by or record.type)
     pools = access.closed(record.team_of) if record.pooled else ()
+    veiled = record.veiled(call)
     if not record.copies:
-        return _view(record, rules, (), pools) if rules or pools else None
+        return _view(record, rules, (), pools, veiled) if rules or pools or veiled else None
     others = tuple(access.fields(resource) for sources in record.copies.values() for resource, _ in sources)
-    return _view(record, rules, others, pools) if rules or any(others) or pools else None
+    return _view(record, rules, others, pools, veiled) if rules or any(others) or pools or veiled else None
 
 
 def blind(call: Call, record: Record) -> frozenset[str]:
@@ -56,12 +57,13 @@ def unseen(call: Call, record: Record, record_id: str) -> frozenset[str]:
         return frozenset()
     state, pool = record.states.column if record.states is not None else "", record.pooled if view.pools else ""
     columns = [record.table.c[name] for name in (state, pool) if name]
+    ruled = view.blind - view.veiled
     if not columns:
-        return view.blind
+        return ruled
     row = call.connection.execute(select(*columns).where(record.table.c.id == record_id)).mappings().one_or_none()
     if row is None:
-        return view.blind
-    veiled = frozenset(n for n in view.blind if n not in view.names or view.level(n, row.get(state)) < READ_ONLY)
+        return ruled
+    veiled = frozenset(n for n in ruled if n not in view.names or view.level(n, row.get(state)) < READ_ONLY)
     closed = view.pools.get(row[pool]) if pool else None
     return veiled | closed.now(call, record_id) | closed.hidden_parts if closed is not None else veiled
 
@@ -100,9 +102,16 @@ class View:
     """A record type as people with certain rules see it."""
 
     def __init__(
-        self, record: Record, rules: FieldRules, others: Sequence[FieldRules], pools: Sequence[Seen] = ()
+        self,
+        record: Record,
+        rules: FieldRules,
+        others: Sequence[FieldRules],
+        pools: Sequence[Seen] = (),
+        veiled: frozenset[str] = frozenset(),
     ) -> None:
         self.record = record
+        self.veiled = veiled
+        """Seen or not from record to record, by what the record itself says (`Record.kept_back`)."""
         self.pools = {s.id: pooling.Closed(record, s) for s in pools}
         """Of the pools in which people are members: what is not seen of the records there."""
         self._possible = list(record.states.labels) if record.states is not None else []
@@ -115,7 +124,7 @@ class View:
         self._follow_sources()
         self.gone = frozenset(n for n in self._own if max(self._levels(n)) == HIDDEN)
         """Hidden in every state: not even read from the database."""
-        self.blind = frozenset(n for n in self._own if min(self._levels(n)) < READ_ONLY) | unclear
+        self.blind = frozenset(n for n in self._own if min(self._levels(n)) < READ_ONLY) | unclear | veiled
         """Hidden or masked in some state: not compared, sorted by, counted by, searched in."""
         self._finishers: dict[tuple[tuple[str, ...], tuple[str, ...]], Finish | None] = {}
         self._chosen: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}

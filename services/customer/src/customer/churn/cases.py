@@ -14,6 +14,7 @@ from crm.customer.v1 import churn_cases_pb2 as pb
 from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
+from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import reaching, rows, visibility, writing
 from crm_records.record import Record, Row
@@ -90,14 +91,17 @@ class ChurnCases(Record):
 
     def kept_back(self, call: Call, record_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
         """What tells of orders is for whoever sees those of the customer; what a person noted is the case's own."""
-        sees = call.access.may("trade_entry.read") and visibility.blind(call, TRADE_ENTRIES).isdisjoint(PAID_BY)
-        reach = TRADE_ENTRIES.reach_of(call.access, "trade_entry.read")
-        if not record_ids or (sees and reach.all):
+        orders = _orders_seen(call)
+        if not record_ids or (orders is not None and orders.all):
             return {}
-        seen = reaching.those(call, self, record_ids, reach) if sees else set()
+        seen = reaching.those(call, self, record_ids, orders) if orders is not None else set()
         by_hand = select(churn_case.c.id).where(one_of(churn_case.c.id, record_ids), churn_case.c.cause == MANUAL)
         own = set(call.connection.scalars(by_hand))
         return {i: _TELLING - _NOTED if i in own else _TELLING for i in record_ids if i not in seen}
+
+    def veiled(self, call: Call) -> frozenset[str]:
+        orders = _orders_seen(call)
+        return frozenset() if orders is not None and orders.holds(self.reach(call)) else _TELLING
 
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A customer has one open case: of two, that of the customer that stays goes on."""
@@ -105,6 +109,13 @@ class ChurnCases(Record):
         other = select(c.id).where(c.customer_id == after["customer_id"], c.state.in_(OPEN), c.delete_time.is_(None))
         if after["state"] in OPEN and call.connection.scalar(other.limit(1)):
             after.update(state=CLOSED, close_date=clock.today(call), close_note=MERGED_NOTE, postpone_date=None)
+
+
+def _orders_seen(call: Call) -> Reach | None:
+    """Whose orders the caller sees in full; None for nobody's."""
+    if not call.access.may("trade_entry.read") or not visibility.blind(call, TRADE_ENTRIES).isdisjoint(PAID_BY):
+        return None
+    return TRADE_ENTRIES.reach_of(call.access, "trade_entry.read")
 
 
 CHURN_CASES = ChurnCases()
