@@ -180,7 +180,9 @@ def start(
     query = (
         pg.insert(job).values(row).on_conflict_do_nothing(index_elements=["key"], index_where=job.c.key.is_not(None))
     )
-    return call.connection.scalar(query.returning(job.c.id))
+    queued: str | None = call.connection.scalar(query.returning(job.c.id))
+    call.queued = call.queued or queued is not None
+    return queued
 
 
 def start_alone(

@@ -52,6 +52,8 @@ class Call:
     metadata: Metadata
     service: str
     events: list[Event] = field(default_factory=list)
+    queued: bool = False
+    """Whether it queued a job."""
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
     """What was looked up during this call and need not be asked again."""
@@ -122,13 +124,13 @@ class Rpcs:
         writer: Engine,
         reader: Engine,
         organisation: Organisation,
-        wake: Callable[[], None] = lambda: None,
+        committed: Callable[[Call], None] = lambda call: None,
         before_commit: Callable[[Call], None] = lambda call: None,
         peers: Peers | None = None,
         before_replay: Callable[[Call, Message], None] | None = None,
     ) -> None:
         self._service, self._writer, self._reader = service, writer, reader
-        self._organisation, self._wake, self._before_commit = organisation, wake, before_commit
+        self._organisation, self._committed, self._before_commit = organisation, committed, before_commit
         self._before_replay = before_replay
         self._verifier = Verifier(organisation.key)
         self.refusals = audit.Refusals(self._tell)
@@ -243,7 +245,7 @@ class Rpcs:
             call = Call(connection, caller, meta, self._service)
             call.announce(event)
             call.send_events()
-        self._wake()
+        self._committed(call)
 
     def _reading(
         self, method: MethodDescriptor, body: Callable[[Call, Any], Message]
@@ -301,8 +303,7 @@ class Rpcs:
                     idempotency.keep(connection, caller.user_id, key, name, sent, kept)
             for then in call.after_commit:
                 then()
-            if call.events:
-                self._wake()
+            self._committed(call)
             return response
 
         name, rule = method.full_name, contract.rule(method)

@@ -141,8 +141,10 @@ class Service:
 
         return apply
 
-    def server(self, wake: Callable[[], None] = lambda: None) -> tuple[grpc.Server, health.HealthServicer]:
-        """The gRPC server with every RPC of the contract, not started."""
+    def server(
+        self, committed: Callable[[rpc.Call], None] = lambda call: None
+    ) -> tuple[grpc.Server, health.HealthServicer]:
+        """The gRPC server with every RPC of the contract, not started. `committed` is told of each that wrote."""
         server = grpc.server(
             ThreadPoolExecutor(self.settings.threads, thread_name_prefix="rpc"),
             options=[
@@ -156,7 +158,7 @@ class Service:
         tls = self.settings.tls
         peers = Peers(self.settings.trusted_peers, tls=tls is not None)
         hooks = self.before_commit, peers, self.before_replay
-        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, wake, *hooks)
+        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, committed, *hooks)
         self.rpcs = rpcs
         own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
         servicers = self.servicers(self)
@@ -192,11 +194,13 @@ class Service:
         worker = self._worker(self.inbox())
         clock, runner = self._clock(worker), self.runner(worker.wake)
 
-        def wake() -> None:
-            worker.wake()
-            runner.wake()
+        def committed(call: rpc.Call) -> None:
+            if call.events:
+                worker.wake()
+            if call.queued:
+                runner.wake()
 
-        server, state = self.server(wake if work else lambda: None)
+        server, state = self.server(committed) if work else self.server()
         self.listen(server)
         stop = _stop_signal()
         _expose_metrics(self.settings.metrics_address)

@@ -27,7 +27,7 @@ log = logging.getLogger("work")
 IDLE = 0.5
 """Seconds between looks at an outbox that nobody woke us for (another process wrote to it)."""
 
-BREATH = 0.05
+BREATH = 0.1
 """Seconds between two batches, so that under load events go together: a transaction costs more than an event."""
 
 
