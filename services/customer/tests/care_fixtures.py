@@ -5,9 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from crm_kit import jobs
 from crm_kit.testing import Client, Server
 from customer.care import leaving
+
+
+@pytest.fixture
+def company(boss: Client) -> Any:
+    """A company that has a birthday."""
+    return boss.CreateCustomer(
+        customer={"name": "重庆长江轴承有限公司", "short_name": "长江轴承", "founding_date": "1998-06-12"}
+    )
 
 
 def queue(server: Server, kind: str, day: str) -> str:

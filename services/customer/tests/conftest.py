@@ -13,6 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
 
+from care_fixtures import company  # noqa: F401 - fixture
+
 from crm_kit import ids, jobs, rpc
 from crm_kit.kept import Kept
 from crm_kit.pool import ZONE

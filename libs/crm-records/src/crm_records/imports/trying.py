@@ -1,13 +1,11 @@
 """The second part of an import: rows become records, or, in a dry run, are told what they would become.
 
-Both do the very same; a dry run takes it back at the end of each step. What two rows of a file share although no two
-records may is written down, so that a row meets the rows of earlier steps also where nothing of them was stored.
+Both do the very same; a dry run takes it back at the end of each step.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,9 +16,9 @@ from crm_kit import errors, sealing
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
-from crm_records import bulk_store, images, sql, visibility
+from crm_records import images, sql, visibility
 from crm_records.bulk_store import Item
-from crm_records.imports import companions, naming
+from crm_records.imports import companions, matching
 from crm_records.imports.drafts import Draft, Drafter
 from crm_records.imports.tables import CHECKED, DONE, import_row, import_value, record_import
 from crm_records.record import Record
@@ -28,27 +26,8 @@ from crm_records.record import Record
 BATCH = 500
 OUTCOMES = ("created", "updated", "unchanged", "skipped", "rejected")
 
-errors.texts(
-    {
-        "same_as_row": ("{label}“{value}”与第 {row} 行相同", "{label} “{value}” is that of row {row}, too"),
-        "several_match": ("有多个{label}为“{value}”的记录", "Several records have the {label} “{value}”"),
-        "match_unseen": (
-            "{label}“{value}”属于您看不到的记录",
-            "{label} “{value}” is that of a record that you do not see",
-        ),
-        "no_match": ("没有{label}为“{value}”的记录", "No record has the {label} “{value}”"),
-        "in_the_future": ("{label}不能晚于现在", "{label} must not be later than now"),
-    }
-)
+errors.texts({"in_the_future": ("{label}不能晚于现在", "{label} must not be later than now")})
 
-_CLAIM = sql.Prepared(
-    "INSERT INTO import_value (import_id, hash, row)"
-    " SELECT %(id)s, * FROM unnest(%(hashes)s::bigint[], %(rows)s::int[]) ON CONFLICT DO NOTHING",
-    {},
-)
-_CLAIMED = sql.Prepared(
-    "SELECT hash, row FROM import_value WHERE import_id = %(id)s AND hash = ANY(%(hashes)s::bigint[])", {}
-)
 _KEEP = sql.Prepared(
     "UPDATE import_row SET outcome = new.outcome, record_id = new.record_id, result = new.result"
     " FROM unnest(%(rows)s::int[], %(outcomes)s::text[], %(ids)s::uuid[], %(results)s::bytea[])"
@@ -70,8 +49,8 @@ def step(call: Call, record: Record, job: Job) -> Step:
     drafts = [drafter.draft(row, cells) for row, cells in lines]
     for draft in drafts:
         _judge_origin(record, draft)
-    _match(call, record, found.options, drafts)
-    _claim(call, record, import_id, found.options, drafts)
+    matching.match(call, record, found.options, drafts)
+    matching.claim(call, record, import_id, found.options, drafts)
     if dry:
         with call.connection.begin_nested() as taken_back:
             outcomes = _store(call, record, found.options, drafts, dry=True)
@@ -113,126 +92,12 @@ def _judge_origin(record: Record, draft: Draft) -> None:
         draft.problems.append(Problem(field.json_name, "in_the_future", {"label": field.label}))
 
 
-def _match(call: Call, record: Record, options: Mapping[str, Any], drafts: Sequence[Draft]) -> None:
-    """Find the records that rows are about. Where several may share a key, only among what the importer reads."""
-    name = key_field(record, options)
-    if not name:
-        return
-    field = record.fields[name]
-    given = sorted({d.key for d in drafts if d.key})
-    if not given:
-        return
-    alone = name == "number" or name in bulk_store.unique_fields(record) or name == record.key
-    seen, hidden = _found(call, record, name, given, alone=alone)
-    parent = record.parent[0] if record.parent and not alone else ""
-    merged: dict[str, tuple[str, str]] = {}
-    if name == record.key and name not in visibility.blind(call, record):
-        merged = _merged(call, record, {key for key in given if (key, "") not in seen and key not in hidden})
-    for draft in drafts:
-        if not draft.key:
-            continue
-        above = getattr(draft.message, parent) if parent else ""
-        ids = seen.get((draft.key, above), []) if parent else seen.get((draft.key, ""), [])
-        params = {"label": field.label, "value": draft.key[:60]}
-        if len(ids) > 1:
-            draft.problems.append(Problem(field.json_name, "several_match", params))
-        elif ids:
-            draft.record_id = ids[0]
-        elif draft.key in merged:
-            draft.merged, (draft.record_id, draft.key) = True, merged[draft.key]
-        elif draft.key in hidden:
-            draft.problems.append(Problem(field.json_name, "match_unseen", params))
-        elif name == "number":  # numbers are given by us: one that we do not know is a mistake
-            draft.problems.append(Problem(field.json_name, "no_match", params))
-
-
-def _found(
-    call: Call, record: Record, name: str, given: Sequence[str], *, alone: bool
-) -> tuple[dict[tuple[str, str], list[str]], set[str]]:
-    """(key, parent) → ids of what the importer reads; where a key is one record's `alone`, also those of others."""
-    found: dict[tuple[str, str], list[str]] = {}
-    if name in visibility.blind(call, record):  # which keys there are is not the importer's to know
-        return found, set()
-    hidden: set[str] = set()
-    if alone:
-        rows = naming.told_apart(call, record, name, given)
-        pairs = [(key, record_id) for key, record_id, seen in rows if seen]
-        hidden = {key for key, _, seen in rows if not seen}
-    else:
-        pairs = naming.within(call, record, name, given, limit=100_000)
-    above: dict[str, str] = {}
-    if record.parent and name not in bulk_store.unique_fields(record) and name != "number":
-        table = record.table
-        query = select(table.c.id, table.c[record.parent[0]]).where(table.c.id.in_([i for _, i in pairs]))
-        above = {r[0]: r[1] for r in call.connection.execute(query)}
-    for key, record_id in pairs:
-        found.setdefault((key, above.get(record_id, "")), []).append(record_id)
-    return found, hidden
-
-
-def _merged(call: Call, record: Record, keys: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Key of one that went into another → (id of that one, its own key or, where it has none, its id)."""
-    into = record.find_merged(call, keys) if keys else {}
-    if not into:
-        return {}
-    table = record.table
-    query = select(table.c.id, table.c[record.key]).where(table.c.id.in_(sorted({*into.values()})))
-    own = {row[0]: row[1] for row in call.connection.execute(query)}
-    return {key: (record_id, own.get(record_id) or record_id) for key, record_id in into.items()}
-
-
-def key_field(record: Record, options: Mapping[str, Any]) -> str:
-    """The name of the field by which records are found; empty where each row is a new one."""
-    if options.get("existing") == "create":
-        return ""
-    return next((n for n in record.import_keys if record.fields[n].json_name == options.get("key")), "")
-
-
-def _claim(call: Call, record: Record, import_id: str, options: Mapping[str, Any], drafts: Sequence[Draft]) -> None:
-    """Refuse a row that has a value of an earlier one of the file, where no two records may share it."""
-    key = key_field(record, options)
-    parent = record.parent[0] if record.parent and key and key not in bulk_store.unique_fields(record) else ""
-    claims: dict[int, tuple[Draft, str, str]] = {}
-    for draft in drafts:
-        if draft.problems:
-            continue
-        mine = {n: str(getattr(draft.message, n)) for n in bulk_store.unique_fields(record) if n in draft.given}
-        if key and draft.key:
-            mine[key] = draft.key
-        for name, value in mine.items():
-            above = getattr(draft.message, parent) if parent and name == key else ""
-            hashed = _hash(name, value.strip(), above)
-            first = claims.setdefault(hashed, (draft, name, value))[0]
-            if first is not draft and not draft.problems:
-                draft.problems.append(_same(record, name, value, first.row))
-    if not claims:
-        return
-    _CLAIM.run(
-        call.connection,
-        {"id": import_id, "hashes": list(claims), "rows": [draft.row for draft, _, _ in claims.values()]},
-    )
-    for hashed, row in _CLAIMED.run(call.connection, {"id": import_id, "hashes": list(claims)}).fetchall():
-        draft, name, value = claims[hashed]
-        if row != draft.row and not draft.problems:
-            draft.problems.append(_same(record, name, value, row))
-
-
-def _same(record: Record, name: str, value: str, row: int) -> Problem:
-    field = record.fields[name]
-    return Problem(field.json_name, "same_as_row", {"label": field.label, "value": value[:60], "row": row})
-
-
-def _hash(name: str, value: str, above: str) -> int:
-    digest = hashlib.blake2b(f"{name}\0{above}\0{value}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True)
-
-
 def _store(
     call: Call, record: Record, options: Mapping[str, Any], drafts: Sequence[Draft], *, dry: bool
 ) -> dict[int, Item]:
     """Hand over what can be stored; by row, what became of it."""
     skips = options.get("existing") == "skip"
-    looked_for = {key_field(record, options)} - visibility.blind(call, record)
+    looked_for = {matching.key_field(record, options)} - visibility.blind(call, record)
     for draft in drafts:
         if skips and draft.record_id and not draft.problems:
             draft.outcome = "skipped"
