@@ -72,7 +72,7 @@ class Numbers:
     def __init__(self, source: Engine) -> None:
         self.source = source
         """Of the database that the numbers are of."""
-        self._engine = db.apart(source, "numbers")
+        self._engine = db.apart(source, "numbers", hurried=True)
         self._blocks: dict[tuple[str, str], tuple[int, int]] = {}
         self._lock = threading.Lock()
 
@@ -96,7 +96,7 @@ class Numbers:
             if len(taken) < many:
                 missing = many - len(taken)
                 size = max(BLOCK, missing)
-                with self._engine.begin() as connection:
+                with self._engine.connect() as connection:
                     end = connection.scalar(_TAKE, {"type": record_type, "period": period, "many": size})
                 start = end - size + 1
                 taken += range(start, start + missing)
