@@ -34,7 +34,8 @@ errors.texts(
 
 _CLAIM = sql.Prepared(
     "INSERT INTO import_value (import_id, hash, row)"
-    " SELECT %(id)s, * FROM unnest(%(hashes)s::bigint[], %(rows)s::int[]) ON CONFLICT DO NOTHING",
+    " SELECT %(id)s, * FROM unnest(%(hashes)s::bigint[], %(rows)s::int[]) ON CONFLICT DO NOTHING"
+    " RETURNING hash",
     {},
 )
 _CLAIMED = sql.Prepared(
@@ -136,11 +137,12 @@ def claim(call: Call, record: Record, import_id: str, options: Mapping[str, Any]
                 draft.problems.append(_same(record, name, value, first.row))
     if not claims:
         return
-    _CLAIM.run(
-        call.connection,
-        {"id": import_id, "hashes": list(claims), "rows": [draft.row for draft, _, _ in claims.values()]},
-    )
-    for hashed, row in _CLAIMED.run(call.connection, {"id": import_id, "hashes": list(claims)}).fetchall():
+    asked = {"id": import_id, "hashes": list(claims), "rows": [draft.row for draft, _, _ in claims.values()]}
+    free = {row[0] for row in _CLAIM.run(call.connection, asked).fetchall()}
+    taken = [hashed for hashed in claims if hashed not in free]
+    if not taken:
+        return
+    for hashed, row in _CLAIMED.run(call.connection, {"id": import_id, "hashes": taken}).fetchall():
         draft, name, value = claims[hashed]
         if row != draft.row and not draft.problems:
             draft.problems.append(_same(record, name, value, row))
