@@ -102,6 +102,7 @@ class Customers(Record):
     )
 
     made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",), "lunar_birthday": ("birthday",)}
+    computes = frozenset({"graded", "staged"})
     states = marks.states("customer")
 
     def searched_parts(self) -> Sequence[Record]:
