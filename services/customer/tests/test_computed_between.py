@@ -37,7 +37,9 @@ def rename(boss: Client, customer_id: str, name: str, etag: str) -> Any:
 
 def brought_in(server: Server, boss: Client, name: str) -> str:
     """Import one customer by its external id; the act."""
-    made = Importer(server, boss).put(as_csv([["外部标识", "名称"], ["E-1", name]]), key="externalId", existing="update")
+    made = Importer(server, boss).put(
+        as_csv([["外部标识", "名称"], ["E-1", name]]), key="externalId", existing="update"
+    )
     return str(made.act_id)
 
 
