@@ -80,7 +80,11 @@ class Visits(Record):
     kept_together_by = "customer_id"
     parent = ("customer_id", CUSTOMERS)
     also_named = ("participant_ids",)
-    made_of = {"customer_name": ("customer_id",), "owner_name": ("owner_id",)}  # noqa: RUF012
+    made_of = {  # noqa: RUF012
+        "customer_name": ("customer_id",),
+        "owner_name": ("owner_id",),
+        "plan_day": ("plan_start",),
+    }
     copies = {"customer_name": [("customer", "name")]}  # noqa: RUF012
     list_fields = (
         "number",
