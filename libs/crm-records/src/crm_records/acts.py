@@ -3,7 +3,8 @@
 Taking back goes through what was stored, last change first: a record that has the version which the act left it with
 becomes what it was; one that somebody changed since stays, and is told. It is done with the suite's own rights under
 the name of who asked: whoever gave a thousand customers away no longer reaches them, and must still be able to have
-them back. No rule of the noun runs: what was right then is right again, or the database refuses it.
+them back. Of the rules of the noun only those run that look at other records (`Record.taken_back`): the rest was right
+then and is right again.
 """
 
 from __future__ import annotations
@@ -39,9 +40,6 @@ Undone = Callable[[Call, str, str], None]
 OUTCOMES = ("done", "failed", "undone", "kept")
 
 _statements: dict[Any, sql.Prepared] = {}
-_HAND_ON = sql.Prepared(
-    "UPDATE act_item SET version = %(now)s WHERE record_id = %(id)s AND version = %(was)s AND outcome = 'done'", {}
-)
 _TELL = sql.Prepared(
     "UPDATE act_item SET outcome = %(outcome)s, reason = %(reason)s WHERE act_id = %(of)s AND seq = %(at)s", {}
 )
@@ -57,6 +55,11 @@ errors.texts(
         "act_follows": (
             "这是另一操作在此处的部分，请撤销该操作本身（编号 {id}）",
             "This is a part of another act: take that one back (id {id})",
+        ),
+        "the_suite": ("系统", "the suite itself"),
+        "cannot_come_back": (
+            "{number}无法恢复，因此整个操作未撤销：{reason}",
+            "Nothing was taken back, because {number} cannot come back: {reason}",
         ),
         "gone_since": ("记录已不存在，未撤销", "Not taken back: the record is gone"),
     }
@@ -109,10 +112,12 @@ class ActServicer:
             call.need(row.right)
         if row.what.get(FOLLOWS):
             raise errors.Conflict("act_follows", id=row.id)
-        asked = update(act).where(act.c.id == row.id, act.c.state == "done")
+        asked = update(act).where(act.c.id == row.id, act.c.state.in_(("done", "undone")))
         begun = asked.values(state="undoing", version=act.c.version + 1)
         if call.connection.scalar(begun.returning(act.c.id)) is None:
-            raise errors.Conflict("act_undone" if row.state == "undone" else "act_under_way")
+            raise errors.Conflict("act_under_way")
+        if row.state == "undone" and not _try_again(call, row.id):
+            raise errors.Conflict("act_undone")
         changed = select(func.count()).where(act_item.c.act_id == row.id, act_item.c.outcome == "done")
         total = call.connection.scalar(changed)
         job_id = jobs.start(call, UNDO, row.record_type, {"act": row.id, "kind": row.kind}, total=total)
@@ -140,8 +145,15 @@ class ActServicer:
         return row
 
 
+def _try_again(call: Call, act_id: str) -> int:
+    """What was kept when an act was taken back is looked at once more; how much that is."""
+    kept = update(act_item).where(act_item.c.act_id == act_id, act_item.c.outcome == "kept")
+    return call.connection.execute(kept.values(outcome="done", reason=None)).rowcount
+
+
 def undoing(registry: Registry, undone: Mapping[str, Undone] | None = None) -> Kind:
-    """The job that takes an act back. `undone`: by kind of act, what is to be done besides what was stored."""
+    """The job that takes an act back. `undone`: by kind of act, what is to be done besides what was stored. Of those
+    kinds, what went with the act comes back, or nothing is taken back."""
     label = ("撤销", "Taking back")
     return Kind(UNDO, label, lambda call, job: take_back(call, registry, job, undone or {}), ended=_given_up)
 
@@ -158,6 +170,8 @@ def take_back(call: Call, registry: Registry, job: Job, undone: Mapping[str, Und
     for run in _runs(items):
         _take_back(suite, registry.records[run[0].record_type], run, reasons)
     last = len(items) < BATCH
+    if job.parameters["kind"] in undone:
+        _refuse_lost(call, job.record_type, items, reasons)
     if last and job.parameters["kind"] in undone:
         undone[job.parameters["kind"]](suite, job.record_type, act_id)
     call.events[:] = suite.events
@@ -174,6 +188,13 @@ def take_back(call: Call, registry: Registry, job: Job, undone: Mapping[str, Und
         return Step({"going": True}, done=len(items), result=result)
     _set_state(call, act_id, "undone")
     return Step(None, done=len(items), result=result)
+
+
+def _refuse_lost(call: Call, record_type: str, items: Sequence[Any], reasons: Mapping[int, str]) -> None:
+    """Refuse where a record that went with the act does not come back: what was around it would belong to nothing."""
+    for item in items:
+        if item.record_type == record_type and item.change == "deleted" and reasons.get(item.seq):
+            raise errors.Conflict("cannot_come_back", number=item.number or item.record_id, reason=reasons[item.seq])
 
 
 def _runs(items: Sequence[Any]) -> list[list[Any]]:
@@ -222,7 +243,7 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
     found = _statements[key].run(call.connection, {"ids": [i.record_id for i in items]}).fetchall()
     by_id = {row["id"]: row for row in (writing.as_row(call, record, values) for values in found)}
     reasons, binned, changed = dict[int, str](), list[dict[str, Any]](), list[tuple[Any, Any]]()
-    as_before: list[dict[str, Any]] = []
+    as_before: list[tuple[str, int, int]] = []
     for item in items:
         row = by_id.get(item.record_id)
         reasons[item.seq] = _why_not(call, item, row)
@@ -235,16 +256,18 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
         after = {**row, **was}
         if item.change == "deleted":
             references.check_alive(call, record, after)
+        else:
+            references.check_points_at_living(call, record, after, was)
         changed.append((row, after))
-        as_before.append({"id": item.record_id, "was": version, "now": row["version"] + 1})
+        as_before.append((item.record_id, version, row["version"] + 1))
     if binned:
         recycling.bin_many(call, record, binned, "undone")
     if changed:
         writing.store_many(call, record, changed)
         record.written_many(call, changed)
+        record.taken_back(call, changed)
         changes.tell(call, record, "undone", changed, changed[0][1]["update_time"])
-        # What left the records as they are again, this act or another before it, can be taken back from here.
-        _HAND_ON.run_many(call.connection, as_before)
+        images.hand_on(call, as_before)  # they are what an act before this one left
     return reasons
 
 
@@ -260,7 +283,7 @@ def _why_not(call: Call, item: Any, row: Any) -> str:
 def _last_actor(call: Call, record_id: str) -> str:
     log = changes.change_log.c
     query = select(log.actor_name).where(log.record_id == record_id).order_by(log.id.desc()).limit(1)
-    return call.connection.scalar(query) or "?"
+    return call.connection.scalar(query) or errors.text("the_suite", call.language, {})
 
 
 def tell_given(call: Call, act_id: str, record_type: str, kind: str, given: Mapping[str, int]) -> None:
@@ -295,7 +318,8 @@ def _message(call: Call, row: Any, counts: Sequence[Any]) -> pb.Act:
             setattr(made, name, getattr(made, name) + group.n)
     may = call.access.may(f"{row.record_type}.configure") or call.access.may(row.right)
     may = may and not row.what.get(FOLLOWS)
-    made.undoable = row.state == "done" and may and any(g.outcome == "done" for g in counts)
+    left = {"done": "done", "undone": "kept"}.get(row.state)
+    made.undoable = may and any(g.outcome == left for g in counts)
     return made
 
 
