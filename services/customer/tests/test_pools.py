@@ -195,6 +195,8 @@ def test_details_are_seen_by_who_opens_a_customer_and_each_different_one_counts(
         lambda: member.ListChanges(record_type="customer", id=made[0].id).changes,
         lambda: [member.GetReturnTerms(id=made[0].id)],
         lambda: [member.ListAllocations(customer_id=made[0].id)],
+        lambda: [member.ListTeam(record_type="customer", id=made[0].id)],
+        lambda: [member.ListFollowers(record_type="customer", id=made[0].id)],
     )
     for ask in asked:
         with refused("NOT_FOUND"):
