@@ -136,6 +136,14 @@ class Oracle(Scopes):
         answer = self.may_read(person, f"{record.type}.read", record)
         return Answer(NOT_THERE, f"{record.type} is deleted") if answer.yes and is_gone(record) else answer
 
+    def sees_details(self, person: Person, record: Record) -> Answer:
+        """Whether a person is told what stands beside a record, as its history: where its pool counts views, only once
+        they opened it."""
+        answer = self.sees(person, record)
+        if not answer.yes or record.pool is None:
+            return answer
+        return self.may_read(person, f"{record.type}.read", Record(record.type, "", parent=record))
+
     def brief(self, person: Person, customer: Record) -> Answer:
         """Whether a person knows of a customer in brief: a right and a scope of their own; the team knows it anyway."""
         right = "customer_brief.read"

@@ -111,14 +111,14 @@ def given_back(run: Run) -> None:
 
 
 def told(run: Run) -> None:
-    """Moves and figures of a pool are for who administers or configures pools; a customer's moves for who sees it."""
+    """Moves and figures of a pool are for who administers or configures it; a customer's for who sees its details."""
     who, oracle = run.world.somebody(), run.world.oracle
     pool: Pool = run.world.chance.choice(oracle.pools)
     rpc = run.world.chance.choice(["ListPoolMoves", "GetPoolStatistics", "ListCustomerPoolMoves", "GetReturnTerms"])
     if rpc in ("ListCustomerPoolMoves", "GetReturnTerms"):
         record = run.world.something("customer")
         outcome = run.ask(who, rpc, id=record.id)
-        run.answer("pool moves", who, record, oracle.sees(who, record), outcome, rpc)
+        run.answer("pool moves", who, record, oracle.sees_details(who, record), outcome, rpc)
         return
     answer = oracle.may(who, "pool.read")
     if answer.yes and who.id not in pool.administrators and not oracle.may(who, "pool.configure").yes:

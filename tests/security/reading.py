@@ -143,7 +143,7 @@ def history(run: Run) -> None:
     outcome = run.services.ask(
         who, "ListChanges", run.over(), service=KINDS[record.type].service, record_type=record.type, id=record.id
     )
-    if run.answer("changes", who, record, run.world.oracle.sees(who, record), outcome, "ListChanges"):
+    if run.answer("changes", who, record, run.world.oracle.sees_details(who, record), outcome, "ListChanges"):
         run.equal("changes", who, {record.id}, {c.record_id for c in outcome.answer.changes}, "ListChanges")
 
 
