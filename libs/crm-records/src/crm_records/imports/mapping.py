@@ -63,7 +63,8 @@ def samples(place: int, lines: Sequence[Sequence[str]]) -> list[str]:
 def propose(
     record: Record, found: list[dict[str, Any]], lines: Sequence[Sequence[str]], targets: Mapping[str, Target]
 ) -> None:
-    """Fill in `proposed` and `field`: by the label, the name, what the record type also calls it, then the content."""
+    """Fill in `proposed` and `field` where nothing says yet why: by the label, the name, what the record type also calls
+    it, then the content."""
     by_word: dict[str, tuple[str, str]] = {}
     for path, target in targets.items():
         for n, word in enumerate(target.words):
@@ -72,20 +73,21 @@ def propose(
         path = record.fields[name].json_name if name in record.fields else name
         if path in targets:
             by_word.setdefault(heading(alias), (path, "alias"))
-    taken: set[str] = set()
+    taken: set[str] = {column["field"] for column in found if column["field"]}
+    open_ones = [(place, column) for place, column in enumerate(found) if not column["why"]]
 
     def take(column: dict[str, Any], path: str, why: str) -> None:
         taken.add(path)
         column.update(field=path, proposed=path, why=why)
 
-    for column in found:
+    for _, column in open_ones:
         for text in (column["header"], _REMARK.sub("", column["header"])):
             hit = by_word.get(heading(text))
             if hit and hit[0] not in taken and not column["field"]:
                 take(column, *hit)
-    for index, column in enumerate(found):
+    for place, column in open_ones:
         if not column["field"]:
-            cells = [line[index].strip() for line in lines[:LOOKED_AT] if index < len(line) and line[index].strip()]
+            cells = [line[place].strip() for line in lines[:LOOKED_AT] if place < len(line) and line[place].strip()]
             path = _by_content(cells, targets, taken)
             if path:
                 take(column, path, "content")

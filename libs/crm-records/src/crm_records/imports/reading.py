@@ -21,7 +21,7 @@ from crm_kit import job_files, sealing
 from crm_kit.db import driver
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
-from crm_records.imports import mapping, sheets, targets
+from crm_records.imports import mapping, remembering, sheets, targets
 from crm_records.imports.sheets import Line, Sheet
 from crm_records.imports.tables import READY, import_row, record_import
 from crm_records.record import Record
@@ -149,8 +149,10 @@ def _next(reader: _Reader) -> tuple[list[Line], bool]:
 def _propose(call: Call, record: Record, import_id: str, sheet: Sheet, head: Line, lines: list[Line]) -> None:
     cells = [c for _, c in lines[: mapping.LOOKED_AT]]
     columns = mapping.columns(head[1])
-    mapping.propose(record, columns, cells, targets.of_record(call, record))
-    options = {"key": mapping.default_key(record, columns), "existing": "update"}
+    known = targets.of_record(call, record)
+    before = remembering.recall(call, record, import_id, columns, known)
+    mapping.propose(record, columns, cells, known)
+    options = remembering.options(call, record, before, columns)
     values = {"columns": columns, "options": options, "header_row": head[0]}
     values |= {"format": sheet.kind, "detail": sheet.detail}
     call.connection.execute(update(record_import).where(record_import.c.id == import_id).values(values))

@@ -1,0 +1,86 @@
+"""What an import proposes: of its headings, of what stands below them, and of how the same file was mapped before."""
+
+from __future__ import annotations
+
+import pytest
+
+from crm_kit.testing import Client, Server
+from crm_records.imports.testing import Importer, as_csv, counts, mapped
+
+pytestmark = pytest.mark.feature("CUS-07")
+
+CODE = "91310000607234515H"
+
+
+@pytest.fixture
+def importer(server: Server, boss: Client) -> Importer:
+    return Importer(server, boss)
+
+
+def why(made: object) -> list[str]:
+    return [c.why for c in made.columns]  # type: ignore[attr-defined]
+
+
+def test_rejected_rows_sent_again_are_mapped_and_found_as_the_others_were(
+    importer: Importer, boss: Client, server: Server
+) -> None:
+    server.person(name="李娜")
+    other = boss.CreateCustomer(customer={"name": "另一家", "credit_code": CODE})
+    head = ["客户名称", "外部标识", "统一社会信用代码", "负责销售", "员工总数", "城市"]
+    rows = [["甲公司", "E1", "", "李娜", "5", "上海"], ["乙公司", "E2", CODE, "李娜", "很多", "苏州"]]
+    made = importer.send(as_csv([head, *rows]))
+    assert (mapped(made)["负责销售"], made.options.key) == ("", "externalId")
+    made = importer.set(made, {"负责销售": "ownerId", "城市": ""}, key="externalId", existing="skip")
+    assert counts(importer.store(made)) == (1, 0, 0, 0, 1)
+    errors = boss.ExportImportErrors(record_type="customer", id=made.id).data
+
+    again = importer.send(errors)
+
+    fields = ["name", "externalId", "creditCode", "ownerId", "employees", "", ""]
+    assert list(mapped(again).values()) == fields
+    assert why(again)[:6] == ["earlier"] * 6
+    assert (again.options.key, again.options.existing) == ("externalId", "skip")
+    assert counts(importer.store(importer.set(again, {"员工总数": ""}))) == (0, 0, 0, 0, 1)  # the code is another's
+    assert boss.GetCustomer(id=other.id).name == "另一家"
+
+
+def test_a_key_chosen_by_hand_is_kept_for_the_rejected_rows_of_a_dry_run_too(importer: Importer, boss: Client) -> None:
+    head = ["客户名称", "统一社会信用代码", "系统内码", "员工总数"]
+    made = importer.send(as_csv([head, ["乙公司", CODE, "E2", "很多"]]))
+    assert (mapped(made)["系统内码"], made.options.key) == ("", "creditCode")
+    made = importer.check(importer.set(made, {"系统内码": "externalId"}, key="externalId", existing="update"))
+    assert made.rejected == 1
+    again = importer.send(boss.ExportImportErrors(record_type="customer", id=made.id).data)
+    assert (mapped(again)["系统内码"], again.options.key) == ("externalId", "externalId")
+
+
+def test_the_same_headings_are_mapped_as_the_same_person_had_them_stored(
+    importer: Importer, boss: Client, server: Server
+) -> None:
+    li = server.person(name="李娜")
+    head = ["客户名称", "负责销售"]
+    tried = importer.send(as_csv([head, ["甲", "李娜"]]))
+    tried = importer.check(importer.set(tried, {"负责销售": "remarks"}))
+    assert mapped(importer.send(as_csv([head, ["乙", "李娜"]])))["负责销售"] == ""  # it was not stored
+    stored = importer.store(importer.set(importer.get(tried.id), {"负责销售": "ownerId"}, owner_id=li.user_id))
+
+    once_more = importer.send(as_csv([head, ["丙", "李娜"]]))
+    assert (mapped(once_more), why(once_more)) == ({"客户名称": "name", "负责销售": "ownerId"}, ["earlier"] * 2)
+    assert once_more.options.owner_id == li.user_id
+    assert mapped(importer.send(as_csv([[*head, "城市"], ["丙", "李娜", "上海"]])))["负责销售"] == ""
+    stranger = Importer(server, server.person(["customer.*"], "all", name="王"))
+    assert mapped(stranger.send(as_csv([head, ["丁", "李娜"]])))["负责销售"] == ""
+
+    boss.UndoAct(record_type="customer", id=stored.act_id)
+    server.run_jobs()
+    assert mapped(importer.send(as_csv([head, ["戊", "李娜"]])))["负责销售"] == ""
+
+
+def test_a_field_that_one_no_longer_sees_is_not_proposed_again(server: Server) -> None:
+    person = server.person(["customer.*"], "all", name="李")
+    importer = Importer(server, person)
+    importer.put(as_csv([["客户名称", "所在地"], ["甲", "上海"]]), {"所在地": "city"})
+    role = server.role(["customer.*"], "all", [{"resource": "customer", "field": "city", "rule": "hidden"}])
+    server.sql("UPDATE org_user SET role_ids = CAST(:roles AS uuid[]) WHERE id = :id", roles=[role], id=person.user_id)
+    server.service.organisation.forget()
+    assert mapped(importer.send(as_csv([["客户名称", "所在地"], ["乙", "上海"]]))) == {"客户名称": "name", "所在地": ""}
