@@ -84,3 +84,55 @@ def test_a_field_that_one_no_longer_sees_is_not_proposed_again(server: Server) -
     server.sql("UPDATE org_user SET role_ids = CAST(:roles AS uuid[]) WHERE id = :id", roles=[role], id=person.user_id)
     server.service.organisation.forget()
     assert mapped(importer.send(as_csv([["客户名称", "所在地"], ["乙", "上海"]]))) == {"客户名称": "name", "所在地": ""}
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "fields"),
+    [
+        (["客户名称", "电话", "备用电话"], ["甲", "0571-88886666", "0571-88887777"], ["name", "phone", ""]),
+        (["客户名称", "联系人1手机", "联系人2手机"], ["甲", "13800138000", "13900139000"], ["name", "", ""]),
+        (["Name", "Telephone", "Tel."], ["甲", "0571-88886666", "0571-88887777"], ["name", "phone", ""]),
+        (["客户名称", "列一", "列二"], ["甲", "13800138000", "13900139000"], ["name", "mobile", ""]),
+        (["客户名称", "", "手机 1"], ["甲", "a@b.cn", "13900139000"], ["name", "email", "mobile"]),
+    ],
+)
+def test_what_stands_in_a_column_says_nothing_against_its_heading(
+    importer: Importer, head: list[str], row: list[str], fields: list[str]
+) -> None:
+    assert [c.field for c in importer.send(as_csv([head, row])).columns] == fields
+
+
+def test_what_a_field_that_one_does_not_see_is_called_is_not_taken_for_another(server: Server) -> None:
+    rules = [{"resource": "customer", "field": "mobile", "rule": "hidden"}]
+    li = Importer(server, server.person(["customer.*"], name="李", fields=rules))
+    made = li.send(as_csv([["客户名称", "手机", "列三"], ["甲", "13800138000", "13900139000"]]))
+    assert list(mapped(made).values()) == ["name", "", ""]
+
+
+def test_numbers_of_the_system_before_are_external_ids_and_ours_are_numbers(importer: Importer, boss: Client) -> None:
+    made = importer.send(as_csv([["客户编号", "客户名称"], ["C0001", "甲"], ["C0002", "乙"]]))
+    assert list(mapped(made).values()) == ["externalId", "name"]
+    assert (made.columns[0].why, made.options.key) == ("content", "externalId")
+    assert counts(importer.store(made)) == (2, 0, 0, 0, 0)
+
+    one, _ = boss.ListCustomers(order_by="external_id", fields="*").customers
+    ours = importer.send(as_csv([["客户编码", "客户名称"], [one.number, "甲"], ["", "丙"]]))
+    assert (list(mapped(ours).values()), ours.options.key) == (["number", "name"], "number")
+    importer.server.sql("UPDATE customer SET number = 'OLD-7' WHERE id = :id", id=one.id)  # by an older pattern
+    assert mapped(importer.send(as_csv([["客户号", "客户名称"], ["OLD-7", "甲"]])))["客户号"] == "number"
+
+    both = importer.send(as_csv([["客户编号", "外部标识", "客户名称"], ["C0001", "E1", "甲"]]))
+    assert list(mapped(both).values()) == ["", "externalId", "name"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "field"),
+    {
+        "客户编码": "externalId", "客户代码": "externalId", "纳税人识别号": "creditCode", "税号": "creditCode",
+        "信用代码": "creditCode", "Tax ID": "creditCode", "销售员": "ownerId", "业务员": "ownerId", "销售": "ownerId",
+        "Salesperson": "ownerId", "Owner": "ownerId", "客户全称": "name", "公司全称": "name", "Customer name": "name",
+        "Company": "name",
+    }.items(),
+)  # fmt: skip
+def test_headings_of_other_systems_are_known(importer: Importer, heading: str, field: str) -> None:
+    assert mapped(importer.send(as_csv([[heading], ["A-1"]]))) == {heading: field}

@@ -10,7 +10,7 @@ import itertools
 import tempfile
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -21,7 +21,8 @@ from crm_kit import job_files, sealing
 from crm_kit.db import driver
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
-from crm_records.imports import mapping, remembering, sheets, targets
+from crm_records import numbers
+from crm_records.imports import mapping, naming, remembering, sheets, targets
 from crm_records.imports.sheets import Line, Sheet
 from crm_records.imports.tables import READY, import_row, record_import
 from crm_records.record import Record
@@ -151,11 +152,17 @@ def _propose(call: Call, record: Record, import_id: str, sheet: Sheet, head: Lin
     columns = mapping.columns(head[1])
     known = targets.of_record(call, record)
     before = remembering.recall(call, record, import_id, columns, known)
-    mapping.propose(record, columns, cells, known)
+    mapping.propose(record, columns, cells, known, lambda texts: _are_numbers(call, record, texts))
     options = remembering.options(call, record, before, columns)
     values = {"columns": columns, "options": options, "header_row": head[0]}
     values |= {"format": sheet.kind, "detail": sheet.detail}
     call.connection.execute(update(record_import).where(record_import.c.id == import_id).values(values))
+
+
+def _are_numbers(call: Call, record: Record, texts: Sequence[str]) -> bool:
+    """Whether some of the texts are numbers of ours, as they are given now or as records have them from before."""
+    form = numbers.form(call.connection, record)
+    return any(form.fullmatch(t) for t in texts) or bool(naming.within(call, record, "number", texts, limit=1))
 
 
 def _store(call: Call, import_id: str, lines: list[Line]) -> None:
