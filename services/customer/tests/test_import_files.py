@@ -146,3 +146,26 @@ def test_the_texts_that_cells_share_are_found_in_whatever_order_they_stand(impor
     strings = f'<sst xmlns="{MAIN}">{"".join(f"<si><t>{text}</t></si>" for text in texts)}</sst>'
     made = importer.send(workbook(strings=strings, sheet=sheet("".join(made_of))))
     assert [list(row.cells) for row in importer.rows(made)] == [[texts[n]] for n in order[1:]]
+
+
+def test_a_formula_without_its_result_is_refused_at_its_cell(importer: Importer, boss: Client) -> None:
+    head = ["客户名称", "外部标识", "年营业额", "负责人", "城市", "备注"]
+    rows = [
+        "".join(f'<c t="inlineStr"><is><t>{h}</t></is></c>' for h in head),
+        '<c t="inlineStr"><is><t>甲</t></is></c><c t="str"><f>"E"&amp;1</f><v>E1</v></c>'
+        '<c><f>50*1000</f><v>50000</v></c><c/><c t="str"><f>IF(1,"")</f><v></v></c>',
+        '<c t="inlineStr"><is><t>乙</t></is></c><c><f>"E"&amp;2</f><v></v></c><c><f>50*1000</f></c>'
+        '<c><f>Z1</f><v/></c><c t="str"><f>"苏"&amp;"州"</f></c><c><f t="shared" si="0"/></c>',
+    ]
+    content = workbook(sheet=sheet("".join(f"<row>{row}</row>" for row in rows)))
+    made = importer.store(importer.send(content))
+    assert counts(made) == (1, 0, 0, 0, 1)
+    (stored,) = boss.ListCustomers(fields="*").customers
+    assert (stored.name, stored.external_id, stored.annual_revenue, stored.city) == ("甲", "E1", "50000.00", "")
+    (bad,) = importer.rows(made, "rejected")
+    assert list(bad.cells) == ["乙", '="E"&2', "=50*1000", "=Z1", '="苏"&"州"', "="]
+    assert [(p.column, p.reason) for p in bad.problems] == [(n, "FORMULA_NOT_CALCULATED") for n in range(1, 6)]
+    assert bad.problems[1].message.startswith("年营业额是未保存计算结果的公式")
+    book = zipfile.ZipFile(io.BytesIO(boss.ExportImportErrors(record_type="customer", id=made.id).data))
+    assert 'ref="C2"' in book.read("xl/comments1.xml").decode()
+    assert "<f>" not in book.read("xl/worksheets/sheet1.xml").decode()

@@ -15,7 +15,7 @@ from crm_kit.jobs import job as job_table
 from crm_kit.rpc import Call
 from crm_records import changes, visibility
 from crm_records import fields as kinds
-from crm_records.imports import mapping, targets, trying
+from crm_records.imports import mapping, sheets, targets, trying
 from crm_records.imports.tables import import_row
 from crm_records.jobs import message as job_message
 from crm_records.record import Record
@@ -89,7 +89,8 @@ class Shown:
 
     def opened(self, row: Any) -> tuple[list[str], dict[str, Any]]:
         """(cells, result) of a row."""
-        cells, result = self._unsealed(row, "cells"), self._unsealed(row, "result") or {}
+        cells = [sheets.shown(cell) for cell in self._unsealed(row, "cells")]
+        result = self._unsealed(row, "result") or {}
         for index, level in self._closed.items():
             if index < len(cells) and cells[index]:
                 cells[index] = changes.HIDDEN if level == MASKED else ""

@@ -6,13 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records.imports import naming, targets
+from crm_records.imports.sheets import UNCALCULATED
 from crm_records.imports.targets import CUSTOM, ORIGIN, Target
 from crm_records.imports.values import Read, Unread
 from crm_records.record import Record
+
+errors.texts(
+    {
+        "formula_not_calculated": (
+            "{label}是未保存计算结果的公式，请用表格软件打开并保存文件，或直接填写结果",
+            "{label} is a formula without its result: open the file in a spreadsheet program and save it, or enter it",
+        )
+    }
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +75,8 @@ class Drafter:
         """Ask at once for all the names that these rows point at records by."""
         for index, target, _ in self._plan:
             if target.field is not None and target.field.references and target.field.kind == kinds.ID:
-                self._names.look_up(target.field.references, (c[index] for _, c in lines if index < len(c)))
+                texts = (c[index] for _, c in lines if index < len(c) and not c[index].startswith(UNCALCULATED))
+                self._names.look_up(target.field.references, texts)
 
     def draft(self, row: int, cells: Sequence[str]) -> Draft:
         """The message of a row. An empty cell gives nothing: what a record has stays."""
@@ -79,6 +91,8 @@ class Drafter:
             if not text or text.isspace():
                 continue
             try:
+                if text.startswith(UNCALCULATED):
+                    raise Unread("formula_not_calculated")
                 value = read(text)
             except Unread as unread:
                 problems.append(unread.problem(target.path, target.label))

@@ -34,7 +34,7 @@ errors.texts(
 
 def columns(head: Sequence[str]) -> list[dict[str, Any]]:
     """The columns of a file. Refuses headings that are none."""
-    names = [h.strip() for h in head]
+    names = [sheets.shown(h).strip() for h in head]
     while names and not names[-1]:
         names.pop()
     if not any(names):
@@ -72,7 +72,8 @@ def propose(
         column.update(field=path, proposed=path, why=why)
 
     def below(place: int) -> list[str]:
-        return [line[place].strip() for line in lines[:LOOKED_AT] if place < len(line) and line[place].strip()]
+        cells = (line[place].strip() for line in lines[:LOOKED_AT] if place < len(line))
+        return [cell for cell in cells if cell and not cell.startswith(sheets.UNCALCULATED)]
 
     for _, column in open_ones:
         for path, why in words.names(column["header"]):

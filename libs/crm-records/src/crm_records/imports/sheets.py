@@ -82,6 +82,14 @@ Line = tuple[int, list[str]]
 """(row as the spreadsheet program counts it, cells). Rows without any text are left out; a line without cells says only
 that more of the file was read."""
 
+UNCALCULATED = "\0"
+"""What a cell begins with that holds a formula, here shown, and no value; no text of a file does."""
+
+
+def shown(cell: str) -> str:
+    """What people see of a cell."""
+    return cell.removeprefix(UNCALCULATED)
+
 
 class Later(Exception):
     """What is wanted lies too deep in the file to be looked for now."""
