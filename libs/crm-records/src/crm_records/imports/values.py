@@ -39,8 +39,16 @@ errors.texts(
     {
         "no_such_name": ("{label}没有叫“{value}”的", "No {label} is called “{value}”"),
         "name_ambiguous": (
-            "{label}有多个“{value}”，请改用编号或用户名",
-            "Several {label} are called “{value}”; use the number or user name",
+            "{label}有多个“{value}”，请改用编号",
+            "Several {label} are called “{value}”; use the number",
+        ),
+        "person_ambiguous": (
+            "{label}有多个“{value}”，请改用用户名",
+            "Several {label} are called “{value}”; use the user name",
+        ),
+        "department_ambiguous": (
+            "{label}有多个“{value}”，请改用部门的标识",
+            "Several {label} are called “{value}”; use the department's id",
         ),
     }
 )
