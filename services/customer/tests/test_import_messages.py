@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm_kit.testing import Client, Server
+from crm_kit.testing import Client, Server, refused
 from crm_records.imports.testing import Importer, as_csv
 
 pytestmark = pytest.mark.feature("CUS-07")
@@ -63,3 +63,14 @@ def test_of_several_choices_those_that_are_none_are_named(importer: Importer, bo
     assert told(importer, ["客户名称", "港口"], ["甲", "宁波、青岛、大连"])[0][2] == (
         "港口不能是“青岛, 大连”，可选：宁波, 上海"
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("zh-CN", "不能从文件导入，可导入的有：客户、联系人"), ("en", "these are: Customer, Contact")],
+)
+def test_a_record_type_that_is_not_imported_says_so_and_which_are(boss: Client, language: str, told: str) -> None:
+    for ask in (boss.ExportImportTemplate, boss.ListImports):
+        with refused("NOT_FOUND", "NOT_IMPORTED") as refusal:
+            ask(record_type="demand", metadata={"accept-language": language})
+        assert told in refusal.message
