@@ -169,3 +169,23 @@ def test_a_formula_without_its_result_is_refused_at_its_cell(importer: Importer,
     book = zipfile.ZipFile(io.BytesIO(boss.ExportImportErrors(record_type="customer", id=made.id).data))
     assert 'ref="C2"' in book.read("xl/comments1.xml").decode()
     assert "<f>" not in book.read("xl/worksheets/sheet1.xml").decode()
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("record_type", ["customer", "contact"])
+def test_the_example_of_a_template_is_skipped_and_right(
+    server: Server, boss: Client, record_type: str, language: str
+) -> None:
+    asked = {"accept-language": language}
+    body = boss.ExportImportTemplate(record_type=record_type, format="csv", metadata=asked).data.decode("utf-8-sig")
+    assert body.isascii() == (language == "en")
+    importer = Importer(server, boss, record_type)
+    made = importer.check(importer.send(body.encode()))
+    assert (counts(made), [r.outcome for r in importer.rows(made)]) == ((0, 0, 0, 1, 0), ["skipped"])
+
+    mark = "（示例）" if language == "zh-CN" else "(Example) "
+    if record_type == "contact":
+        boss.CreateCustomer(customer={"name": next(csv.reader(body.splitlines()[1:]))[0].removeprefix(mark)})
+    row = body.splitlines()[1]
+    made = importer.check(importer.send(f"{body}{row.replace(mark, '')}\r\n".encode()))
+    assert counts(made) == (1, 0, 0, 1, 0)

@@ -13,8 +13,11 @@ from crm_records import fields as kinds
 from crm_records.imports import naming, targets
 from crm_records.imports.sheets import UNCALCULATED
 from crm_records.imports.targets import CUSTOM, ORIGIN, Target
-from crm_records.imports.values import Read, Unread
+from crm_records.imports.values import Read, Unread, half_width
 from crm_records.record import Record
+
+EXAMPLE = ("（示例）", "(Example) ")
+"""What the example of a template begins with; a row that begins so is none of the file."""
 
 errors.texts(
     {
@@ -28,7 +31,7 @@ errors.texts(
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """One row on its way into the database."""
+    """One row on its way into the database. One that has an outcome already does not get there."""
 
     row: int
     message: Any
@@ -85,6 +88,8 @@ class Drafter:
         problems: list[Problem] = []
         origin: dict[str, Any] = {}
         brought: dict[str, dict[str, Any]] = {}
+        if _is_example(cells):
+            return Draft(row, self._record.message(), outcome="skipped")
         key, width = "", len(cells)
         for index, target, read in self._plan:
             text = cells[index] if index < width else ""
@@ -115,3 +120,11 @@ class Drafter:
         if "owner_id" not in given and "department_id" not in given:
             given.update(self._fixed)
         return Draft(row, self._record.message(**given), key.strip(), set(given), problems, origin, brought)
+
+
+_MARKS = tuple(half_width(mark).casefold() for mark in EXAMPLE)
+
+
+def _is_example(cells: Sequence[str]) -> bool:
+    first = next((cell for cell in cells if cell and not cell.isspace()), "")
+    return half_width(first).casefold().startswith(_MARKS)
