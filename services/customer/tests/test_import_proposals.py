@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from crm_kit.testing import Client, Server
-from crm_records.imports.testing import Importer, as_csv, counts, mapped
+import pytest
+import xlsxwriter
+
+from crm_kit.testing import Client, Server, refused
+from crm_records.imports import reading
+from crm_records.imports.testing import Importer, as_csv, as_xlsx, counts, mapped
 
 pytestmark = pytest.mark.feature("CUS-07")
 
@@ -136,3 +140,58 @@ def test_numbers_of_the_system_before_are_external_ids_and_ours_are_numbers(impo
 )  # fmt: skip
 def test_headings_of_other_systems_are_known(importer: Importer, heading: str, field: str) -> None:
     assert mapped(importer.send(as_csv([[heading], ["A-1"]]))) == {heading: field}
+
+
+def of_sheets(*sheets: list[list[str]]) -> bytes:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        for rows in sheets:
+            sheet = book.add_worksheet()
+            for line, row in enumerate(rows):
+                sheet.write_row(line, 0, row)
+    return out.getvalue()
+
+
+TABLE = [["客户名称", "外部标识", "城市"], ["甲", "E1", "上海"], ["乙", "E2", "苏州"]]
+ABOUT = [["填写说明"], ["1. 客户名称必填"], ["2. 城市写全称"], ["联系人", "张三", "电话", "0571-88886666"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "detail", "row"),
+    [
+        (as_xlsx([["2026 年客户清单"], [], *TABLE]), "Sheet1", 3),
+        (as_csv([["客户"], *TABLE]), "utf-8", 2),
+        (b"\xe5\xae\xa2\xe6\x88\xb7\xe8\xa1\xa8\n" + "\n".join(map(";".join, TABLE)).encode(), "utf-8", 2),
+        (of_sheets(ABOUT, [["客户清单"], *TABLE]), "Sheet2", 2),
+        (of_sheets([["封面"]], TABLE), "Sheet2", 1),
+    ],
+    ids=["a title", "a title that is a heading", "a title without delimiters", "explained before", "a cover"],
+)
+def test_the_headings_are_found_below_a_title_and_on_a_later_sheet(
+    importer: Importer, content: bytes, detail: str, row: int
+) -> None:
+    made = importer.send(content)
+    assert (list(mapped(made).values()), made.rows) == (["name", "externalId", "city"], 2)
+    assert (made.detail, made.header_row) == (detail, row)
+    assert counts(importer.store(made)) == (2, 0, 0, 0, 0)
+    assert [r.row for r in importer.rows(made)] == [row + 1, row + 2]
+
+
+def test_rows_that_hold_words_of_headings_stay_rows(importer: Importer) -> None:
+    made = importer.send(as_csv([["名", "性质"], ["甲", "企业"], ["乙", "单位"]]))
+    assert (made.header_row, made.rows, mapped(made)) == (1, 2, {"名": "", "性质": ""})
+    nothing = of_sheets([["客户名称", "城市"]], [["客户名称", "电话"], ["甲", "1"]])  # a template that nobody filled in
+    with refused("INVALID_ARGUMENT", "FILE_NO_ROWS"):
+        importer.send(nothing)
+
+
+def test_a_reading_that_was_killed_goes_on_in_the_sheet_that_was_chosen(importer: Importer, boss: Client) -> None:
+    many = [["客户清单"], ["客户名称", "外部标识"], *([f"公司{n}", f"K{n}"] for n in range(4500))]
+    made = boss.CreateImport(record_type="customer", file={"data": of_sheets(ABOUT, many)})
+    for _ in range(3):
+        importer.server.run_jobs(steps=1)
+        for import_id in list(reading._open):
+            reading.close(import_id)
+    importer.server.run_jobs()
+    found = importer.get(made.id)
+    assert (found.state, found.detail, found.rows) == ("ready", "Sheet2", 4500)

@@ -25,7 +25,7 @@ _TEXTS = ("id", "record_type", "state", "file_name", "format", "detail", "creato
 
 def of(call: Call, record: Record, row: Any, *, samples: bool = True) -> pb.Import:
     """One import; while it is under way with the numbers so far."""
-    made = pb.Import(**{n: getattr(row, n) for n in _TEXTS}, rows=row.rows, create_time=row.create_time)
+    made = pb.Import(**{n: getattr(row, n) for n in (*_TEXTS, "rows", "header_row", "create_time")})
     made.etag = str(row.version)
     for name in ("act_id", "same_as", "creator_id", "reason"):
         setattr(made, name, getattr(row, name) or "")

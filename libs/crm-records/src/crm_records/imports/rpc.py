@@ -73,7 +73,7 @@ class ImportServicer:
         if kind and kind not in TYPES:
             raise errors.Invalid(key="file_wrong_type", type=kind[:60])
         content = request.file.data
-        reading.look(content)
+        reading.look(call, record, content)
         import_id, digest = ids.uuid7(), hashlib.sha256(content).hexdigest()
         row = {
             "id": import_id,

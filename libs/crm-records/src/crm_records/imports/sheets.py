@@ -7,7 +7,7 @@ the reading. There is one way to be refused: `errors.Invalid` with one reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -18,6 +18,8 @@ LARGEST_FILE = 30 * 1024 * 1024
 """Bytes of a file; an upload is one message."""
 MOST_ROWS = 200_000
 MOST_COLUMNS = 256
+MOST_SHEETS = 5
+"""Sheets of a workbook that are looked at."""
 LONGEST_CELL = 32_767
 """Characters, as Excel has it."""
 LONGEST_ROW = 256 * 1024
@@ -97,14 +99,27 @@ class Later(Exception):
 
 @dataclass(slots=True)
 class Sheet:
+    """One table of a file."""
+
+    detail: str
+    """Encoding of a CSV file, name of the sheet of a workbook."""
+    lines: Callable[[], Iterator[Line]]
+    """Reads it from its first line on; one reading of a file at a time."""
+
+
+@dataclass(slots=True)
+class Source:
     """A file that is being read."""
 
     kind: str
     """xlsx or csv"""
-    lines: Iterator[Line]
-    detail: str = ""
-    """Encoding of a CSV file, name of the sheet of a workbook."""
-    close: list[Any] = field(default_factory=list)
+    sheets: list[Sheet]
+    """Of a workbook the first that are shown."""
+    parts: list[Any] = field(default_factory=list)
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()
 
 
 def kind_of(head: bytes) -> str:
@@ -121,18 +136,18 @@ def kind_of(head: bytes) -> str:
     return "csv"
 
 
-def open_sheet(file: IO[bytes], *, whole: bool = False) -> Sheet:
-    """The rows of a file that can be sought in, from its first line on. Unless the `whole` is wanted, `Later` is raised
-    where a few rows cost much."""
+def open_source(file: IO[bytes], *, whole: bool = False) -> Source:
+    """The tables of a file that can be sought in. Unless the `whole` is wanted, reading raises `Later` where a few rows
+    cost much."""
     file.seek(0)
     head = file.read(64)
     if kind_of(head) == "csv":
         from crm_records.imports import csv_file
 
-        return csv_file.open_sheet(file)
+        return csv_file.open_source(file)
     from crm_records.imports import xlsx
 
-    return xlsx.open_sheet(file, whole)
+    return xlsx.open_source(file, whole)
 
 
 class Limits:

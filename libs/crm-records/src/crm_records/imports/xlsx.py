@@ -1,4 +1,4 @@
-"""The rows of a workbook's first sheet, read as a stream. The shared texts wait in a temporary file, not in memory.
+"""The rows of a workbook's sheets, read as a stream. The shared texts wait in a temporary file, not in memory.
 
 A cell is what the spreadsheet program shows of it, as far as its kind goes: a number, a day, a text. Of a formula only
 the value that was calculated last is read; where there is none, the cell says so.
@@ -12,10 +12,21 @@ import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import IO
 
 from crm_records.imports import xlsx_xml, xlsx_zip
-from crm_records.imports.sheets import LONGEST_CELL, MOST_COLUMNS, UNCALCULATED, Limits, Line, Sheet, refusal
+from crm_records.imports.sheets import (
+    LONGEST_CELL,
+    MOST_COLUMNS,
+    MOST_SHEETS,
+    UNCALCULATED,
+    Limits,
+    Line,
+    Sheet,
+    Source,
+    refusal,
+)
 from crm_records.imports.xlsx_strings import FEW, Strings
 
 MOST_STYLES = 65_000
@@ -29,18 +40,20 @@ _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})", re.ASCII)
 _columns: dict[str, int] = {}
 
 
-def open_sheet(file: IO[bytes], whole: bool) -> Sheet:
-    """The rows of the first sheet that is shown."""
+def open_source(file: IO[bytes], whole: bool) -> Source:
+    """A workbook with the first sheets that are shown."""
     archive = xlsx_zip.look(file)
-    name, path, since_1904 = _first_sheet(archive)
+    found, since_1904 = _first_sheets(archive)
     strings = Strings(archive, _related(archive, "sharedStrings"), 0 if whole else FEW)
     styles = _date_styles(archive, _related(archive, "styles"))
-    return Sheet("xlsx", _lines(archive, path, strings, styles, since_1904), name, [archive, strings])
+    tables = [Sheet(n, partial(_lines, archive, path, strings, styles, since_1904)) for n, path in found]
+    return Source("xlsx", tables, [archive, strings])
 
 
-def _first_sheet(archive: zipfile.ZipFile) -> tuple[str, str, bool]:
-    """(name, path, whether days are counted from 1904)"""
+def _first_sheets(archive: zipfile.ZipFile) -> tuple[list[tuple[str, str]], bool]:
+    """((name, path) of each, whether days are counted from 1904)"""
     targets = _relations(archive)
+    tables: list[tuple[str, str]] = []
     since_1904 = False
     for element, attributes in xlsx_xml.elements(archive, "xl/workbook.xml"):
         if element == "workbookPr":
@@ -49,8 +62,10 @@ def _first_sheet(archive: zipfile.ZipFile) -> tuple[str, str, bool]:
             found = next((v for n, v in attributes.items() if n.rpartition(":")[2] == "id"), "")
             kind, path = targets.get(found, ("", ""))
             if kind == "worksheet":
-                return attributes.get("name", "")[:60], path, since_1904
-    raise refusal("file_not_a_table")
+                tables.append((attributes.get("name", "")[:60], path))
+    if not tables:
+        raise refusal("file_not_a_table")
+    return tables[:MOST_SHEETS], since_1904
 
 
 def _relations(archive: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
