@@ -65,6 +65,13 @@ def test_of_several_choices_those_that_are_none_are_named(importer: Importer, bo
     )
 
 
+def test_a_text_that_is_called_a_workbook_is_told_to_be_none(importer: Importer) -> None:
+    for content in (b"not a workbook", as_csv([["客户名称"], ["甲"]])):
+        with refused("INVALID_ARGUMENT", "FILE_NO_WORKBOOK", "file"):
+            importer.send(content, "bad.XLSX")
+    assert importer.send(as_csv([["客户名称"], ["甲"]]), "old.xls").rows == 1
+
+
 @pytest.mark.parametrize(
     ("language", "told"),
     [("zh-CN", "不能从文件导入，可导入的有：客户、联系人"), ("en", "these are: Customer, Contact")],

@@ -18,7 +18,7 @@ from crm_kit.field_names import snake
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import images, listing, references, suite, writing
-from crm_records.imports import answers, companions, mapping, reading, targets
+from crm_records.imports import answers, companions, mapping, reading, sheets, targets
 from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
 from crm_records.imports.tables import (
     BUSY,
@@ -41,6 +41,8 @@ TYPES = (
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )
 """What a file may be called; what it is, is seen by looking."""
+WORKBOOKS = (".xlsx", ".xlsm")
+"""What a file is called that is nothing but a workbook; under the name .xls many programs write texts."""
 
 errors.texts(
     {
@@ -73,6 +75,8 @@ class ImportServicer:
         if kind and kind not in TYPES:
             raise errors.Invalid(key="file_wrong_type", type=kind[:60])
         content = request.file.data
+        if request.file_name.lower().endswith(WORKBOOKS) and sheets.kind_of(content[:64]) != "xlsx":
+            raise sheets.refusal("file_no_workbook")
         reading.look(call, record, content)
         import_id, digest = ids.uuid7(), hashlib.sha256(content).hexdigest()
         row = {

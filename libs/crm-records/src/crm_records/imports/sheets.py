@@ -35,6 +35,10 @@ errors.texts(
             "不是表格文件，请上传 XLSX 或 CSV",
             "This is no table; send a workbook (.xlsx) or CSV",
         ),
+        "file_no_workbook": (
+            "文件名为 .xlsx，内容却不是工作簿；如为文本，请改名为 .csv",
+            "The file is called .xlsx but is no workbook; if it is a text, call it .csv",
+        ),
         "file_old_or_encrypted": (
             "文件是旧的 .xls 格式或已加密，请另存为不加密的 .xlsx",
             "The file is an old .xls or encrypted; save it as .xlsx without a password",
