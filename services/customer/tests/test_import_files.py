@@ -189,3 +189,27 @@ def test_the_example_of_a_template_is_skipped_and_right(
     row = body.splitlines()[1]
     made = importer.check(importer.send(f"{body}{row.replace(mark, '')}\r\n".encode()))
     assert counts(made) == (1, 0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("kind", ["xlsx", "csv"])
+def test_what_is_exported_in_words_is_read_back_as_it_is(
+    server: Server, boss: Client, kind: str, language: str
+) -> None:
+    firm = {"name": "甲公司", "kind": "organization", "supply_contract": "being_signed", "external_id": "E1"}
+    one = boss.CreateCustomer(customer={**firm, "level": "key", "tags": ["新客"], "employees": 12, "do_not_call": True})
+    boss.CreateCustomer(customer={"name": "李雷", "kind": "individual", "sex": "male", "external_id": "E2"})
+    person = {"name": "王芳", "sex": "female", "decision_role": "decider", "marital_state": "married"}
+    boss.CreateContact(contact={**person, "customer_id": one.id, "external_id": "C1", "position": "purchasing"})
+    for record_type, words in (
+        ("customer", {"企业", "个人", "在签", "待审核", "男"}),
+        ("contact", {"女", "决策者", "已婚", "待审核"}),
+    ):
+        asked = {"accept-language": language}
+        data = boss.ExportRecords(record_type=record_type, fields="*", format=kind, metadata=asked).data
+        made = Importer(server, boss, record_type).send(data)
+        samples = {text for column in made.columns for text in column.samples}
+        assert samples & {"organization", "pending", "female"} == set()
+        assert language == "en" or words <= samples
+        stored = Importer(server, boss, record_type).store(made)
+        assert counts(stored) == (0, 0, made.rows, 0, 0), Importer(server, boss, record_type).rows(stored)

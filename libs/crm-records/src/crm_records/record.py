@@ -77,7 +77,7 @@ class Record:
     import_aliases: ClassVar[Mapping[str, str]] = {}
     """What headings of files also call a field."""
     import_words: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """Field → what people write → the value that is meant, where the values are fixed by the program."""
+    """Field → what people also write → the value that is meant, where the values are fixed by the program."""
     import_example: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Field → what stands in the example row of the template (zh, en); these fields come first in it."""
     companions: ClassVar[Sequence[Companion]] = ()

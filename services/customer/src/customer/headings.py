@@ -105,35 +105,18 @@ CONTACT = _by_heading(
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "kind": {
-        "企业": "organization",
         "公司": "organization",
         "单位": "organization",
         "机构": "organization",
-        "个人": "individual",
         "自然人": "individual",
         "company": "organization",
         "person": "individual",
     },
-    "sex": {"男": "male", "女": "female", "先生": "male", "女士": "female", "m": "male", "f": "female"},
-    "supply_contract": {
-        "已签": "signed",
-        "已签订": "signed",
-        "在签": "being_signed",
-        "签订中": "being_signed",
-        "未签": "not_yet",
-    },
-    "decision_role": {
-        "决策者": "decider",
-        "决策人": "decider",
-        "影响者": "influencer",
-        "使用者": "user",
-        "采购者": "buyer",
-        "采购": "buyer",
-        "把关者": "gatekeeper",
-    },
-    "marital_state": {"未婚": "single", "已婚": "married", "离异": "divorced", "丧偶": "widowed"},
+    "sex": {"先生": "male", "女士": "female", "m": "male", "f": "female"},
+    "supply_contract": {"已签订": "signed", "签订中": "being_signed"},
+    "decision_role": {"决策人": "decider", "采购": "buyer"},
 }
-"""Field → what people write → the value."""
+"""Field → what people also write → the value."""
 
 CUSTOMER_EXAMPLE: Mapping[str, tuple[str, str]] = {
     "name": ("杭州云启科技有限公司", "Hangzhou Yunqi Technology Co., Ltd."),

@@ -80,7 +80,7 @@ def _workbook(call: Call, record: Record, chosen: list[Target]) -> HttpBody:
             sheet.write_string(0, place, _heading(call, target), made.required if target.required else made.bold)
             if examples[place]:
                 sheet.write_string(1, place, examples[place], made.grey)
-            options = _choices(call, record, target)
+            options = _choices(call, target)
             if options:
                 _offer(made, sheet, lists, place, column, target.label[_en(call)], options)
                 column += 1
@@ -107,17 +107,14 @@ def _offer(made: book.Book, sheet: Any, lists: Any, place: int, column: int, lab
     sheet.data_validation(1, place, ROWS, place, {"validate": "list", "source": source, "error_type": "warning"})
 
 
-def _choices(call: Call, record: Record, target: Target) -> list[str]:
+def _choices(call: Call, target: Target) -> list[str]:
     if target.field is None:
         return list(target.definition.choices)
     if target.field.dictionary and target.kind != kinds.TEXTS:
         known = dictionaries.KEPT.read(call.connection).get(target.field.dictionary, {})
         return [(r.label_en if _en(call) else r.label_zh) for r in known.values() if not r.retired]
     if target.field.values:
-        about = target.companion.of(record) if target.companion is not None else record
-        words = about.import_words.get(target.field.name, {})
-        chinese = {value: word for word, value in reversed(list(words.items())) if not word.isascii()}
-        return [v if _en(call) else chinese.get(v, v) for v in target.field.values]
+        return [labels[_en(call)] for labels in target.field.value_labels]
     if target.kind == kinds.BOOLEAN:
         return ["yes", "no"] if _en(call) else ["是", "否"]
     return []

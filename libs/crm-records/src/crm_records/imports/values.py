@@ -177,8 +177,10 @@ def _of_one(call: Call, record: Record, field: Field, names: Callable[[str], Rea
     if field.dictionary:
         return coded(entries(call, field.dictionary))
     if field.values:
-        words = {word(v): v for v in field.values}
-        return coded({**words, **{word(k): v for k, v in record.import_words.get(field.name, {}).items()}})
+        words = {word(k): v for k, v in record.import_words.get(field.name, {}).items()}
+        for value, labels in zip(field.values, field.value_labels, strict=True):
+            words |= dict.fromkeys((word(value), *map(word, labels)), value)
+        return coded(words)
     match field.kind:
         case kinds.ID | kinds.IDS:
             return names(field.references) if field.references else str.strip
