@@ -172,6 +172,11 @@ class Customers(Record):
 
         return redirects.by_key(call, self, keys)
 
+    def import_hints(self, call: Call, messages: Sequence[Any]) -> Sequence[tuple[str, Problem | None]]:
+        from customer.duplicates import hinting
+
+        return hinting.hints(call, messages)
+
     def foresee(self, call: Call, rows: Sequence[Row]) -> None:
         keeping.foresee(call, rows)
 
