@@ -54,7 +54,6 @@ class Customers(Record):
     plural = "customers"
     bulk = ("update", "assign", "delete", "approve", "return")
     number = "KH{yyyyMMdd}-{seq:4}"
-    import_keys = ("external_id", "number", "credit_code", "name")
     import_aliases: ClassVar = headings.CUSTOMER
     import_words: ClassVar = headings.WORDS
     import_example: ClassVar = headings.CUSTOMER_EXAMPLE
@@ -178,6 +177,11 @@ class Customers(Record):
         from customer.merging import redirects
 
         return redirects.by_key(call, self, keys)
+
+    def import_hints(self, call: Call, messages: Sequence[Any]) -> Sequence[tuple[str, Problem | None]]:
+        from customer.duplicates import hinting
+
+        return hinting.hints(call, messages)
 
     def foresee(self, call: Call, rows: Sequence[Row]) -> None:
         keeping.foresee(call, rows)

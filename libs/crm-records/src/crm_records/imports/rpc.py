@@ -17,8 +17,8 @@ from crm_kit.errors import Problem
 from crm_kit.field_names import snake
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import images, listing, references, writing
-from crm_records.imports import answers, companions, mapping, reading, targets
+from crm_records import images, listing, references, suite, writing
+from crm_records.imports import answers, companions, mapping, reading, sheets, targets
 from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
 from crm_records.imports.tables import (
     BUSY,
@@ -41,6 +41,8 @@ TYPES = (
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )
 """What a file may be called; what it is, is seen by looking."""
+WORKBOOKS = (".xlsx", ".xlsm")
+"""What a file is called that is nothing but a workbook; under the name .xls many programs write texts."""
 
 errors.texts(
     {
@@ -50,6 +52,10 @@ errors.texts(
         "already_imported": (
             "相同内容的文件已于 {time} 导入，如需再次导入请确认",
             "A file of the very same content was imported on {time}; say so if it is to be imported again",
+        ),
+        "not_imported": (
+            "{label}不能从文件导入，可导入的有：{choices}",
+            "Records of the type {label} are not imported from files; these are: {choices}",
         ),
         "file_wrong_type": ("不支持的文件类型 {type}", "Files of type {type} are not taken"),
         "one_of_both": ("负责人和所属部门只能给出一个", "Give an owner or a department, not both"),
@@ -69,7 +75,9 @@ class ImportServicer:
         if kind and kind not in TYPES:
             raise errors.Invalid(key="file_wrong_type", type=kind[:60])
         content = request.file.data
-        reading.look(content)
+        if request.file_name.lower().endswith(WORKBOOKS) and sheets.kind_of(content[:64]) != "xlsx":
+            raise sheets.refusal("file_no_workbook")
+        reading.look(call, record, content)
         import_id, digest = ids.uuid7(), hashlib.sha256(content).hexdigest()
         row = {
             "id": import_id,
@@ -174,8 +182,12 @@ class ImportServicer:
     def record(self, record_type: str) -> Record:
         """A record type that can be imported."""
         record = self._registry.records.get(record_type)
-        if record is None or not record.import_keys:
+        if record is None:
             raise errors.NotFound()
+        if not record.import_keys:
+            able = [kind for kind in suite.record_types() if kind.import_keys]
+            choices = ("、".join(kind.zh for kind in able), ", ".join(kind.en for kind in able))
+            raise errors.NotFound("not_imported", label=record.label, choices=choices)
         return record
 
     def row(self, call: Call, record: Record, import_id: str) -> Any:
