@@ -80,9 +80,7 @@ def _part(
     """What there is, and with `acts` what was done with it and from where on events may stay."""
     part = pb.PrivacyPart()
     try:
-        found = personal.find(
-            call, registry, request.subject_type, request.subject_id, request.merged_ids, lock=acts
-        )
+        found = personal.find(call, registry, request.subject_type, request.subject_id, request.merged_ids, lock=acts)
     except (errors.NotFound, errors.Conflict) as refusal:
         part.problem = refusal.reason
         return part

@@ -260,13 +260,19 @@ def _options(call: Call, record: Record, before: Any, request: Any, columns: Any
     if given.existing and given.existing not in mapping.POLICIES:
         params = {"label": described["existing"].label, "value": given.existing[:60]}
         problems.append(Problem("options.existing", "not_a_choice", {**params, "choices": ", ".join(mapping.POLICIES)}))
-    for name, kind in (("owner_id", "user"), ("department_id", "department")):
-        value = getattr(given, name)
+    for name in ("owner_id", "department_id"):
+        value, wrong = getattr(given, name), ""
         if not value:
             continue
-        if not (kinds.is_id(value) and references.existing(call, record, kind, [value])) or name not in record.stored:
+        if name not in record.stored:
+            wrong = "unknown_reference"
+        elif name == "owner_id":
+            wrong = references.not_an_owner(call, record, value)
+        elif not (kinds.is_id(value) and references.existing(call, record, "department", [value])):
+            wrong = "unknown_reference"
+        if wrong:
             field = described[name]
-            problems.append(Problem(f"options.{field.json_name}", "unknown_reference", {"label": field.label}))
+            problems.append(Problem(f"options.{field.json_name}", wrong, {"label": field.label}))
     if given.owner_id and given.department_id:
         problems.append(Problem("options.ownerId", "one_of_both"))
     writing.refuse(problems)
