@@ -39,8 +39,8 @@ errors.texts(
         ),
         "merge_closes_circle": (
             "合并后会形成上下级循环：其中一人直接或间接是另一人的下级，请先修改或删除其间的上下级关系",
-            "The merge would make a circle of command, since one is, through others, a subordinate of another: change or"
-            " delete the ties of command between them first",
+            "The merge would make a circle of command, since one is, through others, a subordinate of another:"
+            " change or delete the ties of command between them first",
         ),
         "tie_exists": ("这两端之间已有同样的关系", "Such a tie between the two exists already"),
     }
