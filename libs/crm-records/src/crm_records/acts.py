@@ -3,7 +3,8 @@
 Taking back goes through what was stored, last change first: a record that has the version which the act left it with
 becomes what it was; one that somebody changed since stays, and is told. It is done with the suite's own rights under
 the name of who asked: whoever gave a thousand customers away no longer reaches them, and must still be able to have
-them back. No rule of the noun runs: what was right then is right again, or the database refuses it.
+them back. Of the rules of the noun only those run that look at other records (`Record.taken_back`): the rest was right
+then and is right again.
 """
 
 from __future__ import annotations
@@ -255,6 +256,8 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
         after = {**row, **was}
         if item.change == "deleted":
             references.check_alive(call, record, after)
+        else:
+            references.check_points_at_living(call, record, after, was)
         changed.append((row, after))
         as_before.append((item.record_id, version, row["version"] + 1))
     if binned:
@@ -262,6 +265,7 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
     if changed:
         writing.store_many(call, record, changed)
         record.written_many(call, changed)
+        record.taken_back(call, changed)
         changes.tell(call, record, "undone", changed, changed[0][1]["update_time"])
         images.hand_on(call, as_before)  # they are what an act before this one left
     return reasons

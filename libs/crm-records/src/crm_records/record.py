@@ -301,6 +301,10 @@ class Record:
     def handed_over(self, call: Call, pairs: Sequence[tuple[Row, Row]]) -> None:
         """Refuse a handover of (before, after), which are stored already; each is then tried for itself."""
 
+    def taken_back(self, call: Call, pairs: Sequence[tuple[Row, Row]]) -> None:
+        """Refuse what (before, after), stored already, became as an act was taken back, where records that came
+        meanwhile do not allow it."""
+
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A merge makes the row point at another record: settle in `after` what then cannot stay."""
 
