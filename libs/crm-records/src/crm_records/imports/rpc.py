@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from crm_kit.field_names import snake
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import images, listing, references, writing
-from crm_records.imports import answers, companions, mapping, reading, targets
+from crm_records.imports import answers, companions, going_on, mapping, reading, targets
 from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
 from crm_records.imports.tables import (
     BUSY,
@@ -131,7 +131,11 @@ class ImportServicer:
 
     def StartImport(self, call: Call, request: pb.StartImportRequest) -> pb.Import:
         record = self.record(request.record_type)
-        row = self._open(call, record, request.id)
+        row = self._open(call, record, request.id, (*OPEN, *going_on.ENDED_EARLY))
+        if row.state not in OPEN:
+            job_id = going_on.start(call, record, row, IMPORT, {"import": row.id, "phase": STORE})
+            self._set(call, row.id, state=STORING, job_id=job_id, counts={}, reason=None)
+            return answers.of(call, record, self.row(call, record, row.id))
         self._refuse_mapping(call, record, row)
         before = _stored_already(call, record, row.hash)
         if before and not request.again:
@@ -191,12 +195,12 @@ class ImportServicer:
         mine = record_import.c.creator_id == call.access.user_id
         return select(record_import).where(record_import.c.record_type == record.type, mine)
 
-    def _open(self, call: Call, record: Record, import_id: str) -> Any:
-        """One that is neither busy nor over, locked."""
+    def _open(self, call: Call, record: Record, import_id: str, states: Sequence[str] = OPEN) -> Any:
+        """One in one of these states, locked."""
         row = self.row(call, record, import_id)
         call.connection.execute(select(record_import.c.id).where(record_import.c.id == row.id).with_for_update())
         row = self.row(call, record, import_id)
-        if row.state not in OPEN:
+        if row.state not in states:
             raise errors.Conflict("import_busy" if row.state in BUSY else "import_over")
         return row
 
