@@ -48,6 +48,8 @@ class Field:
     references: str
     mentions: str
     values: tuple[str, ...]
+    value_labels: tuple[tuple[str, str], ...]
+    """What people call the values (zh, en), in their order."""
     nested: Descriptor | None
     repeated: bool
 
@@ -84,9 +86,17 @@ def _field(f: FieldDescriptor) -> Field:
         references=rule.references,
         mentions=rule.mentions,
         values=tuple(rule.values),
+        value_labels=_value_labels(f, rule),
         nested=f.message_type,
         repeated=f.is_repeated,
     )
+
+
+def _value_labels(f: FieldDescriptor, rule: rule_pb2.Field) -> tuple[tuple[str, str], ...]:
+    if rule.values_zh and len(rule.values_zh) != len(rule.values):
+        raise TypeError(f"{f.full_name}: each of the values is called something, or none of them is")
+    english = [value.replace("_", " ").capitalize() for value in rule.values]
+    return tuple(zip(rule.values_zh or rule.values, english, strict=True))
 
 
 def _kind(f: FieldDescriptor, rule: rule_pb2.Field) -> str:

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from crm import rule_pb2
 from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_protos import DESCRIPTORS
 from crm_records import fields as kinds
-from crm_records import writing
+from crm_records import suite, writing
 from crm_records.record import Record, Registry, Row
 
 SUBJECT, PART, OWN, ABOUT, REFERENCE = "subject", "part", "own", "about", "reference"
@@ -54,10 +51,7 @@ class Found:
 @cache
 def person_types() -> frozenset[str]:
     """Record types of the whole suite that are natural persons: every service says the same of one that is none."""
-    files = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file
-    kind = cast(Any, rule_pb2.record)
-    told = [cast(rule_pb2.Record, m.options.Extensions[kind]) for file in files for m in file.message_type]
-    return frozenset(record.type for record in told if record.type and record.person)
+    return frozenset(record.type for record in suite.record_types() if record.person)
 
 
 def find(

@@ -74,15 +74,12 @@ class Record:
     """The field by which an import finds a record again."""
     importable: ClassVar[Sequence[str]] = ()
     """Fields that only the service sets, but that an import may bring along: history, original author and time."""
-    import_keys: ClassVar[Sequence[str]] = ()
-    """Fields by which a row of a file finds the record that is there already, the surest first; a record type without
-    any is not imported from files. One that others may share finds among what the importer reads, below the parent."""
     import_aliases: ClassVar[Mapping[str, str]] = {}
     """What headings of files also call a field."""
     import_words: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """Field → what people write → the value that is meant, where the values are fixed by the program."""
-    import_example: ClassVar[Mapping[str, str]] = {}
-    """Field → what stands in the example row of the template; these fields come first in it."""
+    """Field → what people also write → the value that is meant, where the values are fixed by the program."""
+    import_example: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Field → what stands in the example row of the template (zh, en); these fields come first in it."""
     companions: ClassVar[Sequence[Companion]] = ()
     """Parts that a row of a file may bring along."""
     parent: ClassVar[tuple[str, Record] | None] = None
@@ -158,6 +155,11 @@ class Record:
     def writable(self) -> frozenset[str]:
         """Fields that a caller may give."""
         return frozenset(n for n, f in self.stored.items() if not f.output_only)
+
+    @cached_property
+    def import_keys(self) -> tuple[str, ...]:
+        """Fields by which a row of a file finds its record, the surest first; none where files are not imported."""
+        return tuple(contract.record(self.message.DESCRIPTOR).import_keys)
 
     @cached_property
     def personal(self) -> tuple[str, ...]:

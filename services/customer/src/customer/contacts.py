@@ -31,7 +31,6 @@ class Contacts(Record):
     plural = "contacts"
     bulk = ("update", "delete", "approve", "return")
     number = "LX{yyyyMMdd}-{seq:4}"
-    import_keys = ("external_id", "number", "name")
     import_aliases = headings.CONTACT
     import_words = headings.WORDS
     import_example = headings.CONTACT_EXAMPLE

@@ -55,7 +55,6 @@ class Customers(Record):
     plural = "customers"
     bulk = ("update", "assign", "delete", "approve", "return")
     number = "KH{yyyyMMdd}-{seq:4}"
-    import_keys = ("external_id", "number", "credit_code", "name")
     import_aliases: ClassVar = headings.CUSTOMER
     import_words: ClassVar = headings.WORDS
     import_example: ClassVar = headings.CUSTOMER_EXAMPLE

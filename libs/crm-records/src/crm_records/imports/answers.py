@@ -15,7 +15,7 @@ from crm_kit.jobs import job as job_table
 from crm_kit.rpc import Call
 from crm_records import changes, visibility
 from crm_records import fields as kinds
-from crm_records.imports import going_on, mapping, targets, trying
+from crm_records.imports import going_on, mapping, sheets, targets, trying
 from crm_records.imports.tables import import_row
 from crm_records.jobs import message as job_message
 from crm_records.record import Record
@@ -25,7 +25,7 @@ _TEXTS = ("id", "record_type", "state", "file_name", "format", "detail", "creato
 
 def of(call: Call, record: Record, row: Any, *, samples: bool = True) -> pb.Import:
     """One import; while it is under way with the numbers so far."""
-    made = pb.Import(**{n: getattr(row, n) for n in _TEXTS}, rows=row.rows, create_time=row.create_time)
+    made = pb.Import(**{n: getattr(row, n) for n in (*_TEXTS, "rows", "header_row", "create_time")})
     made.etag = str(row.version)
     for name in ("act_id", "same_as", "creator_id", "reason"):
         setattr(made, name, getattr(row, name) or "")
@@ -90,7 +90,8 @@ class Shown:
 
     def opened(self, row: Any) -> tuple[list[str], dict[str, Any]]:
         """(cells, result) of a row."""
-        cells, result = self._unsealed(row, "cells"), self._unsealed(row, "result") or {}
+        cells = [sheets.shown(cell) for cell in self._unsealed(row, "cells")]
+        result = self._unsealed(row, "result") or {}
         for index, level in self._closed.items():
             if index < len(cells) and cells[index]:
                 cells[index] = changes.HIDDEN if level == MASKED else ""

@@ -14,11 +14,10 @@ from sqlalchemy import insert, select, update
 from crm.records.v1 import imports_pb2 as pb
 from crm_kit import errors, ids, job_files, jobs
 from crm_kit.errors import Problem
-from crm_kit.field_names import snake
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import images, listing, references, writing
-from crm_records.imports import answers, companions, going_on, mapping, reading, targets
+from crm_records import images, listing, suite, writing
+from crm_records.imports import answers, companions, going_on, mapping, options, reading, sheets, targets
 from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
 from crm_records.imports.tables import (
     BUSY,
@@ -41,6 +40,8 @@ TYPES = (
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )
 """What a file may be called; what it is, is seen by looking."""
+WORKBOOKS = (".xlsx", ".xlsm")
+"""What a file is called that is nothing but a workbook; under the name .xls many programs write texts."""
 
 errors.texts(
     {
@@ -51,8 +52,11 @@ errors.texts(
             "相同内容的文件已于 {time} 导入，如需再次导入请确认",
             "A file of the very same content was imported on {time}; say so if it is to be imported again",
         ),
+        "not_imported": (
+            "{label}不能从文件导入，可导入的有：{choices}",
+            "Records of the type {label} are not imported from files; these are: {choices}",
+        ),
         "file_wrong_type": ("不支持的文件类型 {type}", "Files of type {type} are not taken"),
-        "one_of_both": ("负责人和所属部门只能给出一个", "Give an owner or a department, not both"),
     }
 )
 
@@ -69,7 +73,9 @@ class ImportServicer:
         if kind and kind not in TYPES:
             raise errors.Invalid(key="file_wrong_type", type=kind[:60])
         content = request.file.data
-        reading.look(content)
+        if request.file_name.lower().endswith(WORKBOOKS) and sheets.kind_of(content[:64]) != "xlsx":
+            raise sheets.refusal("file_no_workbook")
+        reading.look(call, record, content)
         import_id, digest = ids.uuid7(), hashlib.sha256(content).hexdigest()
         row = {
             "id": import_id,
@@ -116,8 +122,8 @@ class ImportServicer:
             raise errors.Stale
         known = targets.of_record(call, record)
         columns = _remapped(row.columns, request.columns, known)
-        options = _options(call, record, row.options, request, columns)
-        values = {"columns": columns, "options": options, "state": READY, "counts": {}}
+        chosen = options.chosen(call, record, row.options, request, columns)
+        values = {"columns": columns, "options": chosen, "state": READY, "counts": {}}
         self._set(call, row.id, **values)
         return answers.of(call, record, self.row(call, record, row.id))
 
@@ -178,8 +184,12 @@ class ImportServicer:
     def record(self, record_type: str) -> Record:
         """A record type that can be imported."""
         record = self._registry.records.get(record_type)
-        if record is None or not record.import_keys:
+        if record is None:
             raise errors.NotFound()
+        if not record.import_keys:
+            able = [kind for kind in suite.record_types() if kind.import_keys]
+            choices = ("、".join(kind.zh for kind in able), ", ".join(kind.en for kind in able))
+            raise errors.NotFound("not_imported", label=record.label, choices=choices)
         return record
 
     def row(self, call: Call, record: Record, import_id: str) -> Any:
@@ -206,9 +216,8 @@ class ImportServicer:
 
     def _refuse_mapping(self, call: Call, record: Record, row: Any) -> None:
         known = targets.of_record(call, record)
-        options = row.options
-        policy = options.get("existing", "update")
-        problems = mapping.check(record, row.columns, known, options.get("key", ""), policy)
+        policy = row.options.get("existing", "update")
+        problems = mapping.check(record, row.columns, known, row.options.get("key", ""), policy)
         writing.refuse([*problems, *companions.refused(call, record, row.columns, known)])
 
     def _set(self, call: Call, import_id: str, **values: Any) -> None:
@@ -245,48 +254,6 @@ def _remapped(columns: list[Any], wanted: Any, known: Mapping[str, targets.Targe
             column["field"] = path
     writing.refuse(problems)
     return found
-
-
-def _options(call: Call, record: Record, before: Any, request: Any, columns: Any) -> dict[str, Any]:
-    if not request.HasField("options"):
-        kept = dict(before)
-        if not any(c["field"] == kept.get("key") for c in columns):
-            kept["key"] = mapping.default_key(record, columns)
-        return kept
-    given = request.options
-    problems = []
-    described = kinds.of(given.DESCRIPTOR)
-    keys = [record.fields[n].json_name for n in record.import_keys]
-    key = given.key and record.fields[snake(given.key)].json_name if snake(given.key) in record.fields else given.key
-    if key and key not in keys:
-        params = {"label": described["key"].label, "value": given.key[:60], "choices": ", ".join(keys)}
-        problems.append(Problem("options.key", "not_a_choice", params))
-    if given.existing and given.existing not in mapping.POLICIES:
-        params = {"label": described["existing"].label, "value": given.existing[:60]}
-        problems.append(Problem("options.existing", "not_a_choice", {**params, "choices": ", ".join(mapping.POLICIES)}))
-    for name in ("owner_id", "department_id"):
-        value, wrong = getattr(given, name), ""
-        if not value:
-            continue
-        if name not in record.stored:
-            wrong = "unknown_reference"
-        elif name == "owner_id":
-            wrong = references.not_an_owner(call, record, value)
-        elif not (kinds.is_id(value) and references.existing(call, record, "department", [value])):
-            wrong = "unknown_reference"
-        if wrong:
-            field = described[name]
-            problems.append(Problem(f"options.{field.json_name}", wrong, {"label": field.label}))
-    if given.owner_id and given.department_id:
-        problems.append(Problem("options.ownerId", "one_of_both"))
-    writing.refuse(problems)
-    return {
-        "key": key or mapping.default_key(record, columns),
-        "existing": given.existing or "update",
-        "ownerId": given.owner_id,
-        "departmentId": given.department_id,
-        "keepOrigin": given.keep_origin,
-    }
 
 
 def _name(text: str) -> str:

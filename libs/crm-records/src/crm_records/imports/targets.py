@@ -81,9 +81,13 @@ def _brought_along(call: Call, companion: Companion, part: Record) -> Iterator[t
         if view is not None and view.level(field.name) <= READ_ONLY:
             continue
         name, path = f"{companion.name}.{field.name}", f"{companion.path}.{field.json_name}"
-        before, label = companion.label, field.label
-        said = (f"{before[0]}{label[0]}", f"{before[1]} {label[1][:1].lower()}{label[1][1:]}")
-        yield path, Target(name, path, said, field.kind, False, field, companion=companion)
+        yield path, Target(name, path, said(companion, field), field.kind, False, field, companion=companion)
+
+
+def said(companion: Companion, field: Field) -> tuple[str, str]:
+    """What people call a field of a part where it stands beside those of the record."""
+    before, label = companion.label, field.label
+    return f"{before[0]}{label[0]}", f"{before[1]} {label[1][:1].lower()}{label[1][1:]}"
 
 
 def owner(record: Record, path: str) -> tuple[Record, str]:

@@ -50,18 +50,19 @@ def step(call: Call, record: Record, job: Job) -> Step:
     drafter = Drafter(call, record, found.columns, found.options)
     drafter.look_up(lines)
     drafts = [drafter.draft(row, cells) for row, cells in lines]
-    for draft in drafts:
+    rows = [d for d in drafts if not d.outcome]
+    for draft in rows:
         _judge_origin(record, draft)
-    matching.match(call, record, found.options, drafts)
-    matching.claim(call, record, import_id, found.options, drafts)
+    matching.match(call, record, found.options, rows)
+    matching.claim(call, record, import_id, found.options, rows)
     if dry:
         with call.connection.begin_nested() as taken_back:
-            outcomes = _store(call, record, found.options, drafts, dry=True)
+            outcomes = _store(call, record, found.options, rows, dry=True)
             taken_back.rollback()
         call.events.clear()
     else:
         images.go_on(call, going_on.act_of(job))
-        outcomes = _store(call, record, found.options, drafts, dry=False)
+        outcomes = _store(call, record, found.options, rows, dry=False)
     _keep(call, import_id, drafts, outcomes, drafter.places, dry=dry)
     counts = {o: job.result.get(o, 0) + sum(d.outcome == o for d in drafts) for o in OUTCOMES}
     over = len(lines) < BATCH

@@ -39,8 +39,16 @@ errors.texts(
     {
         "no_such_name": ("{label}没有叫“{value}”的", "No {label} is called “{value}”"),
         "name_ambiguous": (
-            "{label}有多个“{value}”，请改用编号或用户名",
-            "Several {label} are called “{value}”; use the number or user name",
+            "{label}有多个“{value}”，请改用编号",
+            "Several {label} are called “{value}”; use the number",
+        ),
+        "person_ambiguous": (
+            "{label}有多个“{value}”，请改用用户名",
+            "Several {label} are called “{value}”; use the user name",
+        ),
+        "department_ambiguous": (
+            "{label}有多个“{value}”，请改用部门的标识",
+            "Several {label} are called “{value}”; use the department's id",
         ),
     }
 )
@@ -169,8 +177,10 @@ def _of_one(call: Call, record: Record, field: Field, names: Callable[[str], Rea
     if field.dictionary:
         return coded(entries(call, field.dictionary))
     if field.values:
-        words = {word(v): v for v in field.values}
-        return coded({**words, **{word(k): v for k, v in record.import_words.get(field.name, {}).items()}})
+        words = {word(k): v for k, v in record.import_words.get(field.name, {}).items()}
+        for value, labels in zip(field.values, field.value_labels, strict=True):
+            words |= dict.fromkeys((word(value), *map(word, labels)), value)
+        return coded(words)
     match field.kind:
         case kinds.ID | kinds.IDS:
             return names(field.references) if field.references else str.strip
