@@ -47,7 +47,7 @@ def step(call: Call, record: Record, job: Job) -> Step:
         return Step({"row": 0}, result=dict.fromkeys(OUTCOMES, 0))
     found = call.connection.execute(select(record_import).where(record_import.c.id == import_id)).one()
     lines = _lines(call, import_id, job.position["row"])
-    drafter = Drafter(call, record, found.columns, found.options)
+    drafter = Drafter(call, record, found)
     drafter.look_up(lines)
     drafts = [drafter.draft(row, cells) for row, cells in lines]
     rows = [d for d in drafts if not d.outcome]
