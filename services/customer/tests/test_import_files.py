@@ -14,9 +14,10 @@ import pytest
 from crm_kit.testing import Client, Server, refused
 from crm_records import cells
 from crm_records.imports.testing import Importer, as_csv, as_xlsx, counts, mapped
-from hostile import MAIN, sheet, workbook
+from hostile import BOOK, MAIN, sheet, workbook
 
 pytestmark = pytest.mark.feature("CUS-07")
+DATES_FROM_1904 = '<workbookPr date1904="1"/><sheets>'
 
 
 @pytest.fixture
@@ -213,3 +214,52 @@ def test_what_is_exported_in_words_is_read_back_as_it_is(
         assert language == "en" or words <= samples
         stored = Importer(server, boss, record_type).store(made)
         assert counts(stored) == (0, 0, made.rows, 0, 0), Importer(server, boss, record_type).rows(stored)
+
+
+def text(value: str) -> str:
+    return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+
+
+def test_a_number_in_a_column_of_days_counts_from_where_the_workbook_counts(importer: Importer, boss: Client) -> None:
+    rows = "".join(
+        f"<row>{row}</row>"
+        for row in (
+            text("客户名称") + text("成立日期") + text("员工总数"),
+            text("甲") + "<c><v>45000</v></c><c><v>45000</v></c>",
+            text("乙") + "<c><v>45000</v></c>" + text("很多"),
+        )
+    )
+    # 1904-01-01 is day 0 there.
+    made = importer.store(importer.send(workbook(sheet=sheet(rows), book=BOOK.replace("<sheets>", DATES_FROM_1904))))
+
+    (stored,) = boss.ListCustomers(fields="*").customers
+    assert (stored.founding_date, stored.employees) == ("2027-03-16", 45000)
+    rejected = boss.ExportImportErrors(record_type="customer", id=made.id).data
+    again = importer.store(importer.set(importer.send(rejected), {"员工总数": ""}))
+    assert counts(again) == (1, 0, 0, 0, 0)
+    assert {c.founding_date for c in boss.ListCustomers(fields="*").customers} == {"2027-03-16"}
+    from_1900 = importer.store(importer.send(workbook(sheet=sheet(rows.replace("甲", "丙")))))
+    assert from_1900.created == 1
+    (stored,) = boss.ListCustomers(fields="*", filter='name = "丙"').customers
+    assert stored.founding_date == "2023-03-15"
+
+
+@pytest.mark.parametrize("error", ["#REF!", "#N/A", "#DIV/0!"])
+def test_a_cell_that_holds_an_error_is_refused_at_its_cell(importer: Importer, boss: Client, error: str) -> None:
+    rows = "".join(
+        f"<row>{row}</row>"
+        for row in (
+            text("客户名称") + text("城市") + text("备注"),
+            f'<c t="e"><v>{error}</v></c>' + text("苏州"),
+            text("甲") + f'<c t="e"><f>Z1</f><v>{error}</v></c>',
+            text("乙") + text("苏州") + text(error),
+        )
+    )
+
+    made = importer.store(importer.send(workbook(sheet=sheet(rows))))
+
+    assert [(c.name, c.remarks) for c in boss.ListCustomers(fields="*").customers] == [("乙", error)]
+    bad = importer.rows(made, "rejected")
+    told = [[(p.column, p.reason) for p in row.problems if p.reason == "CELL_IS_ERROR"] for row in bad]
+    assert told == [[(0, "CELL_IS_ERROR")], [(1, "CELL_IS_ERROR")]]
+    assert (list(bad[0].cells), error in bad[0].problems[0].message) == ([error, "苏州"], True)

@@ -49,6 +49,8 @@ class Access:
     """Personal rights and denials that hold now, as the contract writes them."""
     active: bool = True
     """Whether the account is in use; whoever calls is."""
+    suite: bool = False
+    """Whether it is the suite's own, under whatever name."""
     restricted: bool = False
     """Whether some role may be used only from some addresses or at some times."""
     client: Limits | None = None

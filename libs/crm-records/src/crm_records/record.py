@@ -315,6 +315,14 @@ class Record:
         """Of keys that no living record has: those of records that were merged, with the record they went into."""
         return {}
 
+    def stays(self, call: Call, record_id: str) -> str:
+        """The id of the record that one went into by merges; its own where it did not."""
+        return record_id
+
+    def went_into(self, call: Call, record_id: str) -> Sequence[str]:
+        """The ids of the records that went into one by merges, at any remove."""
+        return ()
+
     def import_begins(self, call: Call, messages: Sequence[Any]) -> None:
         """Look up at once what the rows of an import share; runs before any of them is looked at."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -73,6 +73,16 @@ class Contacts(Record):
         from customer.merging import redirects
 
         return redirects.by_key(call, self, keys)
+
+    def stays(self, call: Call, record_id: str) -> str:
+        from customer.merging import redirects
+
+        return redirects.stays(call.connection, record_id)
+
+    def went_into(self, call: Call, record_id: str) -> Sequence[str]:
+        from customer.merging import redirects
+
+        return redirects.went_into(call.connection, record_id)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:

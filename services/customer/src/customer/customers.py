@@ -183,6 +183,16 @@ class Customers(Record):
 
         return hinting.hints(call, messages)
 
+    def stays(self, call: Call, record_id: str) -> str:
+        from customer.merging import redirects
+
+        return redirects.stays(call.connection, record_id)
+
+    def went_into(self, call: Call, record_id: str) -> Sequence[str]:
+        from customer.merging import redirects
+
+        return redirects.went_into(call.connection, record_id)
+
     def foresee(self, call: Call, rows: Sequence[Row]) -> None:
         keeping.foresee(call, rows)
 

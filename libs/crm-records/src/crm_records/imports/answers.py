@@ -15,7 +15,7 @@ from crm_kit.jobs import job as job_table
 from crm_kit.rpc import Call
 from crm_records import changes, visibility
 from crm_records import fields as kinds
-from crm_records.imports import mapping, sheets, targets, trying
+from crm_records.imports import going_on, mapping, sheets, targets, trying
 from crm_records.imports.tables import import_row
 from crm_records.jobs import message as job_message
 from crm_records.record import Record
@@ -42,10 +42,11 @@ def of(call: Call, record: Record, row: Any, *, samples: bool = True) -> pb.Impo
     counts = dict(row.counts)
     if job is not None:
         made.job.CopyFrom(job_message(job, call.service))
-        counts = counts or {o: job.result.get(o, 0) for o in trying.OUTCOMES}
+        counts = counts or dict(going_on.counts_of(job))
         made.reason = made.reason or job.reason or ""
     for name in trying.OUTCOMES:
         setattr(made, name, counts.get(name, 0))
+    made.remaining = row.rows - sum(counts.get(name, 0) for name in trying.OUTCOMES)
     return made
 
 

@@ -110,7 +110,7 @@ def _begin(call: Call, record: Record, import_id: str) -> dict[str, int]:
         if head is None:
             raise sheets.refusal("file_no_rows")
         values = {"columns": mapping.columns(head.cells), "header_row": head.row, "format": source.kind}
-        values["detail"] = source.sheets[head.sheet].detail
+        values |= {"detail": source.sheets[head.sheet].detail, "since_1904": source.since_1904}
     finally:
         source.close()
         file.close()

@@ -89,7 +89,8 @@ Line = tuple[int, list[str]]
 that more of the file was read."""
 
 UNCALCULATED = "\0"
-"""What a cell begins with that holds a formula, here shown, and no value; no text of a file does."""
+"""What a cell begins with that has no value, only what is shown here: a formula without its result, or the error that
+came of one. No text of a file does."""
 
 
 def shown(cell: str) -> str:
@@ -119,6 +120,8 @@ class Source:
     """xlsx or csv"""
     sheets: list[Sheet]
     """Of a workbook the first that are shown."""
+    since_1904: bool = False
+    """Whether numbers that are days are counted from 1904: nothing but the column tells which numbers are days."""
     parts: list[Any] = field(default_factory=list)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -39,6 +41,8 @@ record_import = Table(
     Column("detail", Text, nullable=False, server_default=""),
     Column("size", Integer, nullable=False),
     Column("hash", Text, nullable=False),
+    # Whether the numbers that are days are counted from 1904.
+    Column("since_1904", Boolean, nullable=False, server_default=false()),
     # [{header, field, proposed, why}] in the order of the file
     Column("columns", JSONB, nullable=False, server_default="[]"),
     # {key, existing, ownerId, departmentId, keepOrigin}

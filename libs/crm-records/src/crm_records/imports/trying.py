@@ -18,7 +18,7 @@ from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
 from crm_records import images, sql, visibility
 from crm_records.bulk_store import Item
-from crm_records.imports import companions, hinting, matching
+from crm_records.imports import companions, going_on, hinting, matching
 from crm_records.imports.drafts import Draft, Drafter
 from crm_records.imports.tables import CHECKED, DONE, import_row, import_value, record_import
 from crm_records.record import Record
@@ -40,11 +40,14 @@ def step(call: Call, record: Record, job: Job) -> Step:
     """Try or store the next rows."""
     import_id, dry = job.parameters["import"], job.parameters["phase"] == "check"
     if job.position is None:
+        further = going_on.first(call, import_id, job)
+        if further is not None:
+            return further
         _forget(call, import_id)
         return Step({"row": 0}, result=dict.fromkeys(OUTCOMES, 0))
     found = call.connection.execute(select(record_import).where(record_import.c.id == import_id)).one()
     lines = _lines(call, import_id, job.position["row"])
-    drafter = Drafter(call, record, found.columns, found.options)
+    drafter = Drafter(call, record, found)
     drafter.look_up(lines)
     drafts = [drafter.draft(row, cells) for row, cells in lines]
     rows = [d for d in drafts if not d.outcome]
@@ -60,7 +63,7 @@ def step(call: Call, record: Record, job: Job) -> Step:
             taken_back.rollback()
         call.events.clear()
     else:
-        images.go_on(call, job.id)
+        images.go_on(call, going_on.act_of(job))
         outcomes = _store(call, record, found.options, rows, dry=False)
     _keep(call, import_id, drafts, outcomes, drafter.places, remarks, dry=dry)
     counts = {o: job.result.get(o, 0) + sum(d.outcome == o for d in drafts) for o in OUTCOMES}
@@ -68,7 +71,7 @@ def step(call: Call, record: Record, job: Job) -> Step:
     if over:
         _finish(call, import_id, counts, DONE if not dry else CHECKED)
         if not dry:
-            images.finish(call, job.id)
+            images.finish(call, going_on.act_of(job))
             _let_planner_know(call, record, counts["created"])
     return Step(None if over else {"row": lines[-1][0]}, done=len(lines), result=counts)
 

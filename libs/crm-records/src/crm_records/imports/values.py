@@ -110,6 +110,15 @@ def day(text: str) -> str:
         return plain
 
 
+def from_1904(text: str) -> str:
+    """A day that is a number counted from 1904, as people write it; anything else as it is."""
+    plain = half_width(text)
+    if not _SERIAL.fullmatch(plain):
+        return text
+    found = datetime(1904, 1, 1, tzinfo=UTC) + timedelta(seconds=round(float(plain) * 86400))
+    return f"{found:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
+
+
 def moment(zone: ZoneInfo) -> Read:
     """Reads a point in time, in this zone where it says none."""
 

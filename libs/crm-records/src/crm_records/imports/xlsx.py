@@ -1,7 +1,7 @@
 """The rows of a workbook's sheets, read as a stream. The shared texts wait in a temporary file, not in memory.
 
 A cell is what the spreadsheet program shows of it, as far as its kind goes: a number, a day, a text. Of a formula only
-the value that was calculated last is read; where there is none, the cell says so.
+the value that was calculated last is read; where there is none, or an error, the cell says so.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def open_source(file: IO[bytes], whole: bool) -> Source:
     strings = Strings(archive, _related(archive, "sharedStrings"), 0 if whole else FEW)
     styles = _date_styles(archive, _related(archive, "styles"))
     tables = [Sheet(n, partial(_lines, archive, path, strings, styles, since_1904)) for n, path in found]
-    return Source("xlsx", tables, [archive, strings])
+    return Source("xlsx", tables, since_1904, [archive, strings])
 
 
 def _first_sheets(archive: zipfile.ZipFile) -> tuple[list[tuple[str, str]], bool]:
@@ -211,6 +211,8 @@ class _Rows:
                 return _number(text)
             case "b":
                 return "TRUE" if text.strip() == "1" else "FALSE"
+            case "e":
+                return f"{UNCALCULATED}{text.strip()}"
         return text.strip()
 
 
