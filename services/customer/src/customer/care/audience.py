@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, literal_column, select, text
+from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, literal_column, select, text
 
 from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors, organisation
@@ -17,9 +17,11 @@ from crm_records.record import Record, Row
 from customer.care import days, people, plans
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS
+from customer.tables import customer
 from customer.trade import business
 
 PAGE = 200
+_AMONG = customer.c.id == any_(bindparam("care_audience", type_=ARRAY(customer.c.id.type)))
 _TREE = text(
     "WITH RECURSIVE tree AS (SELECT unnest(CAST(:roots AS uuid[])) AS id UNION"
     " SELECT d.id FROM org_department d JOIN tree t ON d.parent_id = t.id WHERE NOT d.deleted) SELECT id FROM tree"
@@ -87,12 +89,9 @@ def _of_customers(call: Call, plan: Row, recipients: Sequence[people.Recipient])
     ids = sorted({r.customer_id for r in recipients})
     if not ids:
         return []
-    # Always as many, so that there is one statement and not one for each number of customers.
-    named = ",".join(f'"{i}"' for i in (*ids, *[ids[-1]] * (PAGE - len(ids))))
-    asked = records_pb.ListRequest(
-        filter=f"({plan['customer_filter']}) AND id in ({named})", page_size=PAGE, fields="id"
-    )
-    left = {m.id for m in listing.page(owner, CUSTOMERS, asked).messages}
+    asked = records_pb.ListRequest(filter=plan["customer_filter"], page_size=PAGE, fields="id")
+    among = listing.Narrowing(_AMONG, "care audience", {"care_audience": ids})
+    left = {m.id for m in listing.page(owner, CUSTOMERS, asked, also=among).messages}
     return [r for r in recipients if r.customer_id in left]
 
 
