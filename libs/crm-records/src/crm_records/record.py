@@ -21,6 +21,7 @@ from sqlalchemy import Column, ColumnElement, Engine, Table, and_, false, or_, s
 
 from crm_kit import contract
 from crm_kit.access import Access
+from crm_kit.errors import Problem
 from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, among, condition
@@ -324,6 +325,11 @@ class Record:
 
     def import_begins(self, call: Call, messages: Sequence[Any]) -> None:
         """Look up at once what the rows of an import share; runs before any of them is looked at."""
+
+    def import_hints(self, call: Call, messages: Sequence[Any]) -> Sequence[tuple[str, Problem | None]]:
+        """Of new rows of a file, for a dry run: what two rows are alike by, empty for nothing, and which record is
+        alike already, if any. It refuses nothing."""
+        return [("", None)] * len(messages)
 
     def decorate(self, call: Call, messages: Sequence[Any]) -> None:
         """Fill computed fields of what is about to be answered."""

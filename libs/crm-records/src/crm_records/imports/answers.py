@@ -95,6 +95,7 @@ class Shown:
         for index, level in self._closed.items():
             if index < len(cells) and cells[index]:
                 cells[index] = changes.HIDDEN if level == MASKED else ""
+        result["hints"] = [h for h in result.get("hints", ()) if self._level(h["field"]) > MASKED]
         told = [(self._level(field), field, *values) for field, *values in result.get("changes", ())]
         result["changes"] = [
             (field, *(changes.HIDDEN if value and level == MASKED else value for value in values))
@@ -121,6 +122,8 @@ def _row(shown: Shown, row: Any) -> pb.ImportRow:
     made = pb.ImportRow(row=row.row, cells=cells, outcome=row.outcome, record_id=row.record_id or "")
     for problem in result.get("problems", ()):
         made.problems.add(**problem)
+    for hint in result["hints"]:
+        made.hints.add(**hint)
     for field, before, after in result["changes"]:
         made.changes.add(field=field, before=before, after=after)
     return made

@@ -77,7 +77,8 @@ import_row = Table(
     # created, updated, unchanged, skipped, rejected; empty before it was tried
     Column("outcome", Text, nullable=False, server_default=""),
     Column("record_id", Uuid(as_uuid=False)),
-    # JSON of {"problems": [{column, field, reason, message}], "changes": [[field, before, after]]}
+    # JSON of {"problems": [{column, field, reason, message}], "changes": [[field, before, after]]};
+    # of a new row in a dry run also "hints", like problems.
     Column("result", LargeBinary, info=sealing.SEALED),
 )
 Index("ix_import_row_outcome", import_row.c.import_id, import_row.c.outcome, import_row.c.row)

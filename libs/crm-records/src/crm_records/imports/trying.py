@@ -18,7 +18,7 @@ from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
 from crm_records import images, sql, visibility
 from crm_records.bulk_store import Item
-from crm_records.imports import companions, going_on, matching
+from crm_records.imports import companions, going_on, hinting, matching
 from crm_records.imports.drafts import Draft, Drafter
 from crm_records.imports.tables import CHECKED, DONE, import_row, import_value, record_import
 from crm_records.record import Record
@@ -55,7 +55,9 @@ def step(call: Call, record: Record, job: Job) -> Step:
         _judge_origin(record, draft)
     matching.match(call, record, found.options, rows)
     matching.claim(call, record, import_id, found.options, rows)
+    remarks: dict[int, list[Problem]] = {}
     if dry:
+        remarks = hinting.hints(call, record, import_id, rows)
         with call.connection.begin_nested() as taken_back:
             outcomes = _store(call, record, found.options, rows, dry=True)
             taken_back.rollback()
@@ -63,7 +65,7 @@ def step(call: Call, record: Record, job: Job) -> Step:
     else:
         images.go_on(call, going_on.act_of(job))
         outcomes = _store(call, record, found.options, rows, dry=False)
-    _keep(call, import_id, drafts, outcomes, drafter.places, dry=dry)
+    _keep(call, import_id, drafts, outcomes, drafter.places, remarks, dry=dry)
     counts = {o: job.result.get(o, 0) + sum(d.outcome == o for d in drafts) for o in OUTCOMES}
     over = len(lines) < BATCH
     if over:
@@ -119,6 +121,7 @@ def _keep(
     drafts: Sequence[Draft],
     items: Mapping[int, Item],
     places: Mapping[str, int],
+    remarks: Mapping[int, list[Problem]],
     *,
     dry: bool,
 ) -> None:
@@ -132,6 +135,8 @@ def _keep(
             told["problems"] = _problems(call, item, places)
         elif item is not None and item.changes:
             told["changes"] = [[n, _shown(b), _shown(a)] for n, b, a in item.changes]
+        elif draft.row in remarks:
+            told["hints"] = _told(call, remarks[draft.row], places)
         sealed = keys.seal(call.connection, f"{start}{draft.row}", orjson.dumps(told)) if told else None
         results.append(sealed)
         made = item.record_id if item is not None and draft.outcome != "rejected" else draft.record_id
@@ -154,8 +159,12 @@ def _problems(call: Call, item: Item, places: Mapping[str, int]) -> list[dict[st
     assert refusal is not None
     if not refusal.problems:
         return [{"column": -1, "field": "", "reason": refusal.reason, "message": refusal.message(call.language)}]
+    return _told(call, refusal.problems, places)
+
+
+def _told(call: Call, problems: Sequence[Problem], places: Mapping[str, int]) -> list[dict[str, Any]]:
     found = []
-    for p in refusal.problems:
+    for p in problems:
         path = p.path if p.path in places else p.path.partition("[")[0]
         place = places.get(path, -1)
         found.append({"column": place, "field": p.path, "reason": p.key.upper(), "message": p.message(call.language)})

@@ -21,11 +21,11 @@ from customer.tables import customer
 from customer.trade import business
 
 PAGE = 200
-_AMONG = customer.c.id == any_(bindparam("care_audience", type_=ARRAY(customer.c.id.type)))
 _TREE = text(
     "WITH RECURSIVE tree AS (SELECT unnest(CAST(:roots AS uuid[])) AS id UNION"
     " SELECT d.id FROM org_department d JOIN tree t ON d.parent_id = t.id WHERE NOT d.deleted) SELECT id FROM tree"
 )
+_THESE = customer.c.id == any_(bindparam("care_customer_ids", type_=ARRAY(customer.c.id.type)))
 
 errors.texts(
     {
@@ -90,8 +90,8 @@ def _of_customers(call: Call, plan: Row, recipients: Sequence[people.Recipient])
     if not ids:
         return []
     asked = records_pb.ListRequest(filter=plan["customer_filter"], page_size=PAGE, fields="id")
-    among = listing.Narrowing(_AMONG, "care audience", {"care_audience": ids})
-    left = {m.id for m in listing.page(owner, CUSTOMERS, asked, also=among).messages}
+    these = listing.Narrowing(_THESE, ("care recipients",), {"care_customer_ids": ids}, ())
+    left = {m.id for m in listing.page(owner, CUSTOMERS, asked, also=these).messages}
     return [r for r in recipients if r.customer_id in left]
 
 
