@@ -96,7 +96,7 @@ def _asked(call: Call, request: pb.CheckDuplicatesRequest) -> Asked:
 def _is_known(call: Call, customer_id: str) -> bool:
     """Whether a customer is known to the caller by its id. One beyond, or in a pool that may hide what is typed, is not
     left out: its absence would say whose the name or the number is."""
-    if not _within(call, CUSTOMERS, [customer_id] if customer_id else []):
+    if not readable(call, CUSTOMERS, [customer_id] if customer_id else []):
         return False
     return not reaching.in_pool(call, CUSTOMERS, customer_id, CUSTOMERS.reach_of(call.access, "customer.read"))
 
