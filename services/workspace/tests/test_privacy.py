@@ -51,6 +51,10 @@ def test_titles_of_what_went_into_the_person_by_a_merge_are_emptied_as_well(
     stays, goes = (Customer(id=ids.uuid7(), name=n, kind="individual", owner_id=reader.user_id) for n in ("甲", "慕容"))
     server.deliver("customer", event(goes, "created"))
     server.sql("UPDATE outbox SET sent_time = now()")
+    asked = {"subject_type": "customer", "subject_id": stays.id}
+    assert boss.ExportPersonData(**asked).records == []
+    (told,) = boss.ExportPersonData(**asked, merged_ids=[goes.id]).records
+    assert (told.relation, told.data["recordTitle"]) == ("about", "慕容")
 
     part = part_of(server, "erasure", "customer", stays.id, merged_ids=[goes.id])
 

@@ -100,7 +100,8 @@ def _part(
     if erasing:
         kept_from |= _erase(call, registry, request, found, part, acts=acts)
     elif acts:
-        part.data_hash = exporting.digest(exporting.export(call, registry, request.subject_type, request.subject_id))
+        data = exporting.export(call, registry, request.subject_type, request.subject_id, request.merged_ids)
+        part.data_hash = exporting.digest(data)
     return part
 
 

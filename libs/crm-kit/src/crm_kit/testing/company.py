@@ -24,6 +24,8 @@ class Company:
             above = chance.choice([None, *self.departments])
             self.departments.append(server.department(f"部门{i}", above))
         self.people: list[Client] = []
+        self.working: list[Client] = []
+        """Those whose accounts are in use: nothing can be given to others."""
         for i in range(people):
             self.people.append(self._person(f"员工{i}"))
 
@@ -61,11 +63,14 @@ class Company:
             if self.chance.random() < 0.6:
                 grant["endTime"] = self.chance.choice([_LIVES, _PASSED])
             grants.append(grant)
+        active = self.chance.random() < 0.95
         self.server.sql(
             "UPDATE org_user SET grants = CAST(:grants AS jsonb), active = :active WHERE id = :id",
             grants=json.dumps(grants),
-            active=self.chance.random() < 0.95,
+            active=active,
             id=made.user_id,
         )
+        if active:
+            self.working.append(made)
         self.server.service.organisation.forget()
         return made
