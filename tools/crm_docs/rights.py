@@ -23,7 +23,7 @@ Three questions are asked before anything is read or changed, in the service tha
 | scope | the records |
 | --- | --- |
 | `self` | one's own |
-| `subordinates` | one's own and those of everybody below in the line of reporting |
+| `subordinates` | one's own, those of everybody below, and what is nobody's in departments one manages and below |
 | `department` | of the people of one's department, and of the department itself |
 | `department_tree` | the same with all departments below |
 | `chosen` | of the departments named |
