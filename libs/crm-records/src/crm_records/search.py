@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, and_, any_, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Table, Text, and_, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql import visitors
 
 _SPACES = re.compile(r"\s+")
 _ALONE = re.compile("[\u3400-\u9fff]")
@@ -24,7 +25,13 @@ _MIXED = re.compile(f"{_HAN}{_LATIN}|{_LATIN}{_HAN}")
 _PARTS = re.compile(rf"{_HAN}+|[^\u3400-\u9fff\s]+")
 _LETTERS = re.compile("[a-z]{3,}")
 _THREE_LETTERS = re.compile("[a-z]{3}")
+_PHONE = re.compile(r"[\d\s\-()+.]{5,}")
+_DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile("[0-9a-z]{2}[0-9]{6}[0-9a-z]{10}")
+"""A credit code or an identity number."""
 LONGEST = 60
+MOST_WORDS = 5
+"""Words that are looked for one by one; what stands behind them is one more, with its blanks."""
 MOST_THREES = 10
 """Keys of letters that one word is looked up by."""
 
@@ -39,6 +46,17 @@ def normal(text: str) -> str:
 def digits(phone: str) -> str:
     """A phone number as it is searched: without what people put between the digits."""
     return _SEPARATORS.sub("", unicodedata.normalize("NFKC", phone))
+
+
+def words_of(typed: str) -> list[str]:
+    """The words of what was typed: each is to be found. A number in groups is one word; nothing where nothing is."""
+    text = normal(typed)[:LONGEST].strip()
+    if " " not in text or _PHONE.fullmatch(text):
+        return [text] if text else []
+    together = text.replace(" ", "")
+    if _NUMBER.fullmatch(together):
+        return [together]
+    return list(dict.fromkeys(text.split(" ", MOST_WORDS - 1)))
 
 
 def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
@@ -71,6 +89,26 @@ def like(text: ColumnElement[Any]) -> ColumnElement[bool]:
     return text.like(any_(bindparam("search_likes", type_=ARRAY(Text))))
 
 
+def of_word(condition: ColumnElement[bool], place: int) -> ColumnElement[bool]:
+    """The condition of a search for another word; bind with `named`. That of the first is the condition itself."""
+
+    def renamed(element: Any, **_: Any) -> Any:
+        if isinstance(element, BindParameter) and element.key.startswith("search_"):
+            return bindparam(_named(element.key, place), type_=element.type)
+        return None
+
+    return visitors.replacement_traverse(condition, {}, renamed) if place else condition
+
+
+def named(parameters: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """What to bind for the word at this place."""
+    return {_named(name, place): value for name, value in parameters.items()}
+
+
+def _named(name: str, place: int) -> str:
+    return f"{name}_{place}" if place else name
+
+
 def holds(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """One column holds the words; bind with `parameters`."""
     return like(func.lower(column))
@@ -89,21 +127,25 @@ def exactly(table: Table, tokens: str = "search_tokens") -> ColumnElement[bool]:
 
 
 def parameters(words: str) -> dict[str, Any]:
-    """What to bind for a search. Words in Chinese and in letters run together may also stand apart: 上海jd finds what
-    has 上海 in its name and jd among its initials, which are searched behind the name."""
+    """What to bind for one word. Words in Chinese and in letters run together may also stand apart: 上海jd finds what
+    has 上海 in its name and jd among its initials, which are searched behind the name. Digits with hyphens are a phone
+    number, which is searched without them, or the number of a record, which has them: their keys are those of both."""
     text = normal(words)[:LONGEST]
-    if re.fullmatch(r"[\d\s\-()+.]{5,}", text):
-        text = digits(text)
-    parts = [text]
-    if _MIXED.search(text):
+    likes, parts = [text], [text]
+    if _PHONE.fullmatch(text):
+        number = digits(text)
+        likes = [text, number] if re.fullmatch(r"[\d\-]+", text) else [number]
+        parts = _DIGITS.findall(text) if len(likes) > 1 else likes
+    elif _MIXED.search(text):
         apart = sorted(_PARTS.findall(text), key=lambda part: not _stands_alone(part[0]))
         # One letter is among the initials of almost everything.
         parts = apart if all(len(part) > 1 or _stands_alone(part) for part in apart) else parts
     asked = [key for part in parts for key in _keys_of(part)]
     asked = asked or [c for part in parts for c in part if _stands_alone(c)]
-    like = f"%{_escaped(text)}%"
-    mixed = f"%{'%'.join(map(_escaped, parts))}%"
-    return {"search_keys": asked, "search_like": like, "search_likes": list(dict.fromkeys((like, mixed)))}
+    patterns = [f"%{_escaped(like)}%" for like in likes]
+    if len(likes) == 1:
+        patterns.append(f"%{'%'.join(map(_escaped, parts))}%")
+    return {"search_keys": asked, "search_like": patterns[0], "search_likes": list(dict.fromkeys(patterns))}
 
 
 def _keys_of(part: str) -> list[str]:
