@@ -162,7 +162,7 @@ def _compile_exact(record: Record, field: Field, test: Comparison, name: str, re
         raise errors.Invalid(key="bad_filter", what=what)
     index = blind.of(record.table)
     readers.append((f"{name}_v", lambda t: _Sought(index.values(field.name, [str(v) for v in t.values]))))
-    found = search.exactly(record.table, f"{name}_v")
+    found = search.exactly(record.table, tokens=f"{name}_v")
     return not_(found) if test.operator == "!=" else found
 
 

@@ -40,6 +40,7 @@ from crm_records import (
     search,
     sql,
     visibility,
+    whole,
 )
 from crm_records import fields as kinds
 from crm_records.record import Record
@@ -321,7 +322,8 @@ def _selection(
     if compiled is not None:
         parameters |= compiled.parameters(tree, call.connection)
     for place, word in enumerate(asked):
-        parameters |= search.named(record.search_parameters(call, word, unseen), place)
+        bound = record.search_parameters(call, word, unseen) | whole.parameters(call, record, words, word)
+        parameters |= search.named(bound, place)
     if narrowing is not None:
         parameters |= narrowing.values
     return key, where, parameters

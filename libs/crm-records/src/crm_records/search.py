@@ -10,10 +10,23 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Table, Text, and_, any_, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Table,
+    Text,
+    all_,
+    and_,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import visitors
 
@@ -25,7 +38,9 @@ _MIXED = re.compile(f"{_HAN}{_LATIN}|{_LATIN}{_HAN}")
 _PARTS = re.compile(rf"{_HAN}+|[^\u3400-\u9fff\s]+")
 _LETTERS = re.compile("[a-z]{3,}")
 _THREE_LETTERS = re.compile("[a-z]{3}")
+CLOSED_POOLS = "search_closed_pools"
 _PHONE = re.compile(r"[\d\s\-()+.]{5,}")
+_BETWEEN = re.compile(r"[\s\-]+")
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile("[0-9a-z]{2}[0-9]{6}[0-9a-z]{10}")
 """A credit code or an identity number."""
@@ -53,10 +68,15 @@ def words_of(typed: str) -> list[str]:
     text = normal(typed)[:LONGEST].strip()
     if " " not in text or _PHONE.fullmatch(text):
         return [text] if text else []
-    together = text.replace(" ", "")
-    if _NUMBER.fullmatch(together):
-        return [together]
+    if number := number_of(text):
+        return [number]
     return list(dict.fromkeys(text.split(" ", MOST_WORDS - 1)))
+
+
+def number_of(text: str) -> str:
+    """A text in the form of a credit code or an identity number, without what people put between; else nothing."""
+    together = _BETWEEN.sub("", text.lower())
+    return together if _NUMBER.fullmatch(together) else ""
 
 
 def keys(texts: Iterable[str | None]) -> tuple[str, list[str]]:
@@ -114,16 +134,32 @@ def holds(column: ColumnElement[Any]) -> ColumnElement[bool]:
     return like(func.lower(column))
 
 
-def exactly(table: Table, tokens: str = "search_tokens") -> ColumnElement[bool]:
-    """Rows with an encrypted value that is asked for; bind `tokens`.
+def exactly(
+    table: Table, *, tokens: str = "search_tokens", wholes: Sequence[str] = (), pooled: str = ""
+) -> ColumnElement[bool]:
+    """Rows with an encrypted value that is asked for, where `tokens` names what is bound, or with one of the `wholes`,
+    columns whose whole value is: bind `whole` of each, and the pools in which they do not count, if one is `pooled`.
 
     Their ids are looked up first: PostgreSQL believes that many rows hold a token, and would rather walk through the
     whole table in the order of a page than ask the index for the few that do.
     """
     same = table.alias()
-    held = same.c.blind_index.op("&&", is_comparison=True)(bindparam(tokens, type_=ARRAY(Text)))
-    ids = func.array(select(same.c.id).where(held).scalar_subquery(), type_=ARRAY(table.c.id.type))
+    held = [same.c.blind_index.op("&&", is_comparison=True)(bindparam(tokens, type_=ARRAY(Text)))] if tokens else []
+    for name in wholes:
+        there = [same.c[name] == any_(bindparam(whole(name), type_=ARRAY(Text))), same.c.delete_time.is_(None)]
+        if pooled:
+            closed = bindparam(CLOSED_POOLS, type_=ARRAY(same.c[pooled].type))
+            there.append(or_(same.c[pooled].is_(None), same.c[pooled] != all_(closed)))
+        held.append(and_(*there))
+    found = [select(same.c.id).where(one) for one in held]
+    chosen = found[0].scalar_subquery() if len(found) == 1 else union_all(*found).scalar_subquery()
+    ids = func.array(chosen, type_=ARRAY(table.c.id.type))
     return table.c.id == any_(ids)
+
+
+def whole(name: str) -> str:
+    """What the values of a column that is found by its whole value are bound by."""
+    return f"search_whole_{name}"
 
 
 def parameters(words: str) -> dict[str, Any]:

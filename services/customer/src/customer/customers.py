@@ -74,6 +74,7 @@ class Customers(Record):
         "number",
         *("phone", "fax", "mobile", "email", "wechat", "bank_account", "identity_number"),
     )
+    search_whole: ClassVar[Sequence[str]] = ("external_id", "credit_code")
     list_fields: ClassVar[Sequence[str]] = (
         "number",
         "name",

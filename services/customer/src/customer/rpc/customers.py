@@ -27,6 +27,7 @@ class Briefs(CustomerRecord):
     """What everybody who may see briefs knows: the same rows, asked for under a right and scope of their own."""
 
     search = ("name", "short_name", "pinyin", "pinyin_initials")
+    search_whole = ()
     list_fields = ("name", "region", "province", "city", "relation", "last_contact_time", "owner_id")
     ruled_by = "customer"
 
