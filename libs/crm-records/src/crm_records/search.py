@@ -144,7 +144,9 @@ def exactly(
     whole table in the order of a page than ask the index for the few that do.
     """
     same = table.alias()
-    held = [same.c.blind_index.op("&&", is_comparison=True)(bindparam(tokens, type_=ARRAY(Text)))] if tokens else []
+    held: list[ColumnElement[bool]] = []
+    if tokens:
+        held.append(same.c.blind_index.op("&&", is_comparison=True)(bindparam(tokens, type_=ARRAY(Text))))
     for name in wholes:
         there = [same.c[name] == any_(bindparam(whole(name), type_=ARRAY(Text))), same.c.delete_time.is_(None)]
         if pooled:
