@@ -86,6 +86,38 @@ def test_what_is_nobodys_in_a_department_lies_with_whoever_manages_it_or_one_abo
     assert manager.AssignCustomer(id=given.id, etag=given.etag, owner_id=seller.user_id).owner_id == seller.user_id
 
 
+@pytest.mark.parametrize(
+    ("language", "owner", "department"),
+    [
+        ("zh", "负责人不在您可以分配的范围内", "所属部门不在您可以分配的范围内"),
+        (
+            "en",
+            "Owner: this one lies outside what you may assign to",
+            "Department: this one lies outside what you may assign to",
+        ),
+    ],
+)
+def test_who_is_out_of_reach_is_told_from_who_is_not_there(
+    server: Server, manager: Client, seller: Client, stranger: Client, language: str, owner: str, department: str
+) -> None:
+    made = seller.CreateCustomer(customer={"name": "甲公司"})
+    told = {"accept-language": language}
+
+    def said(by: Client, field: str, **to: str) -> str:
+        with refused("INVALID_ARGUMENT", "INVALID", field) as refusal:
+            by.AssignCustomer(id=made.id, etag=made.etag, metadata=told, **to)
+        return refusal.fields[field]
+
+    assert said(manager, "ownerId", owner_id=stranger.user_id) == owner
+    assert said(manager, "ownerId", owner_id=made.id) != owner
+    assert said(manager, "departmentId", department_id=server.department("外部")) != department
+    sees = [{"resource": "*", "scope": "subordinates"}, {"resource": "department", "scope": "all"}]
+    lead = server.person([*RIGHTS, "department.read"], sees)
+    server.sql("UPDATE org_user SET manager_id = :m WHERE id = :id", m=lead.user_id, id=seller.user_id)
+    server.service.organisation.forget()
+    assert said(lead, "departmentId", department_id=server.department("外部")) == department
+
+
 def test_others_have_the_brief_view(seller: Client, stranger: Client) -> None:
     made = seller.CreateCustomer(customer={"name": "甲公司", "city": "上海", "phone": "021-61234567"})
 
