@@ -32,6 +32,7 @@ from crm_kit.rpc import Call
 from crm_records import (
     custom_fields,
     filter_language,
+    filter_me,
     filters,
     frequent,
     paging,
@@ -288,7 +289,7 @@ def _selection(
 
     `compared` are fields that the result is sorted, counted or added up by.
     """
-    tree = filter_language.parse(filter_text) if filter_text.strip() else None
+    tree = filter_me.named(call, record, filter_language.parse(filter_text)) if filter_text.strip() else None
     custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
     asked = search.words_of(words)
     searching = bool(asked)
