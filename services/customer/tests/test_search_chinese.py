@@ -32,8 +32,9 @@ def found(client: Client, words: str) -> list[str]:
         ("仇英文化有限公司", ["qiuying", "chouying", "qywh"]),
         ("尉迟敬德商贸有限公司", ["yuchijingde", "ycjdsm"]),
         ("重庆长江银行音乐会", ["chongqingchangjiang", "cqcj", "zhongqing", "changjiang", "yinhangyinyue"]),
-        ("乐清乐购百货有限公司", ["yueqing", "legou", "yuegou", "yqlg"]),
+        ("乐清乐购百货有限公司", ["yueqing", "leqing", "legou", "yuegou", "yqlg"]),
         ("厦门朝阳大厦有限公司", ["xiamen", "chaoyang", "dasha", "xmcy"]),
+        ("单县面粉厂", ["shanxian", "danxian", "sxmfc", "dxmf"]),
         ("上海行业会计师事务所", ["hangye", "kuaiji", "shhykjs"]),
     ],
 )
@@ -43,9 +44,7 @@ def test_every_reading_of_a_character_finds_the_name_and_its_initials(
     boss.CreateCustomer(customer={"name": name})
     boss.CreateCustomer(customer={"name": "完全不同的一家"})
 
-    readings = [words for words in typed if words != "zhongqing"]
-
-    assert {words: found(boss, words) for words in readings} == {words: [name] for words in readings}
+    assert {words: found(boss, words) for words in typed} == {words: [name] for words in typed}
 
 
 def test_a_persons_name_is_spelt_by_its_surname(boss: Client) -> None:
