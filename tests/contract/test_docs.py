@@ -16,14 +16,23 @@ from crm_docs.generated import documents
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 TITLE = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ENGLISH_ONLY = {
+    *("architecture.md", "authorization-tests.md", "dependencies.md", "performance.md"),  # for who changes the suite
+    *("data.md", "events.md"),  # for engineers who connect it
+}
+APART = {"features.md"}
+"""Its Chinese page leaves the table of tests to the English one; it is compared below."""
 PAIRS = [
     (str(page.relative_to(ROOT)), str(page.relative_to(ROOT)).replace(".md", ".zh-CN.md"))
-    for page in (ROOT / "README.md", *sorted((DOCS / "guide").glob("*.md")))
-    if not page.name.endswith(".zh-CN.md")
+    for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((DOCS / "guide").glob("*.md")))
+    if not page.name.endswith(".zh-CN.md") and page.name not in ENGLISH_ONLY | APART
 ]
 GIVEN = re.compile(r"\b([A-Z_]{2,})=|(?:\bfor|\bread -rs) ([A-Z_]{2,})")
 USED = re.compile(r"\$\{?([A-Z_]{2,})\b(?!:-)")
-STATUS = re.compile(r"^\| ([A-Z]{3}-\d\d) [^|]*\| (\w+) \|", re.MULTILINE)
+STATUS = re.compile(r"^\| ([A-Z]{3}-\d\d) [^|]*\| (\w+) \| ", re.MULTILINE)
+CHINESE_STATUS = {"there": "已有", "part": "部分", "unshown": "未证明"}
+NOT_YET = re.compile(r"^\| ([A-Z]{3}-\d\d|[PR]\d\d) [^|\s][^|]*\| [^|]* \|$", re.MULTILINE)
+"""Rows of two columns: features that are not begun, figures that nothing shows."""
 
 
 @cache
@@ -95,11 +104,27 @@ def test_features_claim_no_more_than_tests_show() -> None:
     assert set(claimed.values()) <= {"there", "part", "unshown"}
 
 
+def test_features_are_told_in_both_languages_alike() -> None:
+    english, chinese = ((DOCS / name).read_text(encoding="utf-8") for name in ("features.md", "features.zh-CN.md"))
+
+    assert {i: CHINESE_STATUS[status] for i, status in STATUS.findall(english)} == dict(STATUS.findall(chinese))
+    assert NOT_YET.findall(english) == NOT_YET.findall(chinese)
+
+
+def test_what_is_said_to_be_missing_is_neither_claimed_nor_shown() -> None:
+    page = (DOCS / "features.md").read_text(encoding="utf-8")
+    missing = NOT_YET.findall(page)
+
+    assert len(missing) == len(set(missing)) > 0
+    assert set(missing).isdisjoint({i for i, _ in STATUS.findall(page)})
+    assert set(missing).isdisjoint(marked())
+
+
 def test_features_name_tests_and_figures_that_exist() -> None:
     page = (DOCS / "features.md").read_text(encoding="utf-8")
     figures = {identifier for identifier in named(page) if "-" not in identifier}
 
-    assert figures <= set(marked())
+    assert figures - set(NOT_YET.findall(page)) <= set(marked())
     assert [path for path in re.findall(r"\(\.\./([\w/.-]+\.py)\)", page) if not (ROOT / path).exists()] == []
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crm_docs import DOCS, events, features, rights
+from crm_docs import DOCS, events, features, rights, rights_words
 
 
 def documents() -> dict[Path, str]:
@@ -10,6 +10,7 @@ def documents() -> dict[Path, str]:
     page = DOCS / "features.md"
     return {
         DOCS / "events.md": events.document(),
-        DOCS / "rights.md": rights.document(),
+        DOCS / "rights.md": rights.document(rights_words.EN),
+        DOCS / "rights.zh-CN.md": rights.document(rights_words.ZH),
         page: features.with_tests(page.read_text(encoding="utf-8")),
     }

@@ -83,6 +83,12 @@ def test_a_quoted_value_is_read_as_it_was_meant_and_leaves_the_shape_alone(first
     assert filter_language.shape(one) == filter_language.shape(two)
 
 
+def test_a_filter_that_is_too_long_is_refused_before_anybody_reads_it() -> None:
+    with pytest.raises(errors.Invalid) as refused:
+        filter_language.parse("a" * 1_000_000)
+    assert len(str(refused.value.params)) < 200
+
+
 @pytest.mark.parametrize("count", [51, 400])
 def test_too_many_conditions_are_refused(count: int) -> None:
     with pytest.raises(errors.Invalid):

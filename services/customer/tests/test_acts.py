@@ -241,3 +241,48 @@ def test_the_events_of_an_act_say_that_they_are_of_many_and_one_tells_its_end(se
     events = server.events()
     assert [e.bulk for e in events if e.record_type == "customer" and e.action == "updated"] == [True, True]
     assert [e.action for e in events if e.record_type == "job"] == ["done"]
+
+
+def set_parent(boss: Client, one: Any, parent: Any | None) -> None:
+    etag = boss.GetCustomer(id=one).etag
+    boss.UpdateCustomer(
+        customer={"id": one, "parent_id": parent or ""}, update_mask={"paths": ["parent_id"]}, etag=etag
+    )
+
+
+def test_an_undo_makes_no_ring_of_parents(server: Server, boss: Client) -> None:
+    one, other, third = named(boss, 3)
+    set_parent(boss, one, other)
+    set_parent(boss, third, other)
+    job = change(server, boss, {"parentId": None}, ids=[one, third])
+    set_parent(boss, other, one)
+
+    assert dict(undo(server, boss, job.id).result) == {"undone": 1, "kept": 1}
+
+    assert boss.GetCustomer(id=one).parent_id == ""
+    assert (boss.GetCustomer(id=other).parent_id, boss.GetCustomer(id=third).parent_id) == (one, other)
+
+
+def test_an_undo_leads_back_below_no_customer_that_was_deleted(server: Server, boss: Client) -> None:
+    one, other = named(boss, 2)
+    set_parent(boss, one, other)
+    job = change(server, boss, {"parentId": None}, ids=[one])
+    boss.DeleteCustomer(id=other, etag=boss.GetCustomer(id=other).etag)
+
+    assert dict(undo(server, boss, job.id).result) == {"undone": 0, "kept": 1}
+    boss.RestoreCustomer(id=other)
+    assert dict(undo(server, boss, job.id).result) == {"undone": 1, "kept": 0}
+    assert boss.GetCustomer(id=one).parent_id == other
+
+
+def test_an_undo_puts_nothing_into_a_pool_that_was_deleted(server: Server, boss: Client, pools: Any) -> None:
+    pool = pools.make()
+    made = pools.put(pool)
+    job = run(server, boss, boss.BulkAssign(record_type="customer", ids=[made.id], owner_id=boss.user_id))
+    pool = boss.DeactivatePool(id=pool.id, etag=pool.etag)
+    boss.DeletePool(id=pool.id, etag=pool.etag)
+
+    assert dict(undo(server, boss, job.id).result) == {"undone": 0, "kept": 1}
+
+    seen = boss.GetCustomer(id=made.id)
+    assert (seen.owner_id, seen.pool_id) == (boss.user_id, "")

@@ -32,11 +32,10 @@ def rule(boss: Client, kind: str, **fields: Any) -> Any:
     return boss.CreateAlertRule(alert_rule={"name": "规则", "kind": kind, **fields})
 
 
-def talk(boss: Client, customer: Any, day: str) -> None:
+def talk(boss: Client, customer: Any, day: str, **fields: Any) -> Any:
     when = datetime.fromisoformat(f"{day}T09:00+08:00").astimezone(UTC)
-    boss.CreateInteraction(
-        interaction={"customer_id": customer.id, "kind": "call", "subject": "回访", "start_time": when}
-    )
+    said = {"customer_id": customer.id, "kind": "call", "subject": "回访", "start_time": when, **fields}
+    return boss.CreateInteraction(interaction=said)
 
 
 def test_a_birthday_is_raised_once_and_done_when_it_is_over(server: Server, boss: Client, customer: Any) -> None:
@@ -62,6 +61,52 @@ def test_a_lunar_birthday_and_that_of_an_individual(server: Server, boss: Client
         ("秋月", "2026-09-25", "contact"),
         ("李雷", "2026-09-26", "customer"),
     }
+
+
+def test_a_next_step_is_raised_on_its_day_and_done_with_the_next_contact(
+    server: Server, boss: Client, customer: Any
+) -> None:
+    talk(boss, customer, "2026-03-01", next_step="寄样品", next_step_due_date="2026-03-10")
+    newer = talk(boss, customer, "2026-03-05", next_step="报价", next_step_due_date="2026-03-12")
+    talk(boss, customer, "2026-03-06")
+
+    said = [watch(server, f"2026-03-{day}")["raised"] for day in (10, 11, 12, 13)]
+    assert said == [0, 0, 1, 0]
+    (alert,) = alerts(boss, "next_step")
+    assert (alert.record_type, alert.record_id, alert.title, alert.user_id) == (
+        *("interaction", newer.id),
+        *(customer.name, boss.user_id),
+    )
+    assert (alert.date, alert.days, alert.state) == ("2026-03-12", 0, "open")
+
+    talk(boss, customer, "2026-03-14")
+    assert watch(server, "2026-03-15")["done"] == 1
+
+
+def test_a_next_step_of_a_visit_is_raised_days_ahead_and_given_up_after_a_month(server: Server, boss: Client) -> None:
+    customer = boss.CreateCustomer(customer={"name": "拜访过的"})
+    rule(boss, "next_step", days=2, level="key")
+    boss.UpdateCustomer(customer={"id": customer.id, "level": "key"}, update_mask={"paths": ["level"]}, etag="1")
+    visit = boss.CreateVisit(visit={"customer_id": customer.id, "subject": "看样", "plan_start": datetime.now(UTC)})
+    there = {"latitude": "24.48", "longitude": "118.08"}
+    visit = boss.CheckInVisit(id=visit.id, etag=visit.etag, **there)
+    visit = boss.CheckOutVisit(id=visit.id, etag=visit.etag, **there)
+    boss.ReportVisit(id=visit.id, etag=visit.etag, result="满意", next_step="签约", next_step_due_date="2099-05-10")
+
+    said = [watch(server, day) for day in ("2099-05-07", "2099-05-08", "2099-06-09", "2099-06-10")]
+    assert [(s["raised"], s["done"]) for s in said] == [(0, 0), (1, 0), (0, 0), (0, 1)]
+    (alert,) = alerts(boss, "next_step")
+    assert (alert.record_type, alert.date, alert.days) == ("visit", "2099-05-10", 2)
+
+
+def test_the_day_of_a_next_step_is_as_hidden_as_in_the_interaction(server: Server, boss: Client, customer: Any) -> None:
+    talk(boss, customer, "2026-03-05", next_step_due_date="2026-03-12")
+    watch(server, "2026-03-12")
+    hidden = [{"resource": "interaction", "field": "next_step_due_date", "rule": "hidden"}]
+
+    (seen,) = alerts(server.person(fields=hidden), "next_step")
+
+    assert (seen.title, seen.date, seen.HasField("days")) == (customer.name, "", False)
 
 
 def test_a_company_anniversary(server: Server, boss: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -211,7 +212,7 @@ def test_one_record_that_cannot_be_moved_is_named_and_does_not_hold_the_others(
 
 
 def test_undo_gives_back_what_nobody_changed_and_names_the_rest(
-    server: Server, boss: Client, leaver: Client, taker: Client
+    server: Server, boss: Client, leaver: Client, taker: Client, order: Any, recompute: Any, today: date
 ) -> None:
     several(leaver, 6)
     before = rows(server)
@@ -222,6 +223,9 @@ def test_undo_gives_back_what_nobody_changed_and_names_the_rest(
     edited, given = (boss.GetCustomer(id=i) for i in moved[:2])
     taker.UpdateCustomer(customer={"id": edited.id, "city": "苏州"}, update_mask={"paths": ["city"]}, etag=edited.etag)
     boss.AssignCustomer(id=given.id, etag=given.etag, owner_id=boss.user_id)
+    order(moved[5], today.isoformat(), "100")
+    recompute(today)
+    assert rows(server)[moved[5]]["lifecycle"] == "trading"
 
     handing.decide("undo_started")
 

@@ -348,6 +348,11 @@ def test_undoing_in_a_chain_leads_each_id_to_where_it_went(server: Server, boss:
     earlier = merge(boss, second, first)
     later = merge(boss, third, second)
     assert boss.GetCustomer(id=first.id).id == third.id
+    job = boss.UndoAct(record_type="customer", id=earlier.act_id)
+    server.run_jobs()
+    job = boss.GetJob(record_type="customer", id=job.id)
+    assert (job.state, later.act_id in job.reason) == ("failed", True)
+    assert boss.GetContact(id=contact.id).customer_id == third.id
     undo(server, boss, later.act_id)
     assert boss.GetCustomer(id=first.id).id == second.id
     assert boss.GetCustomer(id=second.id).id == second.id

@@ -83,6 +83,7 @@ def raised(seller: Client, kind: str, days: int | None = 3, action: str = "raise
         ("birthday", "“长江轴承”在 3 天后有生日", "“长江轴承”: a birthday in 3 days"),
         ("company_anniversary", "“长江轴承”在 3 天后迎来成立纪念日", "The anniversary of “长江轴承” is in 3 days"),
         ("contact_overdue", "已有 3 天没有联系“长江轴承”", "Nobody was in contact with “长江轴承” for 3 days"),
+        ("next_step", "与“长江轴承”约定的下一步到期了，请跟进", "The next step agreed with “长江轴承” is due"),
         ("no_business", "“长江轴承”已有 3 天没有业务", "There was no business with “长江轴承” for 3 days"),
         ("demand_ending", "“长江轴承”的需求在 3 天后到期", "A demand of “长江轴承” runs out in 3 days"),
         ("credit_exceeded", "“长江轴承”的应收余额超过信用额度", "“长江轴承” owes more than its credit limit"),

@@ -7,6 +7,7 @@ waits at most 5 s for a lock.
 
 from __future__ import annotations
 
+import select
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from psycopg.adapt import Loader
 from psycopg.types.json import set_json_dumps, set_json_loads
 from sqlalchemy import ARRAY, ColumnElement, Connection, Engine, any_, create_engine, event, literal
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 
 UNIQUE: dict[str, tuple[str, tuple[str, str]]] = {}
 """Unique index name → (field, (zh, en) label): how a taken value is told to the caller."""
@@ -51,6 +53,7 @@ def engine(url: str, service: str, *, size: int, read_only: bool = False, hurrie
         connect_args={"application_name": service, "connect_timeout": 3, "options": options},
     )
     event.listen(made, "connect", _prepare)
+    event.listen(made, "checkout", _refuse_dead)
     return made
 
 
@@ -66,6 +69,19 @@ def apart(made: Engine, name: str, *, hurried: bool = False) -> Engine:
 
 def _prepare(connection: PsycopgConnection[Any], _record: object) -> None:
     connection.adapters.register_loader("uuid", _TextLoader)
+
+
+def _refuse_dead(connection: PsycopgConnection[Any], _record: object, _lent: object) -> None:
+    """Have the pool connect anew where the server ended a connection that lay idle: it has said so, or hung up.
+
+    One look at the socket, without asking the server. Otherwise each of them would cost somebody an error, however
+    long the server has been back.
+    """
+    looked = select.poll()
+    if not connection.closed:
+        looked.register(connection.fileno(), select.POLLIN)
+    if connection.closed or looked.poll(0):
+        raise DisconnectionError("the server ended it")
 
 
 @contextmanager

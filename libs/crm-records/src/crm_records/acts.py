@@ -1,19 +1,13 @@
-"""Acts on many records as people see them, and taking one back.
-
-Taking back goes through what was stored, last change first: a record that has the version which the act left it with
-becomes what it was; one that somebody changed since stays, and is told. It is done with the suite's own rights under
-the name of who asked: whoever gave a thousand customers away no longer reaches them, and must still be able to have
-them back. No rule of the noun runs: what was right then is right again, or the database refuses it.
-"""
+"""Acts on many records as people see them: what was done to which records, and what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
-from sqlalchemy import ARRAY, Select, any_, bindparam, func, select, update
+from sqlalchemy import Select, func, select, update
 
 from crm.records.v1 import acts_pb2 as pb
 from crm.records.v1 import jobs_pb2
@@ -21,44 +15,27 @@ from crm.records.v1.event_pb2 import Event
 from crm_kit import errors, jobs
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
-from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import acting, changes, each, images, listing, recycling, references, sql, writing
 from crm_records import fields as kinds
+from crm_records import listing
 from crm_records.images import act, act_item
 from crm_records.jobs import started
-from crm_records.record import Record, Registry
+from crm_records.record import Registry
+from crm_records.undoing import UNDO
 
-UNDO = "undo"
 TYPE = "act"
-BATCH = 200
 FOLLOWS = "follows"
 """In what an act was asked for: it is this service's part of an act of another one, and is taken back with that."""
-Undone = Callable[[Call, str, str], None]
-"""Told in the last step of taking an act back: (call of the suite, record type, act)."""
 OUTCOMES = ("done", "failed", "undone", "kept")
-
-_statements: dict[Any, sql.Prepared] = {}
-_HAND_ON = sql.Prepared(
-    "UPDATE act_item SET version = %(now)s WHERE record_id = %(id)s AND version = %(was)s AND outcome = 'done'", {}
-)
-_TELL = sql.Prepared(
-    "UPDATE act_item SET outcome = %(outcome)s, reason = %(reason)s WHERE act_id = %(of)s AND seq = %(at)s", {}
-)
 
 errors.texts(
     {
         "act_under_way": ("该操作仍在进行", "The act is still under way"),
         "act_undone": ("该操作已撤销", "The act was taken back already"),
-        "changed_since": (
-            "{name}已在此后修改（版本 {version}），未撤销",
-            "Not taken back: {name} changed it since (version {version})",
-        ),
         "act_follows": (
             "这是另一操作在此处的部分，请撤销该操作本身（编号 {id}）",
             "This is a part of another act: take that one back (id {id})",
         ),
-        "gone_since": ("记录已不存在，未撤销", "Not taken back: the record is gone"),
     }
 )
 
@@ -109,10 +86,12 @@ class ActServicer:
             call.need(row.right)
         if row.what.get(FOLLOWS):
             raise errors.Conflict("act_follows", id=row.id)
-        asked = update(act).where(act.c.id == row.id, act.c.state == "done")
+        asked = update(act).where(act.c.id == row.id, act.c.state.in_(("done", "undone")))
         begun = asked.values(state="undoing", version=act.c.version + 1)
         if call.connection.scalar(begun.returning(act.c.id)) is None:
-            raise errors.Conflict("act_undone" if row.state == "undone" else "act_under_way")
+            raise errors.Conflict("act_under_way")
+        if row.state == "undone" and not _try_again(call, row.id):
+            raise errors.Conflict("act_undone")
         changed = select(func.count()).where(act_item.c.act_id == row.id, act_item.c.outcome == "done")
         total = call.connection.scalar(changed)
         job_id = jobs.start(call, UNDO, row.record_type, {"act": row.id, "kind": row.kind}, total=total)
@@ -140,127 +119,10 @@ class ActServicer:
         return row
 
 
-def undoing(registry: Registry, undone: Mapping[str, Undone] | None = None) -> Kind:
-    """The job that takes an act back. `undone`: by kind of act, what is to be done besides what was stored."""
-    label = ("撤销", "Taking back")
-    return Kind(UNDO, label, lambda call, job: take_back(call, registry, job, undone or {}), ended=_given_up)
-
-
-def take_back(call: Call, registry: Registry, job: Job, undone: Mapping[str, Undone]) -> Step:
-    """Take the next changes of an act back."""
-    act_id = job.parameters["act"]
-    # Only what the act changed, and of the rest only what this job has not looked at yet: done items come to an end.
-    query = select(act_item).where(act_item.c.act_id == act_id, act_item.c.outcome == "done")
-    items = call.connection.execute(query.order_by(act_item.c.seq.desc()).limit(BATCH)).all()
-    suite = acting.as_suite(call)
-    images.take_back(suite)
-    reasons: dict[int, str] = {}
-    for run in _runs(items):
-        _take_back(suite, registry.records[run[0].record_type], run, reasons)
-    last = len(items) < BATCH
-    if last and job.parameters["kind"] in undone:
-        undone[job.parameters["kind"]](suite, job.record_type, act_id)
-    call.events[:] = suite.events
-    told = [
-        {"of": act_id, "at": seq, "outcome": "kept" if why else "undone", "reason": why or None}
-        for seq, why in reasons.items()
-    ]
-    if told:
-        _TELL.run_many(call.connection, told)
-    kept = sum(1 for reason in reasons.values() if reason)
-    counts = {n: job.result.get(n, 0) for n in ("undone", "kept")}
-    result = {"undone": counts["undone"] + len(items) - kept, "kept": counts["kept"] + kept}
-    if not last:
-        return Step({"going": True}, done=len(items), result=result)
-    _set_state(call, act_id, "undone")
-    return Step(None, done=len(items), result=result)
-
-
-def _runs(items: Sequence[Any]) -> list[list[Any]]:
-    """Neighbours of one record type, none of which is about the same record as another."""
-    runs: list[list[Any]] = []
-    seen: set[str] = set()
-    for item in items:
-        if not runs or runs[-1][0].record_type != item.record_type or item.record_id in seen:
-            runs.append([])
-            seen = set()
-        runs[-1].append(item)
-        seen.add(item.record_id)
-    return runs
-
-
-def _given_up(call: Call, job: Job, _how: str) -> None:
-    """What is not taken back yet can be taken back later."""
-    _set_state(call, job.parameters["act"], "done")
-
-
-def _set_state(call: Call, act_id: str, state: str) -> None:
-    call.connection.execute(update(act).where(act.c.id == act_id).values(state=state, version=act.c.version + 1))
-
-
-def _take_back(call: Call, record: Record, items: Sequence[Any], reasons: dict[int, str]) -> None:
-    """Make records what they were before one change each, together; if one refuses, in halves until it is found."""
-    (outcome,) = each.one(call, [items], lambda run: _undo(call, record, run))
-    if outcome.refusal is None:
-        reasons.update(outcome.value)
-    elif len(items) == 1:
-        reasons[items[0].seq] = outcome.reason(call)
-    else:
-        half = len(items) // 2
-        _take_back(call, record, items[:half], reasons)
-        _take_back(call, record, items[half:], reasons)
-
-
-def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
-    """For each item why it stays as it is; empty where it does not."""
-    table = record.table
-    key = (record, "undo")
-    if key not in _statements:
-        these = table.c.id == any_(bindparam("ids", type_=ARRAY(table.c.id.type)))
-        query = select(table).where(these).order_by(table.c.id)
-        _statements[key] = sql.prepare(query.with_for_update(of=table))
-    found = _statements[key].run(call.connection, {"ids": [i.record_id for i in items]}).fetchall()
-    by_id = {row["id"]: row for row in (writing.as_row(call, record, values) for values in found)}
-    reasons, binned, changed = dict[int, str](), list[dict[str, Any]](), list[tuple[Any, Any]]()
-    as_before: list[dict[str, Any]] = []
-    for item in items:
-        row = by_id.get(item.record_id)
-        reasons[item.seq] = _why_not(call, item, row)
-        if reasons[item.seq] or row is None:
-            continue
-        if item.change == "created":
-            binned.append(row)
-            continue
-        was, version = images.image(call.connection, record, item)
-        after = {**row, **was}
-        if item.change == "deleted":
-            references.check_alive(call, record, after)
-        changed.append((row, after))
-        as_before.append({"id": item.record_id, "was": version, "now": row["version"] + 1})
-    if binned:
-        recycling.bin_many(call, record, binned, "undone")
-    if changed:
-        writing.store_many(call, record, changed)
-        record.written_many(call, changed)
-        changes.tell(call, record, "undone", changed, changed[0][1]["update_time"])
-        # What left the records as they are again, this act or another before it, can be taken back from here.
-        _HAND_ON.run_many(call.connection, as_before)
-    return reasons
-
-
-def _why_not(call: Call, item: Any, row: Any) -> str:
-    if row is None:
-        return errors.text("gone_since", call.language, {})
-    if row["version"] != item.version:
-        params = {"name": _last_actor(call, item.record_id), "version": row["version"]}
-        return errors.text("changed_since", call.language, params)
-    return ""
-
-
-def _last_actor(call: Call, record_id: str) -> str:
-    log = changes.change_log.c
-    query = select(log.actor_name).where(log.record_id == record_id).order_by(log.id.desc()).limit(1)
-    return call.connection.scalar(query) or "?"
+def _try_again(call: Call, act_id: str) -> int:
+    """What was kept when an act was taken back is looked at once more; how much that is."""
+    kept = update(act_item).where(act_item.c.act_id == act_id, act_item.c.outcome == "kept")
+    return call.connection.execute(kept.values(outcome="done", reason=None)).rowcount
 
 
 def tell_given(call: Call, act_id: str, record_type: str, kind: str, given: Mapping[str, int]) -> None:
@@ -295,7 +157,8 @@ def _message(call: Call, row: Any, counts: Sequence[Any]) -> pb.Act:
             setattr(made, name, getattr(made, name) + group.n)
     may = call.access.may(f"{row.record_type}.configure") or call.access.may(row.right)
     may = may and not row.what.get(FOLLOWS)
-    made.undoable = row.state == "done" and may and any(g.outcome == "done" for g in counts)
+    left = {"done": "done", "undone": "kept"}.get(row.state)
+    made.undoable = may and any(g.outcome == left for g in counts)
     return made
 
 

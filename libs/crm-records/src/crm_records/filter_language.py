@@ -38,6 +38,10 @@ _PERSONAL = re.compile(r"[\d\s+().-]{7,}|[^\s\"@]+@[^\s\"]*")
 """What may be a number or an address of somebody: an answer that may be shown to others does not repeat it."""
 
 CONDITIONS = 50
+LONGEST = 4000
+"""Characters of a filter, as the contract says wherever there is one."""
+_SHOWN = 30
+"""Characters of it that a refusal repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,15 @@ _parser = Lark(_GRAMMAR, parser="lalr", lexer="contextual", transformer=_Tree(),
 @lru_cache(maxsize=2000)
 def parse(text: str) -> Any:
     """The tree of a filter. Refuses what is not in the language, saying where."""
+    if len(text) > LONGEST:
+        raise errors.Invalid(
+            key="bad_filter", what=(f"超过 {LONGEST} 个字符", f"it has more than {LONGEST} characters")
+        )
     try:
         tree = _parser.parse(text)
         size = _size(tree)
     except UnexpectedInput as error:
-        place = _PERSONAL.sub("…", text[max(0, (error.pos_in_stream or 0)) :])[:30] or "…"
+        place = _place(text, max(0, error.pos_in_stream or 0))
         raise errors.Invalid(
             key="bad_filter", what=(f"“{place}”处无法理解", f"cannot be understood at “{place}”")
         ) from None
@@ -100,6 +108,14 @@ def parse(text: str) -> Any:
     if size > CONDITIONS:
         raise errors.Invalid(key="bad_filter", what=("条件过多", "too many conditions"))
     return tree
+
+
+def _place(text: str, start: int) -> str:
+    """What stands at a place of a filter, as far as anybody may read it. The pattern runs over a piece: over all of a
+    long text it takes the square of its length."""
+    piece = text[start : start + 4 * _SHOWN]
+    whole = piece if start + len(piece) == len(text) else piece.rpartition(" ")[0]  # no half of an address
+    return _PERSONAL.sub("…", whole)[:_SHOWN] or "…"
 
 
 def _size(tree: Any) -> int:

@@ -21,7 +21,7 @@ from crm_kit.inbox import Handler
 from crm_kit.jobs import Job, Kind, Step, job
 from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
-from crm_records import acting, acts, images, relinking
+from crm_records import acting, acts, images, relinking, undoing
 from crm_records.images import act
 from crm_records.record import Registry
 
@@ -98,7 +98,7 @@ def _back(call: Call, registry: Registry, job: Job) -> Step:
     if _waits(call, job):
         return Step({"waits": True})
     suite = acting.as_suite(call, *job.parameters["actor"], quiet=True)
-    step = acts.take_back(suite, registry, job, {})
+    step = undoing.take_back(suite, registry, job, {})
     call.events[:] = suite.events
     return step
 

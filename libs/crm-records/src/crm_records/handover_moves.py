@@ -57,7 +57,7 @@ def give_back(call: Call, record: Record, job: Row) -> tuple[Done, str | None]:
     unchanged = [
         (row, {**row, "owner_id": items[i]["from_user_id"]})
         for i, row in found.items()
-        if (row["owner_id"], row["version"]) == (items[i]["to_user_id"], items[i]["version"])
+        if row["owner_id"] == items[i]["to_user_id"] and _is_unchanged(call, record, row, items[i]["version"])
     ]
     back = {before["id"] for before, _ in unchanged} - _hand_all(call, record, unchanged, "handed_back").keys()
     for outcome, ids in (("undone", back), ("kept", set(items) - back)):
@@ -66,6 +66,10 @@ def give_back(call: Call, record: Record, job: Row) -> tuple[Done, str | None]:
             call.connection.execute(these.values(outcome=outcome, time=datetime.now(UTC)))
     last = max(items) if len(items) == BATCH else None
     return {"undone": len(back), "kept": len(items) - len(back)}, last
+
+
+def _is_unchanged(call: Call, record: Record, row: Row, version: int) -> bool:
+    return row["version"] == version or changes.only_computed(call, record, row, str(version))
 
 
 def _rows(call: Call, record: Record, where: ColumnElement[bool]) -> list[Row]:

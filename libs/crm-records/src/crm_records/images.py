@@ -37,7 +37,7 @@ from crm_kit.db import one_of
 from crm_kit.inserting import Insertion
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import rows
+from crm_records import rows, sql
 from crm_records.record import Record, Row
 
 metadata = MetaData()
@@ -89,6 +89,9 @@ _MEMO, _QUIET, _BACK = "act under way", "one of many", "taking back"
 _DERIVED = ("version", "update_time", "updater_id", "search_text", "search_grams", "blind_index")
 """Columns that every write makes anew."""
 _INSERT = Insertion(act_item, act_item.c.keys())
+_HAND_ON = sql.Prepared(
+    "UPDATE act_item SET version = %(now)s WHERE record_id = %(id)s AND version = %(was)s AND outcome = 'done'", {}
+)
 
 
 def begin(call: Call, act_id: str, kind: str, record_type: str, what: Mapping[str, Any]) -> None:
@@ -141,6 +144,12 @@ def forget(call: Call, record_ids: Sequence[str]) -> None:
 def quietly(call: Call) -> None:
     """What this call changes is part of something large: nobody is to be notified of each record."""
     call.memo[_QUIET] = True
+
+
+def hand_on(call: Call, moved: Sequence[tuple[str, int, int]]) -> None:
+    """(id, version before, version now) of records that are to every act what they were: each that left a record with
+    the version before can be taken back from the one now."""
+    _HAND_ON.run_many(call.connection, [{"id": i, "was": was, "now": now} for i, was, now in moved])
 
 
 def take_back(call: Call) -> None:

@@ -110,6 +110,9 @@ class Record:
     """Verbs that are possible on many at once: "update", "assign", "delete", and such as a service adds."""
     part_of_parent: ClassVar[bool] = False
     """Goes with its parent instead of forbidding its deletion: nobody reaches it while the parent is deleted."""
+    computes: ClassVar[frozenset[str]] = frozenset()
+    """Actions by which the suite itself writes what it computed of a record. Nobody's work is lost by them or behind
+    them: neither an etag from before nor an act that is taken back is held up."""
     made_of: ClassVar[Mapping[str, Sequence[str]]] = {}
     """Field → the stored ones it is made of. Where `decorate` makes it they are read with it; who does not see them in
     full does not see it in full."""
@@ -305,6 +308,10 @@ class Record:
 
     def handed_over(self, call: Call, pairs: Sequence[tuple[Row, Row]]) -> None:
         """Refuse a handover of (before, after), which are stored already; each is then tried for itself."""
+
+    def taken_back(self, call: Call, pairs: Sequence[tuple[Row, Row]]) -> None:
+        """Refuse what (before, after), stored already, became as an act was taken back, where records that came
+        meanwhile do not allow it."""
 
     def relinks(self, call: Call, before: Row, after: Row) -> None:
         """A merge makes the row point at another record: settle in `after` what then cannot stay."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import cache
 from typing import Any
 
@@ -62,21 +62,31 @@ def check_alive(call: Call, record: Record, row: Row) -> None:
 
     Whether it lies within reach was asked of the record itself: a part may be reached by other ways than its parent.
     """
-    needed = {record.parent[0]: record.parent[1]} if record.parent is not None else {}
-    for other in record.registry.records.values():
-        if other is record:  # what records of one type are to each other their noun checks, and says more
-            continue
-        needed |= {d.column.name: other for d in other.dependents if d.column.table is record.table}
+    check_points_at_living(call, record, row, _needed(record))
+    _check_parts_alive(call, record, row, Reach(all=True, user_id=call.caller.user_id))
+
+
+def check_points_at_living(call: Call, record: Record, row: Row, names: Container[str]) -> None:
+    """Refuse a row of which one of these fields points at a deleted record that must not be deleted under it."""
     everything = Reach(all=True, user_id=call.caller.user_id)
     problems = []
-    for name, other in needed.items():
-        if row[name] and not _own(call, other, [row[name]], everything):
-            problems.append(
-                Problem(record.fields[name].json_name, "unknown_reference", {"label": record.fields[name].label})
-            )
+    for name, other in _needed(record).items():
+        if name in names and row[name] and not _own(call, other, [row[name]], everything):
+            field = record.fields[name]
+            problems.append(Problem(field.json_name, "unknown_reference", {"label": field.label}))
     if problems:
         raise errors.Invalid(*problems)
-    _check_parts_alive(call, record, row, everything)
+
+
+@cache
+def _needed(record: Record) -> dict[str, Record]:
+    """Column → what it points at and forbids to delete. What records of one type are to each other their noun checks,
+    and says more."""
+    needed = {record.parent[0]: record.parent[1]} if record.parent is not None else {}
+    for other in record.registry.records.values():
+        if other is not record:
+            needed |= {d.column.name: other for d in other.dependents if d.column.table is record.table}
+    return needed
 
 
 def _check_parts_alive(call: Call, record: Record, row: Row, everything: Reach) -> None:

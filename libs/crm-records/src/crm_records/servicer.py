@@ -33,7 +33,7 @@ from crm_records import (
     revealing,
     writing,
 )
-from crm_records.acts import ActServicer, Undone, undoing
+from crm_records.acts import ActServicer
 from crm_records.belongings import BelongingServicer
 from crm_records.bulk_acts import BulkServicer, kinds_of_jobs
 from crm_records.explain import AccessServicer
@@ -45,6 +45,7 @@ from crm_records.jobs import JobServicer
 from crm_records.record import Record, Registry
 from crm_records.record_servicer import OfAllRecords, RecordServicer
 from crm_records.teams import TeamServicer
+from crm_records.undoing import Undone, undoing
 
 
 class Servicer:
@@ -157,7 +158,7 @@ def servicers(registry: Registry, jobs: Sequence[Kind] = ()) -> dict[str, object
 
 
 def jobs(registry: Registry, undone: Mapping[str, Undone] | None = None) -> list[Kind]:
-    """The long work that a service does for any of its records. `undone`: see `acts.undoing`."""
+    """The long work that a service does for any of its records. `undone`: see `undoing.undoing`."""
     return [
         *kinds_of_jobs(registry),
         *import_jobs.kinds_of_jobs(registry),

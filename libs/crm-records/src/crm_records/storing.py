@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select, update
 from crm_kit import errors, scope, sealing
 from crm_kit.inserting import Insertion
 from crm_kit.rpc import Call
-from crm_records import blind, images, reaching, rows, search, sql
+from crm_records import blind, changes, images, reaching, rows, search, sql
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
 
@@ -47,7 +47,7 @@ def locked(
     if found is None:
         raise errors.NotFound() if deleted else reaching.refusal(call, record, record_id)
     row = as_row(call, record, found)
-    if etag is not None and etag != str(row["version"]):
+    if etag is not None and etag != str(row["version"]) and not changes.only_computed(call, record, row, etag):
         raise errors.Stale()
     return row
 

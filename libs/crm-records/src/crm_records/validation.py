@@ -53,7 +53,7 @@ errors.texts(
             "{label}应为电话号码，如 0571-88886666，境外号码以 + 和国家代码开头",
             "{label} must be a telephone number such as 0571-88886666, or begin with + and the country code",
         ),
-        "in_future": ("{label}不能晚于今天", "{label} must not be later than today"),
+        "day_to_come": ("{label}不能晚于今天", "{label} must not be later than today"),
         "too_early": ("{label}不能早于 {limit}", "{label} must not be earlier than {limit}"),
         "too_many_decimals": ("{label}最多 {limit} 位小数", "{label} has at most {limit} decimal places"),
     }
@@ -213,7 +213,7 @@ def _date(raw: str, field: Field, wrong: Any) -> Any:
     if value is None:
         return wrong("wrong_type", expected=("日期(2026-01-31)", "a date (2026-01-31)"))
     if field.past and value > datetime.now(ZONE).date():
-        return wrong("in_future")
+        return wrong("day_to_come")
     if field.earliest is not None and value < field.earliest:
         return wrong("too_early", limit=field.earliest.isoformat())
     return value

@@ -16,7 +16,7 @@ from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.companion import Companion
 from crm_records.record import Record, Row, Unseen
-from customer import clock, headings, pinyin, traditional
+from customer import clock, headings, pinyin, traditional, undoing
 from customer.duplicates import keeping
 from customer.pools import capacity, ownership
 from customer.pools.config import CREATION, HANDOVER
@@ -103,6 +103,7 @@ class Customers(Record):
     )
 
     made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",), "lunar_birthday": ("birthday",)}
+    computes = frozenset({"graded", "staged"})
     states = marks.states("customer")
 
     def searched_parts(self) -> Sequence[Record]:
@@ -173,6 +174,12 @@ class Customers(Record):
     def handed_over(self, call: Call, pairs: Sequence[tuple[Row, Row]]) -> None:
         takers = {after["owner_id"] for _, after in pairs if after["delete_time"] is None}
         capacity.check(call, HANDOVER, takers, from_id=pairs[0][0]["owner_id"])
+
+    def taken_back(self, call: Call, pairs: Sequence[tuple[Row, Row]]) -> None:
+        undoing.refuse_gone(call, self, pairs)
+        for before, after in pairs:
+            if after["parent_id"] and after["parent_id"] != before["parent_id"]:
+                check_parent(call, after)
 
     def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
         from customer.merging import redirects

@@ -66,6 +66,11 @@ errors.texts(
             "“{title}”{when}迎来成立纪念日",
             "The anniversary of “{title}” is {when}",
         ),
+        "alert_next_step_title": ("下一步到期", "Next step due"),
+        "alert_next_step_body": (
+            "与“{title}”约定的下一步到期了，请跟进",
+            "The next step agreed with “{title}” is due",
+        ),
         "alert_contact_overdue_title": ("超期未联系", "Contact overdue"),
         "alert_contact_overdue_body": (
             "已有 {records} 天没有联系“{title}”",
@@ -95,7 +100,10 @@ TEAM_ADDED = "team_added"
 HANDED_FROM, HANDED_TO = "handover_given", "handover_taken"
 BACK_FROM, BACK_TO = "handover_got_back", "handover_gave_back"
 """Kinds; each has a title and a body above."""
-ALERTS = ("birthday", "company_anniversary", "contact_overdue", "no_business", "demand_ending", "credit_exceeded")
+ALERTS = (
+    *("birthday", "company_anniversary", "next_step", "contact_overdue"),
+    *("no_business", "demand_ending", "credit_exceeded"),
+)
 """Kinds of alerts, each a kind here behind `alert_`. `records` holds how many days it is until then, or since."""
 NOBODY = ("系统", "The system")
 UNREAD = 1000

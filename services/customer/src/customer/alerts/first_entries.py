@@ -14,6 +14,7 @@ RULES = (
     AlertRule(name="成立纪念日提醒", kind="company_anniversary", days=7),
     AlertRule(name="需求到期提醒", kind="demand_ending", days=14),
     AlertRule(name="超信用额度提醒", kind="credit_exceeded"),
+    AlertRule(name="下一步到期提醒", kind="next_step", days=0),
 )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import literal, select, union_all
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from crm_kit import organisation
 from crm_kit.db import one_of
@@ -18,9 +19,10 @@ from customer.alerts import rules
 from customer.alerts.rules import RuleSet
 from customer.care import days
 from customer.clock import add_months
-from customer.tables import contact, customer, demand
+from customer.tables import contact, customer, demand, interaction
 from customer.trade import business
 from customer.trade.business import Business
+from customer.visits.tables import visit
 
 _CUSTOMER = [
     customer.c[n]
@@ -29,6 +31,8 @@ _CUSTOMER = [
         *("last_contact_time", "create_time", "credit_limit", "outstanding_amount"),
     )
 ]
+LATE = 30
+"""Days behind the day of a next step after which nobody is reminded of it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def of(one: Page) -> Iterator[Reason]:
     """Every reason there is."""
     yield from _birthdays_of_contacts(one)
     yield from _demands(one)
+    yield from _next_steps(one)
     asked = one.rules.furthest(rules.NO_BUSINESS, "months")
     traded = business.of(one.call.connection, list(one.customers)) if asked else {}
     for row in one.customers.values():
@@ -138,6 +143,39 @@ def _demands(one: Page) -> Iterator[Reason]:
         if rule is not None and ahead <= rule["days"]:
             key = f"{rules.DEMAND}:{row['id']}:{row['valid_until']}"
             yield Reason(rules.DEMAND, key, whose, rule, "demand", row["id"], whose["name"], row["valid_until"], ahead)
+
+
+def _next_steps(one: Page) -> Iterator[Reason]:
+    """The step that was agreed last with a customer is due, or was lately, and nobody was in contact since that day."""
+    furthest = one.rules.furthest(rules.NEXT_STEP, "days")
+    if furthest is None:
+        return
+    for step in _agreed(one):
+        whose, due = one.customers[step.customer_id], step.due
+        rule, last = one.rule(rules.NEXT_STEP, whose), whose["last_contact_time"]
+        ahead = (due - one.day).days
+        over = last is not None and last.astimezone(ZONE).date() >= due
+        if rule is not None and not over and -LATE <= ahead <= rule["days"]:
+            key = f"{rules.NEXT_STEP}:{step.id}:{due}"
+            left = max(ahead, 0)
+            yield Reason(rules.NEXT_STEP, key, whose, rule, step.record_type, step.id, whose["name"], due, left)
+
+
+def _agreed(one: Page) -> Iterable[Any]:
+    """The newest interaction or visit of each customer that names a day for the next step."""
+    talks = []
+    for record_type, table, time in (
+        ("interaction", interaction, interaction.c.start_time),
+        ("visit", visit, visit.c.check_in_time),
+    ):
+        c = table.c
+        named = (one_of(c.customer_id, list(one.customers)), c.next_step_due_date.is_not(None), c.delete_time.is_(None))
+        what = literal(record_type).label("record_type")
+        due = c.next_step_due_date.label("due")
+        talks.append(select(c.customer_id, c.id, what, time.label("time"), due).where(*named))
+    found = union_all(*talks).subquery().c
+    newest = select(*found).ext(distinct_on(found.customer_id))
+    return one.call.connection.execute(newest.order_by(found.customer_id, found.time.desc(), found.id.desc())).all()
 
 
 def _overdue(one: Page, row: Mapping[str, Any]) -> Iterator[Reason]:

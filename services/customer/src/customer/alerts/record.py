@@ -16,7 +16,7 @@ from crm_kit.rpc import Call
 from crm_records import listing, writing
 from crm_records.record import Record
 from crm_records.states import States, Transition
-from customer.alerts.rules import ALERT_RULES, BIRTHDAY, NO_BUSINESS
+from customer.alerts.rules import ALERT_RULES, BIRTHDAY, NEXT_STEP, NO_BUSINESS
 from customer.alerts.tables import alert
 from customer.customers import CUSTOMERS
 
@@ -32,6 +32,7 @@ STATES = States(
 KINDS = {
     "birthday": ("生日", "Birthday"),
     "company_anniversary": ("成立纪念日", "Company anniversary"),
+    "next_step": ("下一步到期", "Next step due"),
     "contact_overdue": ("超期未联系", "Contact overdue"),
     "no_business": ("长期无业务", "No business"),
     "demand_ending": ("需求即将到期", "Demand running out"),
@@ -40,8 +41,15 @@ KINDS = {
 
 _ABOUT = {"": ("contact", "customer"), "contact": ("contact",)}
 """Whose name the title may be; of everything else it is the customer's."""
-_DATED = {"": ("birthday", "last_order_date"), BIRTHDAY: ("birthday",), NO_BUSINESS: ("last_order_date",)}
-"""By kind of alert, what of the record its date and days tell."""
+_AGREED = ("interaction", "visit")
+"""Where a next step is agreed."""
+_DATED = {
+    "": ("birthday", "last_order_date", "next_step_due_date"),
+    BIRTHDAY: ("birthday",),
+    NO_BUSINESS: ("last_order_date",),
+    NEXT_STEP: ("next_step_due_date",),
+}
+"""By kind of alert, what of a record its date and days tell."""
 
 
 class Alerts(Record):
@@ -57,7 +65,10 @@ class Alerts(Record):
     copies = {  # noqa: RUF012
         "title": [("contact", "name"), ("customer", "name")],
         "customer_name": [("customer", "name")],
-        "date": [("contact", "birthday"), ("customer", "birthday"), ("customer", "last_order_date")],
+        "date": [
+            *(("contact", "birthday"), ("customer", "birthday"), ("customer", "last_order_date")),
+            *(("interaction", "next_step_due_date"), ("visit", "next_step_due_date")),
+        ],
         "amount": [("customer", "outstanding_amount")],
     }
 
@@ -65,11 +76,13 @@ class Alerts(Record):
         """Each copy is shown as its reader sees it of that record; as the stricter rules say where it is not told
         which."""
         for message in messages:
-            for kind in _ABOUT.get(message.record_type, ("customer",)):
+            named = _ABOUT.get(message.record_type, ("customer",))
+            for kind in (*named, *_AGREED):
                 rules = call.access.fields(kind)
                 if not rules:
                     continue
-                message.title = field_access.shown(rules, "name", message.title)
+                if kind in named:
+                    message.title = field_access.shown(rules, "name", message.title)
                 if any(rules.strictest(n) < field_access.READ_ONLY for n in _DATED.get(message.kind, ())):
                     message.date = ""
                     message.ClearField("days")

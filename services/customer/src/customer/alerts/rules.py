@@ -16,17 +16,21 @@ from crm_records import writing
 from crm_records.record import Record, Row
 from customer.alerts.tables import alert_rule
 
-BIRTHDAY, COMPANY, OVERDUE, NO_BUSINESS, DEMAND, CREDIT = (
+BIRTHDAY, COMPANY, NEXT_STEP, OVERDUE, NO_BUSINESS, DEMAND, CREDIT = (
     "birthday",
     "company_anniversary",
+    "next_step",
     "contact_overdue",
     "no_business",
     "demand_ending",
     "credit_exceeded",
 )
-_NEEDED = {BIRTHDAY: "days", COMPANY: "days", OVERDUE: "days", NO_BUSINESS: "months", DEMAND: "days", CREDIT: None}
+_NEEDED = dict.fromkeys((BIRTHDAY, COMPANY, NEXT_STEP, OVERDUE, DEMAND), "days") | {
+    NO_BUSINESS: "months",
+    CREDIT: None,
+}
 AHEAD = 366
-"""Days ahead of a birthday or an anniversary, at most."""
+"""Days ahead of a birthday, an anniversary or a next step, at most."""
 
 
 class AlertRules(Record):
@@ -45,7 +49,7 @@ class AlertRules(Record):
         if needed and row[needed] is None:
             field = self.fields[needed]
             problems.append(Problem(field.json_name, "required", {"label": field.label}))
-        if row["kind"] in (BIRTHDAY, COMPANY) and (row["days"] or 0) > AHEAD:
+        if row["kind"] in (BIRTHDAY, COMPANY, NEXT_STEP) and (row["days"] or 0) > AHEAD:
             problems.append(Problem("days", "too_large", {"label": self.fields["days"].label, "limit": AHEAD}))
         writing.refuse(problems)
 

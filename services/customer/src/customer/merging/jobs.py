@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
-from crm_records.acts import Undone
 from crm_records.following_merges import MERGE
 from crm_records.record import Registry
-from customer.merging import merges
+from crm_records.undoing import Undone
+from customer.merging import merges, redirects
 
 
 def kind_of_job(registry: Registry) -> Kind:
@@ -19,7 +19,10 @@ def kind_of_job(registry: Registry) -> Kind:
 def undone(registry: Registry) -> dict[str, Undone]:
     """By kind of act."""
 
-    def back(call: Call, record_type: str, act_id: str) -> None:
+    def before(call: Call, _record_type: str, act_id: str) -> None:
+        redirects.refuse_built_on(call, act_id)
+
+    def after(call: Call, record_type: str, act_id: str) -> None:
         merges.undone(call, registry.records[record_type], act_id)
 
-    return {MERGE: back}
+    return {MERGE: Undone(before, after)}

@@ -17,6 +17,15 @@ from crm_records import listing
 from crm_records.record import Record
 from customer.merging.tables import redirect
 
+errors.texts(
+    {
+        "merge_built_on": (
+            "保留的记录此后又被合并，请先撤销那次合并（编号 {id}）",
+            "The record that stayed was merged itself since: take that merge back first (id {id})",
+        )
+    }
+)
+
 
 def get(call: Call, record: Record, request: records_pb2.GetRequest) -> Any:
     """One record; of one that went into another, that one: an old link leads on. Its id says which it is."""
@@ -52,6 +61,15 @@ def lead(call: Call, record: Record, act_id: str, ids: Sequence[str], to_id: str
     now = datetime.now(UTC)
     same = {"record_type": record.type, "into_id": to_id, "to_id": to_id, "act_id": act_id, "time": now}
     call.connection.execute(insert(redirect), [{"from_id": i, **same} for i in ids])
+
+
+def refuse_built_on(call: Call, act_id: str) -> None:
+    """Refuse to take back a merge whose survivor went into another one since: that merge comes first."""
+    later = redirect.alias()
+    query = select(later.c.act_id).join(redirect, later.c.from_id == redirect.c.into_id)
+    found = call.connection.scalar(query.where(redirect.c.act_id == act_id).limit(1))
+    if found is not None:
+        raise errors.Conflict("merge_built_on", id=found)
 
 
 def lead_back(call: Call, act_id: str) -> tuple[str, list[str]]:
