@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crm_kit import ids
 from crm_kit.testing import Client, Server, refused
 from crm_records.testing import credit_code
 from customer.duplicates.checking import family_name
@@ -168,6 +169,23 @@ def test_a_customer_is_not_told_of_itself_nor_of_what_was_dismissed(boss: Client
     boss.CreateDuplicateDismissal(duplicate_dismissal={"customer_id": other.id, "other_id": made.id, "note": "两家"})
 
     assert not boss.CheckDuplicates(name=made.name, except_id=made.id).candidates
+
+
+def test_whom_one_does_not_reach_is_not_left_out_so_that_its_id_stays_unknown(
+    server: Server, boss: Client, pools: Any
+) -> None:
+    seller = server.person(["customer.*"], "self")
+    theirs = boss.CreateCustomer(customer={"name": "上海华信达科技有限公司"})
+    own = seller.CreateCustomer(customer={"name": "华信达科技有限公司"})
+    boss.CreateDuplicateDismissal(duplicate_dismissal={"customer_id": own.id, "other_id": theirs.id, "note": "两家"})
+    asked = [seller.CheckDuplicates(name=theirs.name, except_id=i) for i in ("", theirs.id, ids.uuid7())]
+    assert [[c.id for c in answer.candidates] for answer in asked] == [["", own.id]] * 3
+    assert not seller.CheckDuplicates(name=theirs.name, except_id=own.id).candidates
+
+    pool = pools.make(member_user_ids=[seller.user_id], hidden_fields=["mobile"])
+    lying = pools.put(pool, mobile="13800138000")
+    asked = [seller.CheckDuplicates(phones=["13800138000"], except_id=i) for i in (lying.id, ids.uuid7())]
+    assert [[c.id for c in answer.candidates] for answer in asked] == [[""]] * 2
 
 
 def test_persons_are_the_same_by_number_not_by_a_name_that_many_have(boss: Client) -> None:

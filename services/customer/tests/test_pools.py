@@ -190,6 +190,17 @@ def test_details_are_seen_by_who_opens_a_customer_and_each_different_one_counts(
     made = [in_pool(pools, boss, pool, address=f"路{i}号", mobile="13800138000") for i in range(3)]
     assert [member.GetCustomer(id=c.id).address for c in made] == ["", "", ""]
     assert list(member.ListContacts().contacts) == []
+    asked = (
+        lambda: member.ListCustomerPoolMoves(id=made[0].id).moves,
+        lambda: member.ListChanges(record_type="customer", id=made[0].id).changes,
+        lambda: [member.GetReturnTerms(id=made[0].id)],
+        lambda: [member.ListAllocations(customer_id=made[0].id)],
+        lambda: [member.ListTeam(record_type="customer", id=made[0].id)],
+        lambda: [member.ListFollowers(record_type="customer", id=made[0].id)],
+    )
+    for ask in asked:
+        with refused("NOT_FOUND"):
+            ask()
     opened = member.ViewPoolCustomer(id=made[0].id)
     assert (opened.address, opened.mobile) == ("路0号", "")
     assert member.ViewPoolCustomer(id=made[0].id).address == "路0号"
@@ -197,6 +208,7 @@ def test_details_are_seen_by_who_opens_a_customer_and_each_different_one_counts(
     with refused("RESOURCE_EXHAUSTED", "POOL_VIEWS_USED"):
         member.ViewPoolCustomer(id=made[2].id)
     pools.settle()
+    assert all(ask() for ask in asked)
     assert [member.GetCustomer(id=c.id).address for c in made] == ["路0号", "路1号", ""]
     assert {c.customer_id for c in member.ListContacts().contacts} == {made[0].id, made[1].id}
     assert boss.ViewPoolCustomer(id=made[2].id).address == "路2号"

@@ -125,6 +125,11 @@ def test_others_have_the_brief_view(seller: Client, stranger: Client) -> None:
 
     assert (brief.id, brief.name, brief.city, brief.owner_name) == (made.id, "甲公司", "上海", "李销售")
     assert list(stranger.ListCustomerBriefs(search="61234567").customers) == []
+    for name, value in (("filter", 'phone:"6123"'), ("orderBy", "name"), ("fields", "name"), ("count", "exact")):
+        with refused("INVALID_ARGUMENT", "INVALID", name):
+            stranger.ListCustomerBriefs(**{{"orderBy": "order_by"}.get(name, name): value})
+    with refused("INVALID_ARGUMENT", "INVALID", "deleted"):
+        stranger.ListCustomerBriefs(deleted=True)
     with refused("PERMISSION_DENIED", "RIGHT_MISSING"):
         seller.ListCustomerBriefs()
 

@@ -255,6 +255,22 @@ def test_a_hidden_purchasing_power_is_not_told_by_the_share(
     assert (found.order_amount, found.share, found.purchasing_power) == ("10.00", "", "")
 
 
+@pytest.mark.parametrize("level", ["hidden", "masked"])
+def test_an_amount_that_is_not_seen_is_not_told_in_yuan_either(
+    boss: Client, server: Server, customer: Any, order: Callable[..., Any], level: str
+) -> None:
+    entry = order(customer.id, "2026-03-01", "10")
+    rules = [{"resource": "trade_entry", "field": "amount", "rule": level}]
+    seller = server.person(["customer.read", "trade_entry.read"], fields=rules)
+
+    seen = seller.GetTradeEntry(id=entry.id)
+
+    assert (seen.amount, seen.base_amount, seen.date) == ("", "", "2026-03-01")
+    for asked in ({"filter": "baseAmount = 10"}, {"order_by": "base_amount"}):
+        with refused("INVALID_ARGUMENT"):
+            seller.ListTradeEntries(**asked)
+
+
 def test_a_customer_with_trade_is_not_deleted(boss: Client, customer: Any, order: Callable[..., Any]) -> None:
     order(customer.id, "2026-03-01", "10")
     with refused("FAILED_PRECONDITION", "DEPENDED_ON"):

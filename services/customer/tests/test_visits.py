@@ -76,6 +76,17 @@ def test_a_visit_goes_from_plan_to_report(seller: Client, plan: Make, server: Se
     assert last == arrived.check_in_time
 
 
+def test_the_day_of_a_plan_that_is_not_seen_is_not_told_either(server: Server, plan: Make) -> None:
+    planned = plan()
+    rules = [{"resource": "visit", "field": "plan_start", "rule": "hidden"}]
+    reader = server.person(["visit.read", "customer.read"], fields=rules)
+
+    assert planned.plan_day
+    assert reader.GetVisit(id=planned.id).plan_day == ""
+    with refused("INVALID_ARGUMENT", "BAD_FILTER"):
+        reader.ListVisits(filter=f"planDay = {planned.plan_day}")
+
+
 def test_a_visit_that_only_began_is_no_contact_yet(seller: Client, plan: Make, customer: Any) -> None:
     here(seller, plan())
 

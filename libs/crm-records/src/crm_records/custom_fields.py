@@ -13,7 +13,7 @@ from crm_kit.errors import Problem
 from crm_kit.kept import Kept
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import validation
+from crm_records import plain_text, validation
 from crm_records.record import Record, Row
 
 metadata = MetaData()
@@ -68,6 +68,9 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
             continue
         if definition is None or definition.retired:
             problems.append(Problem(f"custom.{key[:60]}", "unknown_field", {"name": f"custom.{key[:60]}"}))
+            continue
+        if definition.kind == "text" and isinstance(value, str) and not plain_text.cleaned(value, lines=True):
+            del values[key]
             continue
         problem = _wrong(call, record, definition, value)
         if problem:

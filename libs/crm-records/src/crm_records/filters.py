@@ -29,6 +29,7 @@ from sqlalchemy import (
     cast,
     not_,
     or_,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -54,7 +55,7 @@ class Compiled:
     readers: tuple[tuple[str, Callable[[Comparison], Any]], ...]
 
     def parameters(self, tree: Any, connection: Connection) -> dict[str, Any]:
-        """The values of a tree of the same shape."""
+        """The values of a tree of the same shape, as the driver takes them: the statement runs as `sql.Prepared`."""
         tests = list(filter_language.tests(tree))
         values = {name: read(tests[int(name.split("_")[1])]) for name, read in self.readers}
         return {
@@ -75,23 +76,24 @@ def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str], pre
     readers: Readers = []
     count = iter(range(10_000))
 
-    def build(node: Any, depth: int, negated: bool = False) -> ColumnElement[bool]:
+    def build(node: Any, depth: int) -> ColumnElement[bool]:
         if depth > DEPTH:
             raise errors.Invalid(key="bad_filter", what=("嵌套过深", "nested too deeply"))
         if isinstance(node, Comparison):
             name = f"{prefix}_{next(count)}"
-            if not negated and _is_custom_text(record, node, custom_kinds):
+            if _is_custom_text(record, node, custom_kinds):
                 return _compile_custom(record, node, name, readers)
             if _kind_of_custom(node, custom_kinds) == "multi_choice" and "custom" in record.table.c:
                 return _compile_choices(record, node, name, readers)
             return _compile_test(record, node, name, custom_kinds, readers)
-        parts = [build(p, depth + 1, negated or node.kind == "not") for p in node.parts]
+        parts = [build(p, depth + 1) for p in node.parts]
         match node.kind:
             case "and":
                 return and_(*parts)
             case "or":
                 return or_(*parts)
-        return not_(parts[0])
+        # All others, also those of which SQL cannot say whether the condition holds, as their value is empty.
+        return parts[0].is_not(true())
 
     return Compiled(build(tree, 0), tuple(readers))
 
@@ -200,8 +202,7 @@ def _compile_choices(record: Record, test: Comparison, name: str, readers: Reade
 
 
 def _compile_custom(record: Record, test: Comparison, name: str, readers: Readers) -> ColumnElement[bool]:
-    """A custom field that is a text equals a value: in the form that the index on `custom` serves. Who lacks the field
-    does not have the value either, so it is not for what is negated: there it would be unknown."""
+    """A custom field that is a text equals a value: in the form that the index on `custom` serves."""
     readers.append((f"{name}_v", lambda t: Jsonb({t.field.removeprefix("custom."): t.values[0]})))
     return record.table.c.custom.contains(bindparam(f"{name}_v", type_=JSONB))
 

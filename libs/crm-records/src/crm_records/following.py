@@ -67,6 +67,7 @@ class FollowServicer:
 
     def ListFollowers(self, call: Call, request: pb.ListFollowersRequest) -> pb.ListFollowersResponse:
         record, size = self._seen(call, request), listing._page_size(request)
+        reaching.check_details(call, record, request.id)
         query = select(follower).where(_f.record_type == record.team_of, _f.record_id == request.id, ~_f.deleted)
         if request.page_token:
             if not kinds.is_id(request.page_token):

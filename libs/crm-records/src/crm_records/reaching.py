@@ -11,6 +11,7 @@ from sqlalchemy import ARRAY, any_, bindparam, select
 from crm_kit import errors, scope
 from crm_kit.reach import Reach
 from crm_kit.rpc import Call
+from crm_records import fields as kinds
 from crm_records import sql
 from crm_records.record import Record
 
@@ -50,6 +51,14 @@ def holds(call: Call, record: Record, record_id: str, reach: Reach) -> bool:
         _statements[key] = sql.prepare(query if within is None else query.where(within))
     parameters = {"id": record_id, **scope.parameters(reach)}
     return _statements[key].run(call.connection, parameters).fetchone() is not None
+
+
+def check_details(call: Call, record: Record, record_id: str) -> None:
+    """NOT_FOUND outside the caller's reach, and for a record of a pool with a view quota that was not opened today:
+    what stands beside the record (its history, for one) tells more of it than members see before."""
+    reach = call.access.below(record.reach(call), record.team_of, ("details",))
+    if not kinds.is_id(record_id) or not holds(call, record, record_id, reach):
+        raise errors.NotFound()
 
 
 def those(call: Call, record: Record, ids: Sequence[str], reach: Reach) -> set[str]:

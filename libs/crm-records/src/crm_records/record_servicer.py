@@ -58,6 +58,8 @@ class RecordServicer(OfAllRecords):
         names = ("id",) if view is None or record.states is None else ("id", record.states.column)
         names = (*names, record.pooled) if view is not None and view.pools else names
         message = listing.read(call, record, request.id, names, listing.columns_of(record, names))
+        if record.pooled:
+            reaching.check_details(call, record, request.id)
         state = getattr(message, record.states.column) if record.states is not None else None
         size = listing._page_size(request)
         after = _log_position(request.page_token)

@@ -40,8 +40,7 @@ class TeamServicer:
 
     def ListTeam(self, call: Call, request: pb.ListTeamRequest) -> pb.ListTeamResponse:
         record = with_team(self._registry, request.record_type)
-        if not kinds.is_id(request.id) or not reaching.holds(call, record, request.id, record.reach(call)):
-            raise errors.NotFound()
+        reaching.check_details(call, record, request.id)
         size = listing._page_size(request)
         query = _members(record, request.id, ~team_member.c.deleted, _user.c.active, ~_user.c.deleted)
         if request.page_token:

@@ -22,7 +22,7 @@ from crm import rule_pb2
 from crm_kit import codec, errors
 from crm_kit.errors import Problem
 from crm_kit.jobs import ZONE
-from crm_records import blind, checked_numbers
+from crm_records import blind, checked_numbers, plain_text
 from crm_records import fields as kinds
 from crm_records.fields import Field
 
@@ -153,12 +153,13 @@ def _data(message: Message, raw: Any, field: Field, problems: list[Problem], pat
 
 
 def _text(raw: str, field: Field, wrong: Any) -> Any:
-    value = raw.strip()
+    lines = field.format == rule_pb2.FORMAT_TEXT
+    value = plain_text.cleaned(raw, lines=lines)
     if not value:
         return None
     if len(value) > field.max_length:
         return wrong("too_long", limit=field.max_length)
-    if CONTROL.search(value) or (field.format != rule_pb2.FORMAT_TEXT and _LINE_BREAK.search(value)):
+    if CONTROL.search(value) or (not lines and _LINE_BREAK.search(value)):
         return wrong("bad_control_character")
     if field.values and value not in field.values:
         return wrong("not_a_choice", value=value[:60], choices=", ".join(field.values))

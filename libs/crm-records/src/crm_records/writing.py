@@ -270,18 +270,21 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 
 def _masked(record: Record, mask: FieldMask) -> list[str]:
-    names = _named(record, mask, known=False)
-    problems = [Problem(n[:60], "unknown_field", {"name": n[:60]}) for n in names if n not in record.fields]
-    refuse(problems)
-    named = [n for n in names if n in record.writable]
+    unknown = [p[:60] for p in mask.paths if p not in record.fields and not _is_custom(record, p)]
+    refuse(Problem(path, "unknown_field", {"name": path}) for path in unknown)
+    named = [n for n in _named(record, mask) if n in record.writable]
     if not named:
         raise errors.Invalid(key="bad_update_mask")
     return named
 
 
-def _named(record: Record, mask: FieldMask, known: bool = True) -> list[str]:
+def _is_custom(record: Record, path: str) -> bool:
+    return path.startswith("custom.") and "custom" in record.fields
+
+
+def _named(record: Record, mask: FieldMask) -> list[str]:
     names = dict.fromkeys(p.split(".")[0] for p in mask.paths)
-    return [n for n in names if not known or n in record.fields]
+    return [n for n in names if n in record.fields]
 
 
 def _whole_custom(mask: FieldMask) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
@@ -304,14 +303,6 @@ def _check_position(row: Row) -> None:
         if row[name] is None and row[other] is not None:
             field = CUSTOMERS.fields[name]
             raise errors.Invalid(Problem(field.json_name, "required", {"label": field.label}))
-
-
-def contacted(call: Call, customer_id: str, time: datetime) -> None:
-    """The customer knows when it was last contacted. Not a change of its own: no version, no event."""
-    later = or_(customer.c.last_contact_time.is_(None), customer.c.last_contact_time < time)
-    statement = update(customer).where(customer.c.id == customer_id, later)
-    call.connection.execute(statement.values(last_contact_time=time))
-    standing_marks.mark(call.connection, [customer_id])
 
 
 def check_parent(call: Call, row: Row) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from crm.customer.v1 import interactions_pb2 as pb
 from crm_kit.rpc import Call
 from crm_records.record import Record, Row
-from customer.customers import CUSTOMERS, contacted
+from customer import last_contact
+from customer.customers import CUSTOMERS
 from customer.tables import interaction
 
 
@@ -23,9 +25,8 @@ class Interactions(Record):
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         row["start_time"] = row["start_time"] or datetime.now(UTC)
 
-    def written(self, call: Call, row: Row, before: Row | None) -> None:
-        if row["start_time"] <= datetime.now(UTC):
-            contacted(call, row["customer_id"], row["start_time"])
+    def written_many(self, call: Call, pairs: Sequence[tuple[Row | None, Row]]) -> None:
+        last_contact.told(call, pairs, lambda row: row["start_time"])
 
 
 INTERACTIONS = Interactions()

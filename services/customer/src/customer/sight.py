@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crm_kit import errors
 from crm_kit.access import Access
 from crm_kit.reach import Reach
 from crm_kit.rpc import Call
-from crm_records import fields as kinds
 from crm_records import reaching, visibility
 from customer.customers import CUSTOMERS
 from customer.trade.entries import PAID_BY, TRADE_ENTRIES
@@ -43,9 +41,7 @@ def of(call: Call, customer_id: str) -> Sight:
 
     NOT_FOUND outside the caller's reach, and for a customer of a pool with a view quota that was not opened today.
     """
-    reach = call.access.below(CUSTOMERS.reach(call), CUSTOMERS.team_of, ("details",))
-    if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, reach):
-        raise errors.NotFound()
+    reaching.check_details(call, CUSTOMERS, customer_id)
 
     def reads(part: str) -> bool:
         right = f"{part}.read"

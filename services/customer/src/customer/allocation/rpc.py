@@ -33,9 +33,8 @@ class AllocationServicer:
         return bulk.preview(call, request)
 
     def ListAllocations(self, call: Call, request: pb.ListAllocationsRequest) -> pb.ListAllocationsResponse:
-        reach, size = CUSTOMERS.reach(call), listing._page_size(request)
-        if not kinds.is_id(request.customer_id) or not reaching.holds(call, CUSTOMERS, request.customer_id, reach):
-            raise errors.NotFound()
+        reaching.check_details(call, CUSTOMERS, request.customer_id)
+        size = listing._page_size(request)
         query = select(allocation).where(allocation.c.customer_id == request.customer_id)
         if request.page_token:
             if not kinds.is_id(request.page_token):

@@ -80,7 +80,7 @@ def _asked(call: Call, request: pb.CheckDuplicatesRequest) -> Asked:
     many = [n for n in ("phones", "emails") if len(given[n]) > MOST_VALUES]
     writing.refuse(Problem(n, "too_many", {"label": _FIELDS[n].label, "limit": MOST_VALUES}) for n in many)
     text = {n: given[n] or "" for n in ("name", "short_name", "credit_code", "website", "address")}
-    besides = {request.except_id} if request.except_id else set()
+    besides = {request.except_id} if _is_known(call, request.except_id) else set()
     if besides:
         pairs = _NO_DUPLICATES.run(call.connection, {"customer_id": request.except_id}).fetchall()
         besides |= {record_id for pair in pairs for record_id in pair}
@@ -91,6 +91,14 @@ def _asked(call: Call, request: pb.CheckDuplicatesRequest) -> Asked:
         emails=[e for e in given["emails"] if "@" in e],
         except_ids=frozenset(besides),
     )
+
+
+def _is_known(call: Call, customer_id: str) -> bool:
+    """Whether a customer is known to the caller by its id. One beyond, or in a pool that may hide what is typed, is not
+    left out: its absence would say whose the name or the number is."""
+    if not _within(call, CUSTOMERS, [customer_id] if customer_id else []):
+        return False
+    return not reaching.in_pool(call, CUSTOMERS, customer_id, CUSTOMERS.reach_of(call.access, "customer.read"))
 
 
 def _rows(call: Call, ids: Iterable[str]) -> dict[str, dict[str, Any]]:

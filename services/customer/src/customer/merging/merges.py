@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 
 from crm_kit import errors, ids, jobs
 from crm_kit.errors import Problem
@@ -21,10 +21,10 @@ from crm_kit.rpc import Call
 from crm_records import changes, images, reaching, recycling, relinking, writing
 from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
+from customer import last_contact
 from customer.customers import CUSTOMERS, check_parent, find_again
 from customer.merging import choosing, loose, redirects
 from customer.pools import capacity
-from customer.tables import customer, interaction
 
 errors.texts(
     {
@@ -111,8 +111,8 @@ def undone(call: Call, record: Record, act_id: str) -> None:
         loose.part_teams(call, record, act_id, (to_id, before["version"]))
         loose.part_followers(call, record, act_id, to_id)
         loose.move_back(call, list(record.registry.records.values()), act_id, to_id)
+        last_contact.renew(call, (to_id, *merged))
         for customer_id in (to_id, *merged):
-            _last_contact(call, customer_id)
             find_again(call, customer_id)
     _tell(call, record, UNMERGED, before, {**before}, act_id, merged)
 
@@ -217,13 +217,3 @@ def _tell(call: Call, record: Record, action: str, before: Row, after: Row, act_
     told = changes.event(record, action, after, differences, now)
     told.bulk = True
     call.announce(told)
-
-
-def _last_contact(call: Call, customer_id: str) -> None:
-    """What was entered since the merge counts as well."""
-    i = interaction.c
-    newest = select(func.max(i.start_time)).where(
-        i.customer_id == customer_id, i.delete_time.is_(None), i.start_time <= func.now()
-    )
-    later = func.greatest(customer.c.last_contact_time, newest.scalar_subquery())
-    call.connection.execute(update(customer).where(customer.c.id == customer_id).values(last_contact_time=later))

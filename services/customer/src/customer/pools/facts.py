@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -11,7 +12,7 @@ from crm_kit import organisation
 from crm_kit.db import one_of
 from crm_kit.pool import ZONE
 from crm_kit.rpc import Call
-from crm_records import custom_fields, filter_language, filters
+from crm_records import custom_fields, filter_language, filters, sql
 from customer.customers import CUSTOMERS
 from customer.pools.config import Config, Tree, in_order
 from customer.pools.tables import pool_warning
@@ -94,10 +95,10 @@ class Responsible:
     def _left(self, pool: Config, ids: Sequence[str]) -> set[str]:
         condition, parameters = condition_of(self._call, pool.filter)
         query = select(_c.id).where(one_of(_c.id, ids), condition)
-        return set(self._call.connection.scalars(query, parameters)) if ids else set()
+        return {i for (i,) in sql.prepare(query).run(self._call.connection, parameters)} if ids else set()
 
 
-def condition_of(call: Call, text: str) -> tuple[ColumnElement[bool], dict[str, object]]:
+def condition_of(call: Call, text: str) -> tuple[ColumnElement[bool], dict[str, Any]]:
     """A pool's filter as a condition on customers and what to bind. INVALID_ARGUMENT where it is none."""
     tree = filter_language.parse(text)
     kinds = custom_fields.kinds_of(call, CUSTOMERS) if "custom." in text else {}

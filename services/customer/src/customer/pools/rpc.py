@@ -10,7 +10,6 @@ from crm.records.v1 import jobs_pb2
 from crm_kit import errors
 from crm_kit.pool import today
 from crm_kit.rpc import Call
-from crm_records import fields as kinds
 from crm_records import reaching, rows, writing
 from crm_records.servicer import Servicer
 from customer.customers import CUSTOMERS
@@ -80,7 +79,7 @@ class PoolCustomerServicer(Servicer):
         return _answer(call, writing.write(call, CUSTOMERS, request.id, request.etag, "protected", lambda _row: given))
 
     def GetReturnTerms(self, call: Call, request: pb.GetReturnTermsRequest) -> pb.ReturnTerms:
-        _seen(call, request.id)
+        reaching.check_details(call, CUSTOMERS, request.id)
         one = facts.of(call, [request.id])[0]
         responsible = facts.Responsible(call, ACTIVE_POOLS.read(call.connection).values())
         at = responsible.of([one])[0]
@@ -106,7 +105,7 @@ class PoolCustomerServicer(Servicer):
         return answer
 
     def ListCustomerPoolMoves(self, call: Call, request: pb.ListPoolMovesRequest) -> pb.ListPoolMovesResponse:
-        _seen(call, request.id)
+        reaching.check_details(call, CUSTOMERS, request.id)
         return moves.page(call, pool_move.c.customer_id == request.id, request)
 
     def ListPoolMoves(self, call: Call, request: pb.ListPoolMovesRequest) -> pb.ListPoolMovesResponse:
@@ -117,8 +116,3 @@ class PoolCustomerServicer(Servicer):
 def _answer(call: Call, row: dict[str, object]) -> customers_pb2.Customer:
     found: customers_pb2.Customer = writing.answer(call, CUSTOMERS, row)
     return found
-
-
-def _seen(call: Call, customer_id: str) -> None:
-    if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, CUSTOMERS.reach(call)):
-        raise errors.NotFound()

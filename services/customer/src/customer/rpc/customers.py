@@ -9,10 +9,11 @@ from sqlalchemy import ColumnElement, and_, or_, select
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
-from crm_kit import organisation
+from crm_kit import errors, organisation
 from crm_kit.db import one_of
+from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import assigning, bulk, dictionaries, listing, search, writing
+from crm_records import assigning, bulk, dictionaries, fields, listing, search, writing
 from crm_records.record import Record, Unseen
 from crm_records.servicer import Servicer
 from customer.allocation.giving import ASKED
@@ -48,6 +49,10 @@ class Briefs(CustomerRecord):
 
 
 BRIEFS = Briefs()
+BRIEF_TAKES = ("page_size", "page_token", "search")
+"""What a list of briefs may be asked: by the rest one could ask for more than briefs tell."""
+
+errors.texts({"not_taken": ("此处不支持{label}", "{label} is not possible here")})
 
 
 def brief_message(m: Any, names: Mapping[str, str]) -> pb.CustomerBrief:
@@ -95,10 +100,10 @@ class CustomerServicer(Servicer):
         return marks.send_back(call, CUSTOMERS, request)
 
     def ListCustomerBriefs(self, call: Call, request: records_pb.ListRequest) -> pb.ListCustomerBriefsResponse:
-        asked = records_pb.ListRequest(
-            page_size=request.page_size, page_token=request.page_token, search=request.search
-        )
-        page = listing.page(call, BRIEFS, asked)
+        kinds = fields.of(request.DESCRIPTOR)
+        refused = [kinds[f.name] for f, _ in request.ListFields() if f.name not in BRIEF_TAKES]
+        writing.refuse(Problem(f.json_name, "not_taken", {"label": f.label}) for f in refused)
+        page = listing.page(call, BRIEFS, request)
         owners = {m.owner_id for m in page.messages if m.owner_id}
         query = select(organisation.user.c.id, organisation.user.c.name)
         names = {r.id: r.name for r in call.connection.execute(query.where(one_of(organisation.user.c.id, owners)))}

@@ -12,7 +12,7 @@ from crm_kit.jobs import Job, Kind, Step
 from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import sql
-from customer import clock
+from customer import clock, last_contact
 from customer.standing.computing import recompute_each
 from customer.tables import customer
 
@@ -38,7 +38,9 @@ def step(call: Call, job: Job) -> Step:
         total = call.connection.scalar(select(func.count()).select_from(customer).where(_living))
     found = _NEXT.run(call.connection, {"last": job.position or _FIRST, "size": SIZE}).fetchall()
     if found:
-        recompute_each(call, [row[0] for row in found], day)
+        ids = [row[0] for row in found]
+        last_contact.renew(call, ids)
+        recompute_each(call, ids, day)
     return Step(found[-1][0] if len(found) == SIZE else None, done=len(found), total=total)
 
 

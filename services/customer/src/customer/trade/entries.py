@@ -48,6 +48,7 @@ class TradeEntries(Record):
     table = tables.trade_entry
     plural = "trade_entries"
     parent = ("customer_id", CUSTOMERS)
+    made_of: ClassVar = {"base_amount": ("amount",)}
     kept_by_law: ClassVar = ("会计法要求保存的交易凭证", "Accounting law keeps records of trade")
 
     def import_begins(self, call: Call, messages: Sequence[Any]) -> None:

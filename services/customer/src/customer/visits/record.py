@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,9 @@ from crm_kit.rpc import Call
 from crm_kit.scope import Shape, among, condition
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
+from customer import last_contact
 from customer.contacts import contact_of
-from customer.customers import CUSTOMERS, contacted
+from customer.customers import CUSTOMERS
 from customer.tables import customer
 from customer.visits.tables import visit
 
@@ -78,7 +80,11 @@ class Visits(Record):
     kept_together_by = "customer_id"
     parent = ("customer_id", CUSTOMERS)
     also_named = ("participant_ids",)
-    made_of = {"customer_name": ("customer_id",), "owner_name": ("owner_id",)}  # noqa: RUF012
+    made_of = {  # noqa: RUF012
+        "customer_name": ("customer_id",),
+        "owner_name": ("owner_id",),
+        "plan_day": ("plan_start",),
+    }
     copies = {"customer_name": [("customer", "name")]}  # noqa: RUF012
     list_fields = (
         "number",
@@ -120,9 +126,8 @@ class Visits(Record):
         if row["contact_ids"] and (before is None or row["contact_ids"] != before["contact_ids"]):
             contact_of(call, self.fields["contact_ids"], row["contact_ids"], row["customer_id"])
 
-    def written(self, call: Call, row: Row, before: Row | None) -> None:
-        if before is not None and before["state"] == CHECKED_IN and row["state"] == CHECKED_OUT:
-            contacted(call, row["customer_id"], row["check_in_time"])
+    def written_many(self, call: Call, pairs: Sequence[tuple[Row | None, Row]]) -> None:
+        last_contact.told(call, pairs, _contact)
 
     def may_delete(self, call: Call, row: Row) -> None:
         if row["state"] in DONE:
@@ -142,3 +147,8 @@ class Visits(Record):
 
 
 VISITS = Visits()
+
+
+def _contact(row: Row) -> datetime | None:
+    """When the customer was visited; None as long as nobody checked out."""
+    return row["check_in_time"] if row["state"] in last_contact.VISITED else None
