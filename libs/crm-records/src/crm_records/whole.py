@@ -10,6 +10,10 @@ from crm_kit.rpc import Call
 from crm_records import search, visibility
 from crm_records.record import Record
 
+NOTHING = [""]
+"""What no field holds. Of an empty list PostgreSQL takes the condition of any partial index for granted: it was seen to
+read the recycle bin from beginning to end."""
+
 
 def parameters(call: Call, record: Record, typed: str, word: str) -> dict[str, Any]:
     """What to bind for a word of what was typed. Nothing for fields that the caller does not see, nor in pools that
@@ -18,7 +22,8 @@ def parameters(call: Call, record: Record, typed: str, word: str) -> dict[str, A
         return {}
     blind = visibility.blind(call, record)
     bound: dict[str, Any] = {
-        search.whole(name): [] if name in blind else _values(record, name, typed, word) for name in record.search_whole
+        search.whole(name): (name not in blind and _values(record, name, typed, word)) or NOTHING
+        for name in record.search_whole
     }
     if record.pooled:
         view = visibility.of(call, record)
