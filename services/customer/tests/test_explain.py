@@ -111,6 +111,25 @@ def test_the_chain_from_the_role_over_the_line_of_reporting(server: Server, boss
     assert [s.text for s in english.steps if s.kind == "role"] == ["No role gives customer.delete"]
 
 
+def test_the_chain_from_a_department_to_whoever_manages_it(server: Server, boss: Client) -> None:
+    head = server.person(["customer.read"], "subordinates", name="赵总监")
+    stranger = server.person(["customer.read"], "subordinates", name="外人")
+    nanjing = server.department("南京", server.department("华东", manager=head))
+    made = boss.CreateCustomer(customer={"name": "甲公司"})
+    made = boss.AssignCustomer(id=made.id, etag=made.etag, department_id=nanjing)
+
+    yes, no = told(boss, made, head), told(boss, made, stranger, language="en")
+
+    assert (yes.allowed, no.allowed) == (True, False)
+    assert [(s.held, s.text) for s in yes.steps if s.kind == "department"] == [
+        (True, "没有负责人的记录归管理其部门“华东 / 南京”或其上级部门的人：赵总监")
+    ]
+    assert [s.text for s in no.steps if s.kind == "department"] == [
+        "What is nobody's lies with whoever manages its department, 华东 / 南京, or one above it, not with this person:"
+        " 赵总监"
+    ]
+
+
 def test_it_moves_along_with_people_and_teams(server: Server, boss: Client) -> None:
     east, west = server.department("华东"), server.department("西部")
     head = server.person(["customer.read", "customer.update"], "department", name="主任", department_id=east)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -43,6 +44,8 @@ class Field:
     format: int
     min: Decimal | None
     max: Decimal | None
+    past: bool
+    earliest: date | None
     scale: int
     dictionary: str
     references: str
@@ -81,6 +84,8 @@ def _field(f: FieldDescriptor) -> Field:
         format=rule.format,
         min=Decimal(rule.min) if rule.min else None,
         max=Decimal(rule.max) if rule.max else None,
+        past=rule.past,
+        earliest=date.fromisoformat(rule.earliest) if rule.earliest else None,
         scale=rule.scale or 2,
         dictionary=rule.dictionary,
         references=rule.references,

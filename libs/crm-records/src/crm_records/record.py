@@ -69,6 +69,8 @@ class Record:
     """The form of its numbers, or none."""
     search: ClassVar[Sequence[str]] = ()
     """Fields that the search box looks into."""
+    search_whole: ClassVar[Sequence[str]] = ()
+    """Fields by whose whole value the search box finds a record besides; they have an index."""
     list_fields: ClassVar[Sequence[str]] = ()
     """Columns of a list where the caller names none; all when empty."""
     key: ClassVar[str] = "external_id"
@@ -232,7 +234,7 @@ class Record:
         """Rows that a search finds; open parameters as in `search_parameters`."""
         found = self._by_text()
         if any(self.fields[n].encrypted for n in self.search):
-            found = or_(found, search.exactly(self.table))
+            found = or_(found, self._exactly())
         return found
 
     def search_parameters(self, call: Call, words: str, unseen: Unseen) -> dict[str, Any]:
@@ -259,7 +261,7 @@ class Record:
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
         found = and_(self._by_text(), or_(false(), *plain))
         if any(f.encrypted for f in seen):
-            found = or_(found, search.exactly(self.table))
+            found = or_(found, self._exactly())
         for part in self.searched_parts():
             assert part.parent is not None
             if unseen.get(part.type, frozenset()).issuperset(part.search):
@@ -269,10 +271,16 @@ class Record:
         return found
 
     def pooled_search(self, unseen: Unseen) -> ColumnElement[bool]:
-        """Like `narrow_search` within a pool: by plain fields that it shows, by nothing encrypted, by no part."""
+        """Like `narrow_search` within a pool: by plain fields that it shows, by no part, by nothing encrypted."""
         seen = [self.fields[n] for n in self.search if n not in unseen.get(self.type, ())]
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
-        return and_(self._by_text(), or_(false(), *plain))
+        found = and_(self._by_text(), or_(false(), *plain))
+        if self.search_whole:
+            found = or_(found, search.exactly(self.table, tokens="", wholes=self.search_whole, pooled=self.pooled))
+        return found
+
+    def _exactly(self) -> ColumnElement[bool]:
+        return search.exactly(self.table, wholes=self.search_whole, pooled=self.pooled)
 
     def _by_text(self) -> ColumnElement[bool]:
         """Rows whose searched texts hold the words. Of kinds of which there are few no texts are kept apart."""

@@ -14,8 +14,8 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.fields import Field
-from crm_records.record import Record, Row
-from customer import headings, pinyin
+from crm_records.record import Record, Row, Unseen
+from customer import headings, pinyin, traditional
 from customer.customers import CUSTOMERS, PERSONAL, find_again
 from customer.review import marks
 from customer.tables import contact
@@ -55,7 +55,11 @@ class Contacts(Record):
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
         yield from super().search_texts(call, row, before)
+        yield traditional.simplified(row["name"])
         yield from pinyin.spellings(row["name"])
+
+    def search_parameters(self, call: Call, words: str, unseen: Unseen) -> dict[str, Any]:
+        return traditional.also_simplified(super().search_parameters(call, words, unseen), words)
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """A customer is found by the names of its contacts."""

@@ -28,6 +28,10 @@ class Company:
         """Those whose accounts are in use: nothing can be given to others."""
         for i in range(people):
             self.people.append(self._person(f"员工{i}"))
+        for department in self.departments[::2]:
+            manager = chance.choice(self.people).user_id
+            server.sql("UPDATE org_department SET manager_id = :m WHERE id = :id", m=manager, id=department)
+        server.service.organisation.forget()
 
     def scopes(self) -> list[dict[str, Any]]:
         """The scope of a role, now and then another one for some resource."""
