@@ -90,6 +90,15 @@ def personal(api: Api, canary: Canary, kind: str) -> list[tuple[str, str]]:
     ):
         made |= api("PATCH", f"/v1/{path}/{made['id']}", {field: canary(), "etag": made["etag"]})
     api("POST", f"/v1/users/{user['id']}:deactivate", {"etag": user["etag"]})
+    for path, stays, more in (
+        ("contacts", contact, {"customerId": firm["id"]}),
+        ("customers", person, {"kind": "individual"}),
+    ):
+        double = api("POST", f"/v1/{path}", {"name": canary(), "remarks": canary(), **more})
+        about = {"recordType": path.removesuffix("s"), "recordId": double["id"], "recordTitle": canary()}
+        api("POST", "/v1/tasks", {"title": "核对", **about})
+        merged = [{"id": double["id"], "etag": double["etag"]}]
+        api("POST", f"/v1/{path}/{stays['id']}:merge", {"etag": stays["etag"], "merged": merged})
     return [("customer", person["id"]), ("contact", contact["id"]), ("user", user["id"])]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from security.facts import Person, Record
+from security.facts import Person, Record, Scope
 from security.oracle import Oracle
 from security.scopes import Answer
 
@@ -27,6 +27,13 @@ class NobodyBelow(Oracle):
 
     def is_below(self, one: Person, manager: Person) -> bool:
         return False
+
+
+class NobodyManages(Oracle):
+    """Forgets that departments have managers."""
+
+    def _managed(self, person: Person, scope: Scope) -> set[str]:
+        return set()
 
 
 class ForgetsTeams(Oracle):
@@ -84,7 +91,17 @@ class NobodyIsNamed(Oracle):
 
 
 ORACLES: tuple[type[Oracle], ...] = (
-    *(NoDenials, NobodyBelow, ForgetsTeams, ForgetsPools, OpenPools, EveryField, EverySum, OneEndIsEnough),
+    *(
+        NoDenials,
+        NobodyBelow,
+        NobodyManages,
+        ForgetsTeams,
+        ForgetsPools,
+        OpenPools,
+        EveryField,
+        EverySum,
+        OneEndIsEnough,
+    ),
     NobodyIsNamed,
 )
 

@@ -49,7 +49,7 @@ def move_in(services: Services, world: World, share: float = 1.0, *, teams: bool
 def organise(services: Services, world: World) -> None:
     """As identity announces it."""
     events = [
-        event(Department(id=i, name=f"部门{n}", parent_id=above or ""), "created")
+        event(Department(id=i, name=f"部门{n}", parent_id=above or "", manager_id=world.managers.get(i, "")), "created")
         for n, (i, above) in enumerate(world.departments.items())
     ]
     events += [event(_role(r), "created") for r in world.roles]

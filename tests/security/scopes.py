@@ -38,10 +38,18 @@ class Answer:
 class Scopes:
     """Answers about one organisation, which stays as it is: what follows from it alone is worked out once."""
 
-    def __init__(self, people: Iterable[Person], departments: dict[str, str | None], tops: dict[str, str]) -> None:
-        """`departments`: id → the one above. `tops`: type of a part → type of what it belongs to in the end."""
+    def __init__(
+        self,
+        people: Iterable[Person],
+        departments: dict[str, str | None],
+        managers: dict[str, str],
+        tops: dict[str, str],
+    ) -> None:
+        """`departments`: id → the one above. `managers`: department → who manages it. `tops`: type of a part → type of
+        what it belongs to in the end."""
         self.people = {p.id: p for p in people}
         self.departments = departments
+        self.managers = managers
         self.tops = tops
         self.pools: list[Pool] = []
         """The pools in use."""
@@ -96,7 +104,7 @@ class Scopes:
         key = (person.id, right, resource)
         if key not in self._homes:
             scopes = self._scopes(person, right, resource)
-            self._homes[key] = frozenset(d for s in scopes for d in self._places(person, s))
+            self._homes[key] = frozenset(d for s in scopes for d in self._places(person, s) | self._managed(person, s))
         return self._homes[key]
 
     def _scopes(self, person: Person, right: str, resource: str) -> list[Scope]:
@@ -125,6 +133,12 @@ class Scopes:
         if scope.kind == "department_tree":
             return {d for d in self.departments if person.department in self._line(d)}
         return set()
+
+    def _managed(self, person: Person, scope: Scope) -> set[str]:
+        """Departments of which "oneself and below" reaches what is nobody's: those that a person manages, and below."""
+        if scope.kind != "subordinates":
+            return set()
+        return {d for d in self.departments if any(self.managers.get(above) == person.id for above in self._line(d))}
 
     def _line(self, department: str) -> list[str]:
         """A department and all above it."""

@@ -149,7 +149,7 @@ def test_ten_companies_more(services: Services, measured: Callable[[str], None],
 @pytest.mark.parametrize("wrong", broken.ORACLES)
 def test_an_oracle_that_forgets_a_rule_is_contradicted(services: Services, house: House, wrong: type[Oracle]) -> None:
     right, made = house.right, house.made
-    made.oracle = wrong(right.people.values(), right.departments, right.tops)
+    made.oracle = wrong(right.people.values(), right.departments, right.managers, right.tops)
     made.oracle.pools = right.pools
 
     run = asked(Run(made, services), 3000, findings=1, areas=SHOWN_BY.get(wrong, AREAS))
@@ -218,7 +218,12 @@ def test_a_product_that_reaches_too_far_is_found_out(
 def test_the_same_seed_makes_the_same_company() -> None:
     def told_of(made: World) -> list[object]:
         people = [(p.name, p.manager, p.department, [r.code for r in p.roles]) for p in made.people]
-        return [made.departments, people, [(r.code, r.rights, r.scopes, r.field_rules) for r in made.roles]]
+        return [
+            made.departments,
+            made.managers,
+            people,
+            [(r.code, r.rights, r.scopes, r.field_rules) for r in made.roles],
+        ]
 
     assert told_of(world.make(5)) == told_of(world.make(5))
     assert told_of(world.make(5)) != told_of(world.make(6))

@@ -48,6 +48,8 @@ class World:
     seed: int
     chance: random.Random
     departments: dict[str, str | None]
+    managers: dict[str, str]
+    """Department → who manages it."""
     people: list[Person]
     roles: list[Role]
     boss: Person
@@ -99,7 +101,11 @@ def make(seed: int, people: int = 40, *, fields: bool = True, teams: bool = True
         made.append(Person(_id(chance), name, home, above, given, _grants(chance)))
     boss = Person(_id(chance), "总经理", None, None, (roles[-1],))
     tops = {t: KINDS[k.parent].type for t, k in KINDS.items() if k.parent}
-    return World(seed, chance, departments, [*made, boss], roles, boss, Oracle([*made, boss], departments, tops))
+    managers = {d: chance.choice(made).id for d in departments if chance.random() < 0.6}
+    everybody = [*made, boss]
+    return World(
+        seed, chance, departments, managers, everybody, roles, boss, Oracle(everybody, departments, managers, tops)
+    )
 
 
 def _id(chance: random.Random) -> str:

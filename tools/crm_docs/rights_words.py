@@ -30,7 +30,7 @@ Three questions are asked before anything is read or changed, in the service tha
 | scope | the records |
 | --- | --- |
 | `self` | one's own |
-| `subordinates` | one's own and those of everybody below in the line of reporting |
+| `subordinates` | one's own, those of everybody below, and what is nobody's in departments one manages and below |
 | `department` | of the people of one's department, and of the department itself |
 | `department_tree` | the same with all departments below |
 | `chosen` | of the departments named |
@@ -86,7 +86,7 @@ class ChineseWords(Words):
 | 范围 | 记录 |
 | --- | --- |
 | `self` 本人 | 自己的 |
-| `subordinates` 本人及下属 | 自己的，以及汇报线上所有下级的 |
+| `subordinates` 本人及下属 | 自己的，汇报线上所有下级的，以及自己任负责人的部门及其下级部门中没有负责人的 |
 | `department` 本部门 | 本部门人员的，以及部门本身的 |
 | `department_tree` 本部门及下属部门 | 同上，并含所有下属部门 |
 | `chosen` 指定部门 | 所列部门的 |

@@ -167,6 +167,38 @@ def test_a_wrong_request_is_refused_and_starts_nothing(boss: Client, request_: d
     assert not boss.ListJobs(record_type="customer").jobs
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"industry": "zzz"}, "industry"),
+        ({"employees": -1}, "employees"),
+        ({"foundingDate": "2999-01-01"}, "foundingDate"),
+        ({"parentId": "01990000-0000-7000-8000-000000000000"}, "parentId"),
+        ({"custom": {"ports": ["moon"]}}, "custom.ports"),
+        ({"custom": {"nobodys": "x"}}, "custom.nobodys"),
+    ],
+)
+def test_a_value_that_fits_no_record_is_refused_before_a_job_begins(
+    boss: Client, changes: dict[str, Any], field: str
+) -> None:
+    definition = {
+        "key": "ports",
+        "kind": "multi_choice",
+        "label_zh": "港口",
+        "label_en": "Ports",
+        "choices": ["sea"],
+    }
+    boss.CreateCustomField(record_type="customer", custom_field=definition)
+    named(boss, 3)
+
+    with refused("INVALID_ARGUMENT", "INVALID", field):
+        boss.BulkUpdate(record_type="customer", changes=changes, everything=True)
+    with refused("INVALID_ARGUMENT", "INVALID", "ownerId"):
+        boss.BulkAssign(record_type="customer", owner_id="01990000-0000-7000-8000-000000000000", everything=True)
+
+    assert not boss.ListActs(record_type="customer").acts
+
+
 def test_nobody_else_sees_somebodys_acts_and_jobs(server: Server, boss: Client) -> None:
     li = server.person(["customer.read", "customer.update", "customer.create"], name="李")
     named(li, 2)

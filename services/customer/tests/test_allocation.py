@@ -74,9 +74,9 @@ def test_whoever_has_least_gets_the_next_one_up_to_a_limit(server: Server, boss:
 
 
 def test_a_customer_goes_to_a_department_and_its_manager_gives_it_on(server: Server, boss: Client) -> None:
-    department = server.department("东区")
-    manager = server.person(["customer.*"], "department", department_id=department)
-    seller = server.person(["customer.read"], "self", department_id=department)
+    manager = server.person(["customer.*"], "subordinates")
+    department = server.department("东区", manager=manager)
+    seller = server.person(["customer.read"], "self", manager=manager)
     elsewhere = server.person(["customer.read"], "self", department_id=server.department("西区"))
     rule(boss, "department", department_id=department, condition='region = "east"')
     customer = made(boss, 1, region="east")[0]

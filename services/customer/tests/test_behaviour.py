@@ -168,6 +168,24 @@ def test_absurd_identities_are_refused(boss: Client, customer: Any) -> None:
         boss.IdentifyVisitor(**named, customer_id=customer.id)
 
 
+def test_a_visitor_is_taken_only_from_a_customer_that_is_reached(server: Server, boss: Client, customer: Any) -> None:
+    seller = server.person(["customer.*", "behaviour.*"], "self")
+    own = seller.CreateCustomer(customer={"name": "成都精工机械有限公司"})
+    boss.IdentifyVisitor(source="shop", visitor="v1", customer_id=customer.id)
+
+    for more in ({}, {"from_time": NOW - timedelta(days=1)}):
+        with refused("NOT_FOUND", "NOT_FOUND") as refusal:
+            seller.IdentifyVisitor(source="shop", visitor="v1", customer_id=own.id, **more)
+        assert (customer.name in refusal.message, refusal.fields) == (False, {})
+    send(boss, event(0, visitor="v1"))
+    assert ids(boss, customer.id) == ["e0"]
+    assert ids(seller, own.id) == []
+    boss.PutTeamMember(record_type="customer", id=customer.id, user_id=seller.user_id, access="write")
+    server.service.organisation.forget()
+    moved = seller.IdentifyVisitor(source="shop", visitor="v1", customer_id=own.id)
+    assert moved.customer_id == own.id
+
+
 def test_pages_neither_skip_nor_repeat(boss: Client, customer: Any) -> None:
     boss.IdentifyVisitor(source="shop", visitor="v", customer_id=customer.id)
     same = NOW - timedelta(hours=1)

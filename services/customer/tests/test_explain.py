@@ -44,15 +44,14 @@ def test_an_explanation_says_what_really_happens(server: Server, boss: Client, s
     company = Company(server, chance, RIGHTS)
     customers, contacts = [], []
     for i in range(8):
-        owner = chance.choice([*company.people, None])
+        owner = chance.choice([*company.working, None])
         customer = {"name": f"客户{i}", "owner_id": owner.user_id if owner else ""}
         if not owner or chance.random() < 0.3:
             customer["department_id"] = chance.choice(company.departments)
         customers.append(boss.CreateCustomer(customer=customer).id)
         contacts.append(boss.CreateContact(contact={"customer_id": customers[-1], "name": "王芳"}).id)
-    living = {r[0] for r in server.sql("SELECT id::text FROM org_user WHERE active")}
     for customer_id in customers:
-        for who in chance.sample([p for p in company.people if p.user_id in living], 3):
+        for who in chance.sample(company.working, 3):
             access = chance.choice(["read", "write"])
             boss.PutTeamMember(record_type="customer", id=customer_id, user_id=who.user_id, access=access)
     server.service.organisation.forget()
@@ -110,6 +109,25 @@ def test_the_chain_from_the_role_over_the_line_of_reporting(server: Server, boss
     english = told(boss, made, lead, "customer.delete", "en")
     assert english.text == "李主管 does not hold customer.delete on this record"
     assert [s.text for s in english.steps if s.kind == "role"] == ["No role gives customer.delete"]
+
+
+def test_the_chain_from_a_department_to_whoever_manages_it(server: Server, boss: Client) -> None:
+    head = server.person(["customer.read"], "subordinates", name="赵总监")
+    stranger = server.person(["customer.read"], "subordinates", name="外人")
+    nanjing = server.department("南京", server.department("华东", manager=head))
+    made = boss.CreateCustomer(customer={"name": "甲公司"})
+    made = boss.AssignCustomer(id=made.id, etag=made.etag, department_id=nanjing)
+
+    yes, no = told(boss, made, head), told(boss, made, stranger, language="en")
+
+    assert (yes.allowed, no.allowed) == (True, False)
+    assert [(s.held, s.text) for s in yes.steps if s.kind == "department"] == [
+        (True, "没有负责人的记录归管理其部门“华东 / 南京”或其上级部门的人：赵总监")
+    ]
+    assert [s.text for s in no.steps if s.kind == "department"] == [
+        "What is nobody's lies with whoever manages its department, 华东 / 南京, or one above it, not with this person:"
+        " 赵总监"
+    ]
 
 
 def test_it_moves_along_with_people_and_teams(server: Server, boss: Client) -> None:

@@ -14,9 +14,10 @@ import pytest
 from crm_kit.testing import Client, Server, refused
 from crm_records import cells
 from crm_records.imports.testing import Importer, as_csv, as_xlsx, counts, mapped
-from hostile import MAIN, sheet, workbook
+from hostile import BOOK, MAIN, sheet, workbook
 
 pytestmark = pytest.mark.feature("CUS-07")
+DATES_FROM_1904 = '<workbookPr date1904="1"/><sheets>'
 
 
 @pytest.fixture
@@ -146,3 +147,119 @@ def test_the_texts_that_cells_share_are_found_in_whatever_order_they_stand(impor
     strings = f'<sst xmlns="{MAIN}">{"".join(f"<si><t>{text}</t></si>" for text in texts)}</sst>'
     made = importer.send(workbook(strings=strings, sheet=sheet("".join(made_of))))
     assert [list(row.cells) for row in importer.rows(made)] == [[texts[n]] for n in order[1:]]
+
+
+def test_a_formula_without_its_result_is_refused_at_its_cell(importer: Importer, boss: Client) -> None:
+    head = ["客户名称", "外部标识", "年营业额", "负责人", "城市", "备注"]
+    rows = [
+        "".join(f'<c t="inlineStr"><is><t>{h}</t></is></c>' for h in head),
+        '<c t="inlineStr"><is><t>甲</t></is></c><c t="str"><f>"E"&amp;1</f><v>E1</v></c>'
+        '<c><f>50*1000</f><v>50000</v></c><c/><c t="str"><f>IF(1,"")</f><v></v></c>',
+        '<c t="inlineStr"><is><t>乙</t></is></c><c><f>"E"&amp;2</f><v></v></c><c><f>50*1000</f></c>'
+        '<c><f>Z1</f><v/></c><c t="str"><f>"苏"&amp;"州"</f></c><c><f t="shared" si="0"/></c>',
+    ]
+    content = workbook(sheet=sheet("".join(f"<row>{row}</row>" for row in rows)))
+    made = importer.store(importer.send(content))
+    assert counts(made) == (1, 0, 0, 0, 1)
+    (stored,) = boss.ListCustomers(fields="*").customers
+    assert (stored.name, stored.external_id, stored.annual_revenue, stored.city) == ("甲", "E1", "50000.00", "")
+    (bad,) = importer.rows(made, "rejected")
+    assert list(bad.cells) == ["乙", '="E"&2', "=50*1000", "=Z1", '="苏"&"州"', "="]
+    assert [(p.column, p.reason) for p in bad.problems] == [(n, "FORMULA_NOT_CALCULATED") for n in range(1, 6)]
+    assert bad.problems[1].message.startswith("年营业额是未保存计算结果的公式")
+    book = zipfile.ZipFile(io.BytesIO(boss.ExportImportErrors(record_type="customer", id=made.id).data))
+    assert 'ref="C2"' in book.read("xl/comments1.xml").decode()
+    assert "<f>" not in book.read("xl/worksheets/sheet1.xml").decode()
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("record_type", ["customer", "contact"])
+def test_the_example_of_a_template_is_skipped_and_right(
+    server: Server, boss: Client, record_type: str, language: str
+) -> None:
+    asked = {"accept-language": language}
+    body = boss.ExportImportTemplate(record_type=record_type, format="csv", metadata=asked).data.decode("utf-8-sig")
+    assert body.isascii() == (language == "en")
+    importer = Importer(server, boss, record_type)
+    made = importer.check(importer.send(body.encode()))
+    assert (counts(made), [r.outcome for r in importer.rows(made)]) == ((0, 0, 0, 1, 0), ["skipped"])
+
+    mark = "（示例）" if language == "zh-CN" else "(Example) "
+    if record_type == "contact":
+        boss.CreateCustomer(customer={"name": next(csv.reader(body.splitlines()[1:]))[0].removeprefix(mark)})
+    row = body.splitlines()[1]
+    made = importer.check(importer.send(f"{body}{row.replace(mark, '')}\r\n".encode()))
+    assert counts(made) == (1, 0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("kind", ["xlsx", "csv"])
+def test_what_is_exported_in_words_is_read_back_as_it_is(
+    server: Server, boss: Client, kind: str, language: str
+) -> None:
+    firm = {"name": "甲公司", "kind": "organization", "supply_contract": "being_signed", "external_id": "E1"}
+    one = boss.CreateCustomer(customer={**firm, "level": "key", "tags": ["新客"], "employees": 12, "do_not_call": True})
+    boss.CreateCustomer(customer={"name": "李雷", "kind": "individual", "sex": "male", "external_id": "E2"})
+    person = {"name": "王芳", "sex": "female", "decision_role": "decider", "marital_state": "married"}
+    boss.CreateContact(contact={**person, "customer_id": one.id, "external_id": "C1", "position": "purchasing"})
+    for record_type, words in (
+        ("customer", {"企业", "个人", "在签", "待审核", "男"}),
+        ("contact", {"女", "决策者", "已婚", "待审核"}),
+    ):
+        asked = {"accept-language": language}
+        data = boss.ExportRecords(record_type=record_type, fields="*", format=kind, metadata=asked).data
+        made = Importer(server, boss, record_type).send(data)
+        samples = {text for column in made.columns for text in column.samples}
+        assert samples & {"organization", "pending", "female"} == set()
+        assert language == "en" or words <= samples
+        stored = Importer(server, boss, record_type).store(made)
+        assert counts(stored) == (0, 0, made.rows, 0, 0), Importer(server, boss, record_type).rows(stored)
+
+
+def text(value: str) -> str:
+    return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+
+
+def test_a_number_in_a_column_of_days_counts_from_where_the_workbook_counts(importer: Importer, boss: Client) -> None:
+    rows = "".join(
+        f"<row>{row}</row>"
+        for row in (
+            text("客户名称") + text("成立日期") + text("员工总数"),
+            text("甲") + "<c><v>45000</v></c><c><v>45000</v></c>",
+            text("乙") + "<c><v>45000</v></c>" + text("很多"),
+        )
+    )
+    # 1904-01-01 is day 0 there.
+    made = importer.store(importer.send(workbook(sheet=sheet(rows), book=BOOK.replace("<sheets>", DATES_FROM_1904))))
+
+    (stored,) = boss.ListCustomers(fields="*").customers
+    assert (stored.founding_date, stored.employees) == ("2027-03-16", 45000)
+    rejected = boss.ExportImportErrors(record_type="customer", id=made.id).data
+    again = importer.store(importer.set(importer.send(rejected), {"员工总数": ""}))
+    assert counts(again) == (1, 0, 0, 0, 0)
+    assert {c.founding_date for c in boss.ListCustomers(fields="*").customers} == {"2027-03-16"}
+    from_1900 = importer.store(importer.send(workbook(sheet=sheet(rows.replace("甲", "丙")))))
+    assert from_1900.created == 1
+    (stored,) = boss.ListCustomers(fields="*", filter='name = "丙"').customers
+    assert stored.founding_date == "2023-03-15"
+
+
+@pytest.mark.parametrize("error", ["#REF!", "#N/A", "#DIV/0!"])
+def test_a_cell_that_holds_an_error_is_refused_at_its_cell(importer: Importer, boss: Client, error: str) -> None:
+    rows = "".join(
+        f"<row>{row}</row>"
+        for row in (
+            text("客户名称") + text("城市") + text("备注"),
+            f'<c t="e"><v>{error}</v></c>' + text("苏州"),
+            text("甲") + f'<c t="e"><f>Z1</f><v>{error}</v></c>',
+            text("乙") + text("苏州") + text(error),
+        )
+    )
+
+    made = importer.store(importer.send(workbook(sheet=sheet(rows))))
+
+    assert [(c.name, c.remarks) for c in boss.ListCustomers(fields="*").customers] == [("乙", error)]
+    bad = importer.rows(made, "rejected")
+    told = [[(p.column, p.reason) for p in row.problems if p.reason == "CELL_IS_ERROR"] for row in bad]
+    assert told == [[(0, "CELL_IS_ERROR")], [(1, "CELL_IS_ERROR")]]
+    assert (list(bad[0].cells), error in bad[0].problems[0].message) == ([error, "苏州"], True)

@@ -287,8 +287,39 @@ def test_a_storing_that_was_cancelled_keeps_what_it_did_until_it_is_taken_back(
     boss.CancelImport(record_type="customer", id=made.id)
     importer.server.run_jobs()
     made = importer.get(made.id)
-    assert (made.state, made.created) == ("cancelled", 1000)
+    assert (made.state, made.created, made.remaining, made.rows) == ("cancelled", 1000, 600, 1600)
     boss.UndoAct(record_type="customer", id=made.act_id)
+    importer.server.run_jobs()
+    assert boss.ListCustomers(count="exact").total == 0
+    with refused("FAILED_PRECONDITION", "IMPORT_TAKEN_BACK"):
+        boss.StartImport(record_type="customer", id=made.id)
+
+
+def test_a_storing_that_was_cancelled_goes_on_with_the_rows_that_remain(importer: Importer, boss: Client) -> None:
+    rows = [[f"公司{i}", f"C{i}", "" if i % 300 else "x"] for i in range(1200)]
+    made = importer.send(as_csv([["客户名称", "外部标识", "员工总数"], *rows]))
+    assert (made.rows, made.remaining) == (1200, 1200)
+    boss.StartImport(record_type="customer", id=made.id)
+    importer.server.run_jobs(steps=2)
+    boss.CancelImport(record_type="customer", id=made.id)
+    importer.server.run_jobs()
+    assert (importer.get(made.id).created, importer.get(made.id).remaining) == (498, 700)
+
+    going = boss.StartImport(record_type="customer", id=made.id)
+    assert (going.state, going.act_id) == ("storing", importer.get(made.id).act_id)
+    boss.CancelImport(record_type="customer", id=made.id)  # before its first step
+    importer.server.run_jobs()
+    assert (importer.get(made.id).created, importer.get(made.id).remaining) == (498, 700)
+    boss.StartImport(record_type="customer", id=made.id)
+    importer.server.run_jobs()
+
+    done = importer.get(made.id)
+    assert (done.state, counts(done), done.remaining) == ("done", (1196, 0, 0, 0, 4), 0)
+    assert (done.job.done, done.job.total) == (1200, 1200)
+    assert boss.ListCustomers(count="exact").total == 1196
+    with refused("FAILED_PRECONDITION", "IMPORT_OVER"):
+        boss.StartImport(record_type="customer", id=made.id)
+    boss.UndoAct(record_type="customer", id=done.act_id)
     importer.server.run_jobs()
     assert boss.ListCustomers(count="exact").total == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -196,3 +197,31 @@ def test_the_change_record_of_a_contact_says_what_changed_when_and_by_whom(boss:
 def test_half_a_position_and_one_that_is_none_are_refused(boss: Client, position: dict[str, str], field: str) -> None:
     with refused("INVALID_ARGUMENT", "INVALID", field):
         boss.CreateCustomer(customer={"name": "甲公司", **position})
+
+
+@pytest.mark.feature("CUS-01")
+def test_days_that_cannot_be_are_refused_in_the_api_and_in_imports(boss: Client, today: date) -> None:
+    tomorrow = (today + timedelta(days=1)).isoformat()
+    for given, said in (
+        ({"founding_date": tomorrow}, "成立日期不能晚于今天"),
+        ({"kind": "individual", "birthday": tomorrow}, "生日不能晚于今天"),
+        ({"kind": "individual", "birthday": "1879-12-31"}, "生日不能早于 1880-01-01"),
+    ):
+        field = "foundingDate" if "founding_date" in given else "birthday"
+        with refused("INVALID_ARGUMENT", "INVALID", field) as refusal:
+            boss.CreateCustomer(customer={"name": "甲", **given})
+        assert refusal.fields[field] == said
+        (result,) = boss.ImportCustomers(customers=[{"name": "甲", **given}]).results
+        assert (result.outcome, said in result.reason) == ("failed", True)
+    made = boss.CreateCustomer(customer={"name": "同仁堂", "founding_date": "1669-01-01"})
+    for contact in ({"birthday": tomorrow}, {"family": [{"name": "小宝", "birthday": tomorrow}]}):
+        with refused("INVALID_ARGUMENT", "INVALID"):
+            boss.CreateContact(contact={"customer_id": made.id, "name": "王芳", **contact})
+    assert boss.CreateCustomer(customer={"name": "今天", "founding_date": today.isoformat()}).founding_date
+
+
+@pytest.mark.feature("CUS-01")
+def test_a_tag_given_twice_is_there_once(boss: Client) -> None:
+    made = boss.CreateCustomer(customer={"name": "甲", "tags": ["b", "a", " b "]})
+
+    assert list(made.tags) == ["b", "a"]

@@ -103,6 +103,12 @@ def test_the_parts_say_what_the_lists_say(boss: Client, steel: Any) -> None:
     assert found["customer_events"] == list(boss.ListCustomerEvents().customer_events)
 
 
+def test_kinds_of_behaviour_are_counted_by_their_names(boss: Client, steel: Any) -> None:
+    (figure,) = parts(boss, steel)["behaviour"].figures
+
+    assert (figure.code, figure.label_zh, figure.label_en, figure.value) == ("view", "浏览", "View", "1")
+
+
 def test_kinds_of_relationships_are_counted(boss: Client, steel: Any) -> None:
     figures = parts(boss, steel)["relationships"].figures
 

@@ -344,3 +344,67 @@ def test_a_record_type_that_is_no_person_is_found_nowhere(boss: Client, contact:
         with refused("NOT_FOUND"):
             boss.ExportPersonData(subject_type=kind, subject_id=contact.id)
     assert boss.ExportPersonData(subject_type="user", subject_id=contact.id).records == []
+
+
+def merged(boss: Client, into: Any, *gone: Any) -> str:
+    """Contacts merged as they are now; the act."""
+    named = [{"id": one.id, "etag": boss.GetContact(id=one.id).etag} for one in gone]
+    return str(boss.MergeContacts(id=into.id, etag=boss.GetContact(id=into.id).etag, merged=named).act_id)
+
+
+@pytest.mark.parametrize("asked_of", ["stays", "goes"])
+def test_what_became_one_with_the_person_by_merges_is_erased_and_exported_with_it(
+    server: Server, boss: Client, contact: Any, decide: Any, asked_of: str
+) -> None:
+    double, first = (
+        boss.CreateContact(contact={"customer_id": contact.customer_id, "name": name, "mobile": mobile})
+        for name, mobile in (("欧阳兰", "13700000001"), ("欧阳小兰", "13700000002"))
+    )
+    before = merged(boss, double, first)
+    act = merged(boss, contact, double)
+    server.sql("UPDATE outbox SET sent_time = now()")
+    subject = {"stays": contact, "goes": first}[asked_of]
+    others = {contact.id, double.id, first.id} - {subject.id}
+
+    told = boss.ExportPersonData(subject_type="contact", subject_id=subject.id).records
+    found = {r.id: r.data["name"] for r in told if r.relation == "subject"}
+    assert found == {contact.id: "欧阳若兰", double.id: "欧阳兰", first.id: "欧阳小兰"}
+    assert told[0].id == subject.id
+    request = request_of("erasure", "contact", subject.id)
+    assert set(decide(request, "created").merged_ids) == others
+    part = decide(request, "started")
+
+    assert counts(part)["contact", "subject"] == (3, 3)
+    assert set(part.merged_ids) == others
+    words = [*SECRETS.values(), "欧阳兰", "欧阳小兰", "13700000001", "13700000002"]
+    assert everywhere_in(server.sql, *words) == []
+    for undone in (act, before):
+        boss.UndoAct(record_type="contact", id=undone)
+        server.run_jobs()
+    assert everywhere_in(server.sql, *words) == []
+    assert boss.ListContacts(search="13700000001").contacts == []
+
+
+def test_an_individual_customer_is_erased_with_what_went_into_it(server: Server, boss: Client, decide: Any) -> None:
+    stays = boss.CreateCustomer(customer={"name": "慕容雪", "kind": "individual"})
+    goes = boss.CreateCustomer(customer={"name": "慕容小雪", "kind": "individual", "phone": "13912345678"})
+    boss.CreateContact(contact={"customer_id": goes.id, "name": "慕容本人"})
+    boss.MergeCustomers(id=stays.id, etag=stays.etag, merged=[{"id": goes.id, "etag": goes.etag}])
+    server.sql("UPDATE outbox SET sent_time = now()")
+
+    part = decide(request_of("erasure", "customer", stays.id), "started")
+
+    assert counts(part) == {("customer", "subject"): (2, 2), ("contact", "part"): (1, 1)}
+    assert everywhere_in(server.sql, "慕容") == []
+    assert everywhere_in(server.sql, "13912345678") == []
+
+
+def test_a_person_that_went_into_a_company_is_erased_without_it(server: Server, boss: Client, decide: Any) -> None:
+    company = boss.CreateCustomer(customer={"name": "苏州丝绸有限公司"})
+    person = boss.CreateCustomer(customer={"name": "慕容雪", "kind": "individual"})
+    boss.MergeCustomers(id=company.id, etag=company.etag, merged=[{"id": person.id, "etag": person.etag}])
+
+    part = decide(request_of("erasure", "customer", person.id), "started")
+
+    assert (counts(part)["customer", "subject"], list(part.merged_ids)) == ((1, 1), [])
+    assert boss.GetCustomer(id=company.id).name == "苏州丝绸有限公司"

@@ -79,6 +79,38 @@ def test_a_line_of_command_never_becomes_a_circle(boss: Client, person: Make) ->
         boss.RestoreRelationship(id=middle.id)
 
 
+def test_no_merge_of_contacts_closes_a_circle_of_command(server: Server, boss: Client, person: Make) -> None:
+    one, two, three = person("甲"), person("乙"), person("丙")
+    tie(boss, "reports_to", one, two)
+    upper = tie(boss, "reports_to", two, three)
+    goes = {"id": three.id, "etag": three.etag}
+
+    with refused("FAILED_PRECONDITION", "MERGE_CLOSES_CIRCLE"):
+        boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes])
+
+    assert boss.GetRelationship(id=upper.id).to_contact_id == three.id
+    assert boss.GetContact(id=three.id).name == "丙"
+    boss.DeleteRelationship(id=upper.id, etag=upper.etag)
+    assert boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes]).contact.id == one.id
+
+
+def test_a_line_of_command_between_the_merged_ends_and_comes_back_with_them(
+    server: Server, boss: Client, person: Make
+) -> None:
+    one, two, three = person("甲"), person("乙"), person("丙")
+    lower, upper = tie(boss, "reports_to", one, two), tie(boss, "reports_to", two, three)
+
+    merged = [{"id": two.id, "etag": two.etag}]
+    act = boss.MergeContacts(id=one.id, etag=one.etag, merged=merged).act_id
+
+    left = boss.ListRelationships(fields="*").relationships
+    assert [(r.id, r.from_contact_id, r.to_contact_id) for r in left] == [(upper.id, one.id, three.id)]
+    boss.UndoAct(record_type="contact", id=act)
+    server.run_jobs()
+    back = {r.id: (r.from_contact_id, r.to_contact_id) for r in boss.ListRelationships(fields="*").relationships}
+    assert back == {lower.id: (one.id, two.id), upper.id: (two.id, three.id)}
+
+
 def test_of_two_ties_at_once_that_would_close_a_circle_one_is_taken(boss: Client, person: Make) -> None:
     for _ in range(5):
         a, b = person("甲"), person("乙")

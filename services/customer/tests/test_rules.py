@@ -244,7 +244,7 @@ def test_one_stored_value_that_is_no_date_does_not_break_the_question_for_everyb
 @pytest.mark.feature("CUS-01")
 @pytest.mark.parametrize(
     "condition",
-    ["custom.colours = red", 'custom.colours in ("red")', "NOT " * 1000 + "city = x", "employees > 1e-999999"],
+    ["custom.colours > red", 'custom.colours in ("red", null)', "NOT " * 1000 + "city = x", "employees > 1e-999999"],
 )
 def test_a_question_that_cannot_be_asked_is_refused(boss: Client, condition: str) -> None:
     boss.CreateCustomField(
@@ -260,6 +260,58 @@ def test_a_question_that_cannot_be_asked_is_refused(boss: Client, condition: str
 
     with refused("INVALID_ARGUMENT", "BAD_FILTER"):
         boss.ListCustomers(filter=condition)
+
+
+@pytest.mark.feature("CUS-01")
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("custom.ports = sea", "ab"),
+        ("custom.ports : sea", "ab"),
+        ("custom.ports != sea", "cde"),
+        ('custom.ports in ("air", "rail")', "bc"),
+        ("custom.ports = null", "de"),
+        ("custom.ports != null", "abc"),
+        ("NOT custom.ports = air AND custom.ports = sea", "a"),
+    ],
+)
+def test_several_choices_are_filtered_like_tags(boss: Client, condition: str, expected: str) -> None:
+    field = {
+        "key": "ports",
+        "kind": "multi_choice",
+        "label_zh": "口岸",
+        "label_en": "Ports",
+        "choices": ["sea", "air", "rail"],
+    }
+    boss.CreateCustomField(record_type="customer", custom_field=field)
+    for name, ports in (("a", ["sea"]), ("b", ["air", "sea"]), ("c", ["rail"]), ("d", []), ("e", None)):
+        boss.CreateCustomer(customer={"name": name, "custom": {"ports": ports} if ports is not None else {}})
+
+    found = boss.ListCustomers(filter=condition, order_by="name").customers
+
+    assert "".join(c.name for c in found) == expected
+    (told,) = [f for f in boss.DescribeRecord(record_type="customer").fields if f.name == "custom.ports"]
+    assert told.filterable
+
+
+@pytest.mark.feature("CUS-01")
+def test_me_is_whoever_asks_in_every_field_that_names_a_person(server: Server, boss: Client) -> None:
+    field = {"key": "buddy", "kind": "reference", "label_zh": "搭档", "label_en": "Buddy", "references": "user"}
+    boss.CreateCustomField(record_type="customer", custom_field=field)
+    other = server.person(name="李娜")
+    boss.CreateCustomer(customer={"name": "甲", "custom": {"buddy": other.user_id}})
+    other.CreateCustomer(customer={"name": "乙"})
+
+    def found(by: Client, condition: str) -> str:
+        return "".join(c.name for c in by.ListCustomers(filter=condition, order_by="create_time").customers)
+
+    for name in ("ownerId", "owner_id", "creatorId", "enterer_id"):
+        assert (found(boss, f"{name} = me"), found(other, f"{name} = me")) == ("甲", "乙")
+    assert found(other, "ownerId != me") == found(other, "custom.buddy = me") == "甲"
+    assert found(other, f'ownerId in ("me", "{boss.user_id}")') == "甲乙"
+    assert found(other, "name = me") == ""
+    with refused("INVALID_ARGUMENT", "BAD_FILTER"):
+        other.ListCustomers(filter="parentId = me")
 
 
 @pytest.mark.feature("CUS-01")

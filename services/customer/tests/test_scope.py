@@ -63,6 +63,61 @@ def test_what_lies_outside_the_scope_is_not_found_on_every_way(seller: Client, s
     assert list(stranger.ListContacts().contacts) == []
 
 
+def test_what_is_nobodys_in_a_department_lies_with_whoever_manages_it_or_one_above_it(
+    server: Server, boss: Client, manager: Client, seller: Client, stranger: Client
+) -> None:
+    head = server.person(RIGHTS, "subordinates", name="赵总监")
+    plain = server.person(RIGHTS, "self", name="王主任")
+    east = server.department("华东", manager=head)
+    nanjing = server.department("南京", east, manager=manager)
+    suzhou = server.department("苏州", east, manager=plain)
+    given = boss.CreateCustomer(customer={"name": "甲公司", "department_id": nanjing})
+    owned = boss.CreateCustomer(customer={"name": "乙公司", "owner_id": stranger.user_id, "department_id": nanjing})
+    other = boss.CreateCustomer(customer={"name": "丙公司", "department_id": suzhou})
+    given, other = (boss.AssignCustomer(id=c.id, etag=c.etag, department_id=c.department_id) for c in (given, other))
+
+    def seen(by: Client) -> set[str]:
+        return {c.id for c in by.ListCustomers().customers}
+
+    assert (seen(manager), seen(head), seen(plain), seen(seller)) == ({given.id}, {given.id, other.id}, set(), set())
+    assert owned.id not in seen(head)
+    with refused("INVALID_ARGUMENT", "", "departmentId"):
+        manager.AssignCustomer(id=given.id, etag=given.etag, department_id=suzhou)
+    assert manager.AssignCustomer(id=given.id, etag=given.etag, owner_id=seller.user_id).owner_id == seller.user_id
+
+
+@pytest.mark.parametrize(
+    ("language", "owner", "department"),
+    [
+        ("zh", "负责人不在您可以分配的范围内", "所属部门不在您可以分配的范围内"),
+        (
+            "en",
+            "Owner: this one lies outside what you may assign to",
+            "Department: this one lies outside what you may assign to",
+        ),
+    ],
+)
+def test_who_is_out_of_reach_is_told_from_who_is_not_there(
+    server: Server, manager: Client, seller: Client, stranger: Client, language: str, owner: str, department: str
+) -> None:
+    made = seller.CreateCustomer(customer={"name": "甲公司"})
+    told = {"accept-language": language}
+
+    def said(by: Client, field: str, **to: str) -> str:
+        with refused("INVALID_ARGUMENT", "INVALID", field) as refusal:
+            by.AssignCustomer(id=made.id, etag=made.etag, metadata=told, **to)
+        return refusal.fields[field]
+
+    assert said(manager, "ownerId", owner_id=stranger.user_id) == owner
+    assert said(manager, "ownerId", owner_id=made.id) != owner
+    assert said(manager, "departmentId", department_id=server.department("外部")) != department
+    sees = [{"resource": "*", "scope": "subordinates"}, {"resource": "department", "scope": "all"}]
+    lead = server.person([*RIGHTS, "department.read"], sees)
+    server.sql("UPDATE org_user SET manager_id = :m WHERE id = :id", m=lead.user_id, id=seller.user_id)
+    server.service.organisation.forget()
+    assert said(lead, "departmentId", department_id=server.department("外部")) == department
+
+
 def test_others_have_the_brief_view(seller: Client, stranger: Client) -> None:
     made = seller.CreateCustomer(customer={"name": "甲公司", "city": "上海", "phone": "021-61234567"})
 

@@ -138,6 +138,39 @@ def test_a_department_is_moved_only_by_who_reaches_it_with_every_right(admin, em
         )
 
 
+def test_a_department_gets_a_manager_only_by_who_reaches_it_with_every_right(admin, employ, hire, root_id):
+    north, south = (admin.CreateDepartment(department={"name": n, "parent_id": root_id}) for n in ("华北", "华南"))
+    scopes = [{"resource": "*", "scope": "department_tree"}, {"resource": "department", "scope": "all"}]
+    clerk = employ("clerk", [*STAFF, "customer.read"], scopes, department_id=north.id)
+    friend = hire("friend", department_id=north.id)
+
+    def manage(department):
+        change = {"id": department.id, "manager_id": friend.id}
+        return clerk.UpdateDepartment(department=change, update_mask={"paths": ["manager_id"]}, etag=department.etag)
+
+    with refused("PERMISSION_DENIED", "PLACE_NOT_HELD"):
+        manage(south)
+    assert manage(north).manager_id == friend.id
+
+
+def test_a_role_that_reaches_below_lends_what_its_holder_manages(admin, employ, hire, change, root_id):
+    north, south = (admin.CreateDepartment(department={"name": n, "parent_id": root_id}) for n in ("华北", "华南"))
+    clerk = employ("clerk", [*STAFF, "customer.read"], "subordinates")
+    scopes = [{"resource": "*", "scope": "subordinates"}]
+    below = admin.CreateRole(role={"code": "lead", "name": "主管", "rights": ["customer.read"], "scopes": scopes})
+    li, wang = (hire(name, manager_id=clerk.user_id) for name in ("li", "wang"))
+    for department, manager in ((north, clerk.user_id), (south, li.id)):
+        admin.UpdateDepartment(
+            department={"id": department.id, "manager_id": manager},
+            update_mask={"paths": ["manager_id"]},
+            etag=department.etag,
+        )
+
+    with refused("PERMISSION_DENIED", "SCOPE_NOT_HELD"):
+        change(clerk, li.id, role_ids=[below.id])
+    assert change(clerk, wang.id, role_ids=[below.id]).role_ids == [below.id]
+
+
 def test_nobody_keeps_out_or_lets_in_a_mightier_person(admin, server, hire):
     clerk = server.person(STAFF)
     second = hire("second", "system_admin")

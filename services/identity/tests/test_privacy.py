@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crm.identity.v1.privacy_pb2 import PrivacyRequest
 from crm.records.v1.privacy_pb2 import PrivacyFound, PrivacyPart
 from crm_kit import ids
 from crm_kit.codec import to_dict
@@ -206,3 +207,22 @@ def test_a_user_is_erased_after_being_kept_out_and_nothing_of_them_is_left(
     assert done.state == "done"
     assert "司马" not in str(done)
     measured(f"{len(words)} erased values left in {sorted(places)}")
+
+
+def test_every_service_is_told_what_became_one_with_the_person_by_merges(
+    admin: Client, server: Server, others: Any, own: Any
+) -> None:
+    made = admin.CreatePrivacyRequest(privacy_request={**BODY, "subject_type": "contact", "subject_id": ids.uuid7()})
+    own()
+    double, later = ids.uuid7(), ids.uuid7()
+    others(made, "counted", 1, merged_ids=[double])
+
+    running = admin.StartPrivacyRequest(id=made.id, etag=made.etag)
+
+    assert list(running.merged_ids) == [double]
+    told = PrivacyRequest.FromString(server.events("privacy_request")[-1].record.value)
+    assert (told.state, list(told.merged_ids)) == ("running", [double])
+    own()
+    others(made, "done", 2, merged_ids=[later])
+    done = admin.GetPrivacyRequest(id=made.id)
+    assert set(admin.RepeatPrivacyRequest(id=made.id, etag=done.etag).merged_ids) == {double, later}

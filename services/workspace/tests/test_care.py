@@ -9,7 +9,7 @@ import pytest
 from crm.customer.v1.alerts_pb2 import Alert
 from crm.customer.v1.care_items_pb2 import CareItem
 from crm_kit import ids
-from crm_kit.testing import Client, Server, event
+from crm_kit.testing import Client, Server, event, refused
 from workspace.care import task_of
 
 
@@ -131,3 +131,16 @@ def test_who_does_not_see_customers_names_sees_none_in_an_alert(server: Server) 
 
     (told,) = hidden.ListNotifications().notifications
     assert "长江" not in f"{told.title}{told.body}{told.record_title}"
+
+
+@pytest.mark.feature("CUS-21")
+def test_only_the_suite_still_gives_a_task_to_an_account_that_ended_meanwhile(
+    server: Server, boss: Client, seller: Client
+) -> None:
+    server.sql("UPDATE org_user SET active = false WHERE id = :id", id=seller.user_id)
+
+    server.deliver("customer", due(seller))
+
+    assert [t.owner_id for t in boss.ListTasks(fields="owner_id").tasks] == [seller.user_id]
+    with refused("INVALID_ARGUMENT", "", "ownerId"):
+        boss.CreateTask(task={"title": "回访", "owner_id": seller.user_id})

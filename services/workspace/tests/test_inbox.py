@@ -71,6 +71,29 @@ def test_an_update_that_changed_the_owner_is_told_and_any_other_is_not(server: S
     assert [n.body for n in inbox(seller)] == ["系统将“上海宝钢”分配给您"]
 
 
+@pytest.mark.feature("CUS-09")
+def test_whoever_manages_a_department_finds_what_it_is_given_and_nobody_else(server: Server, seller: Client) -> None:
+    manager = server.person(["customer.read"], "subordinates")
+    blind = server.person([], "subordinates")
+    east, north = server.department("华东", manager=manager), server.department("华北", manager=blind)
+    nanjing = server.department("南京", east)
+
+    for department in (east, nanjing, north):
+        given = told("assigned", "", ids.uuid7(), actor_name="王总")
+        given.record.Pack(Customer(id=given.record_id, name="上海宝钢", department_id=department))
+        server.deliver("customer", given)
+
+    kinds = {(n.kind, n.title, n.body) for n in inbox(manager)}
+    assert kinds == {
+        (
+            "assigned_department",
+            "客户已分配给您管理的部门",
+            "王总将“上海宝钢”分配给您管理的部门，由您再分配给人员",
+        )
+    }
+    assert [len(inbox(p)) for p in (manager, blind, seller)] == [2, 0, 0]
+
+
 def test_an_event_delivered_twice_is_told_once(server: Server, seller: Client) -> None:
     given = told("assigned", seller.user_id)
 

@@ -16,8 +16,8 @@ from crm_records.testing import everywhere_in
 pytestmark = pytest.mark.feature("IDN-13")
 
 
-def part_of(server: Server, kind: str, subject_type: str, subject_id: str) -> Any:
-    request = PrivacyRequest(id=ids.uuid7(), kind=kind, subject_type=subject_type, subject_id=subject_id)
+def part_of(server: Server, kind: str, subject_type: str, subject_id: str, **more: Any) -> Any:
+    request = PrivacyRequest(id=ids.uuid7(), kind=kind, subject_type=subject_type, subject_id=subject_id, **more)
     server.deliver("identity", event(request, "started"))
     server.deliver("identity", event(request, "emptied", 2))
     server.sweep()
@@ -42,6 +42,26 @@ def test_titles_that_name_the_person_are_emptied(server: Server, boss: Client, t
     assert [(e.action, e.version) for e in server.events("task")] == [("erased", 2)]
     left = boss.GetTask(id=made.id)
     assert (left.title, left.record_id, left.record_title) == (made.title, person.id, "")
+
+
+def test_titles_of_what_went_into_the_person_by_a_merge_are_emptied_as_well(
+    server: Server, boss: Client, task_of: Any
+) -> None:
+    reader = server.person(name="经手人")
+    stays, goes = (Customer(id=ids.uuid7(), name=n, kind="individual", owner_id=reader.user_id) for n in ("甲", "慕容"))
+    server.deliver("customer", event(goes, "created"))
+    server.sql("UPDATE outbox SET sent_time = now()")
+    asked = {"subject_type": "customer", "subject_id": stays.id}
+    assert boss.ExportPersonData(**asked).records == []
+    (told,) = boss.ExportPersonData(**asked, merged_ids=[goes.id]).records
+    assert (told.relation, told.data["recordTitle"]) == ("about", "慕容")
+
+    part = part_of(server, "erasure", "customer", stays.id, merged_ids=[goes.id])
+
+    assert {(f.record_type, f.records, f.erased) for f in part.found if f.relation == "about"} == {
+        ("notification", 1, 1)
+    }
+    assert everywhere_in(server.sql, "慕容") == []
 
 
 def test_a_users_own_inbox_goes_and_their_name_in_others(server: Server, boss: Client, task_of: Any) -> None:

@@ -88,7 +88,7 @@ def test_an_explanation_of_a_task_says_what_really_happens(
     company = Company(server, random.Random(5), ["task.read", "task.update"])
     makers = [server.person(RIGHTS, "all", name=f"发起人{i}") for i in range(3)]
     tasks = [
-        task_of(maker, owner_id=company.chance.choice([*company.people, maker]).user_id)
+        task_of(maker, owner_id=company.chance.choice([*company.working, maker]).user_id)
         for maker in makers
         for _ in range(3)
     ]

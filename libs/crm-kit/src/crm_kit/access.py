@@ -9,20 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, bindparam, select, text
 
 from crm_kit import errors, field_access, pool, team
 from crm_kit import policy as policies
 from crm_kit.clients import Limits, limits
 from crm_kit.db import one_of
 from crm_kit.field_access import FieldRules
-from crm_kit.organisation import role, user
+from crm_kit.organisation import department, role, user
 from crm_kit.reach import Reach, RoleAccess, holds, read_role
 
 _BELOW = text(
     "WITH RECURSIVE below AS (SELECT CAST(:me AS uuid) AS id UNION"
     " SELECT u.id FROM org_user u JOIN below b ON u.manager_id = b.id) SELECT id FROM below"
 )
+_MANAGED = select(department.c.id).where(department.c.manager_id == bindparam("me"), ~department.c.deleted)
 _TREE = text(
     "WITH RECURSIVE tree AS (SELECT unnest(CAST(:roots AS uuid[])) AS id UNION"
     " SELECT d.id FROM org_department d JOIN tree t ON d.parent_id = t.id WHERE NOT d.deleted) SELECT id FROM tree"
@@ -49,6 +50,8 @@ class Access:
     """Personal rights and denials that hold now, as the contract writes them."""
     active: bool = True
     """Whether the account is in use; whoever calls is."""
+    suite: bool = False
+    """Whether it is the suite's own, under whatever name."""
     restricted: bool = False
     """Whether some role may be used only from some addresses or at some times."""
     client: Limits | None = None
@@ -201,6 +204,8 @@ class Access:
 
     def _cover(self, scope: dict[str, Any]) -> Reach:
         owners, departments = {self.user_id}, set[str]()
+        handed = set[str]()
+        """Departments of which only what is nobody's is reached: they were given it for their manager to give on."""
         match scope["scope"]:
             case "all":
                 return Reach(all=True, user_id=self.user_id)
@@ -212,12 +217,14 @@ class Access:
                 with self._engine.connect() as connection:
                     if scope["scope"] == "subordinates":
                         owners.update(connection.scalars(_BELOW, {"me": self.user_id}))
+                        managed = connection.scalars(_MANAGED, {"me": self.user_id}).all()
+                        handed.update(connection.scalars(_TREE, {"roots": managed}) if managed else ())
                     elif self.department_id:
                         departments.update(connection.scalars(_TREE, {"roots": [self.department_id]}))
         if departments:
             with self._engine.connect() as connection:
                 owners.update(connection.scalars(select(user.c.id).where(one_of(user.c.department_id, departments))))
-        return Reach(owner_ids=frozenset(owners), department_ids=frozenset(departments), user_id=self.user_id)
+        return Reach(owner_ids=frozenset(owners), department_ids=frozenset(departments | handed), user_id=self.user_id)
 
 
 def read(connection: Connection, engine: Engine, row: Any) -> Access:

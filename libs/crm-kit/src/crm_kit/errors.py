@@ -199,6 +199,7 @@ texts(
             "You are viewing as somebody else: nothing can be changed",
         ),
         "right_missing": ("没有权限：{right}", "You lack the right {right}"),
+        "right_for_field": ("指定{label}需要权限：{right}", "To set {label} takes the right {right}"),
         "stale": ("记录已被他人修改，请刷新后重试", "Somebody changed the record; read it again and retry"),
         "etag_required": (
             "须给出所读到的版本(If-Match 或 etag)",

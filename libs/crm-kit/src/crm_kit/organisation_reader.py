@@ -67,6 +67,7 @@ class Organisation:
             denials=frozenset(),
             roles=(RoleAccess(frozenset({"*"}), ({"resource": "*", "scope": "all"},)),),
             _engine=self._reader,
+            suite=True,
         )
 
     def forget(self) -> None:

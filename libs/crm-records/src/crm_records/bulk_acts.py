@@ -14,7 +14,20 @@ from crm_kit.errors import Problem
 from crm_kit.field_names import snake
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import acts, assigning, each, given, images, recycling, selecting, validation, writing
+from crm_records import (
+    acts,
+    assigning,
+    custom_fields,
+    dictionaries,
+    each,
+    given,
+    images,
+    recycling,
+    references,
+    selecting,
+    validation,
+    writing,
+)
 from crm_records.jobs import started
 from crm_records.record import Record, Registry
 
@@ -42,12 +55,16 @@ class BulkServicer:
     def BulkUpdate(self, call: Call, request: pb.BulkUpdateRequest) -> jobs_pb2.Job:
         record = allowing(self._registry.records, request.record_type, "update")
         changes = codec.to_dict(request.changes)
-        _message(record, changes)
+        message, mask = _message(record, changes)
+        _refuse_for_any(call, record, message, [n for n in record.fields if n in {p.split(".")[0] for p in mask.paths}])
         return start(call, record, UPDATE, request, {"changes": changes})
 
     def BulkAssign(self, call: Call, request: pb.BulkAssignRequest) -> jobs_pb2.Job:
         record = allowing(self._registry.records, request.record_type, "assign")
-        return start(call, record, ASSIGN, request, {"to": assigning.taker(request)})
+        to, problems = assigning.taker(request), list[Problem]()
+        references.check(call, record, to, None, problems)
+        writing.refuse(problems)
+        return start(call, record, ASSIGN, request, {"to": to})
 
     def BulkDelete(self, call: Call, request: pb.BulkDeleteRequest) -> jobs_pb2.Job:
         record = allowing(self._registry.records, request.record_type, "delete")
@@ -161,6 +178,17 @@ def _message(record: Record, changes: dict[str, Any]) -> tuple[Any, FieldMask]:
     writing.refuse(problems)
     paths = [n for n in names if n != "custom"] + [f"custom.{k}" for k in changes.get("custom") or ()]
     return message, FieldMask(paths=paths)
+
+
+def _refuse_for_any(call: Call, record: Record, message: Any, names: list[str]) -> None:
+    """INVALID_ARGUMENT where a value fits no record: no entry of its dictionary, no custom field, nothing it may point
+    at. What depends on the record is found out record by record."""
+    problems: list[Problem] = []
+    values = validation.row_values(message, names, record.fields, problems)
+    dictionaries.check(call, record, values, None, problems)
+    custom_fields.check(call, record, values, {}, problems)
+    references.check(call, record, values, None, problems)
+    writing.refuse(problems)
 
 
 def _whole_numbers(value: Any) -> Any:

@@ -103,8 +103,10 @@ def _wrong(call: Call, record: Record, definition: Any, value: Any) -> tuple[str
             if value not in definition.choices:
                 return "not_a_choice", {"value": str(value)[:60], "choices": ", ".join(definition.choices)}
         case "multi_choice":
-            if not isinstance(value, list) or any(v not in definition.choices for v in value):
-                return "not_a_choice", {"value": str(value)[:60], "choices": ", ".join(definition.choices)}
+            wrong = [v for v in value if v not in definition.choices] if isinstance(value, list) else [value]
+            if wrong or not isinstance(value, list):
+                named = ", ".join(map(str, wrong))[:60]
+                return "not_a_choice", {"value": named, "choices": ", ".join(definition.choices)}
         case "reference":
             from crm_records import references
 

@@ -78,10 +78,13 @@ def refusal(path: str, label: tuple[str, str], code: str, entries: Mapping[str, 
 
 def label(call: Call, dictionary: str, code: str) -> str:
     """What people call an entry, in the caller's language."""
+    return labels(call, dictionary, code)[call.language == "en"]
+
+
+def labels(call: Call, dictionary: str, code: str) -> tuple[str, str]:
+    """What people call an entry (zh, en); the code where it is none."""
     found = KEPT.read(call.connection).get(dictionary, {}).get(code)
-    if found is None:
-        return code
-    return str(found.label_en if call.language == "en" else found.label_zh)
+    return (code, code) if found is None else (str(found.label_zh), str(found.label_en))
 
 
 def of_record(record: Record) -> set[str]:

@@ -80,10 +80,12 @@ def _part(
     """What there is, and with `acts` what was done with it and from where on events may stay."""
     part = pb.PrivacyPart()
     try:
-        found = personal.find(call, registry, request.subject_type, request.subject_id, lock=acts)
+        found = personal.find(call, registry, request.subject_type, request.subject_id, request.merged_ids, lock=acts)
     except (errors.NotFound, errors.Conflict) as refusal:
         part.problem = refusal.reason
         return part
+    if request.subject_type in registry.records:
+        part.merged_ids.extend(row["id"] for row in found[0].rows[1:])
     erasing = request.kind == "erasure"
     for one in found:
         entry = part.found.add(record_type=one.record.type, relation=one.relation, records=len(one.rows))
@@ -98,7 +100,8 @@ def _part(
     if erasing:
         kept_from |= _erase(call, registry, request, found, part, acts=acts)
     elif acts:
-        part.data_hash = exporting.digest(exporting.export(call, registry, request.subject_type, request.subject_id))
+        data = exporting.export(call, registry, request.subject_type, request.subject_id, request.merged_ids)
+        part.data_hash = exporting.digest(data)
     return part
 
 
@@ -141,7 +144,7 @@ def _erase(
         kept = part.found.add(record_type="change_log", relation=personal.REFERENCE, records=part.log_entries)
         kept.kept_zh, kept.kept_en = LOG
     types = sorted({f.record.type for f in going})
-    part.messages = _messages(call, types, request, acts=acts)
+    part.messages = _messages(call, types, [request.subject_id, *(part.merged_ids or request.merged_ids)], acts=acts)
     return kept_from
 
 
@@ -265,8 +268,11 @@ def _teams(call: Call, registry: Registry, user_id: str, *, acts: bool) -> list[
     return [pb.PrivacyFound(record_type="team_member", relation=OWN, records=n, erased=n)] if n else []
 
 
-_HOLDS = "position(convert_to(CAST(:id AS text), 'UTF8') in {column}) > 0"
-_ANSWERS = "FROM idempotency_key WHERE user_id = CAST(:id AS uuid)"
+_HOLDS = (
+    "EXISTS (SELECT FROM unnest(CAST(:ids AS text[])) subject_id"
+    " WHERE position(convert_to(subject_id, 'UTF8') in {column}) > 0)"
+)
+_ANSWERS = "FROM idempotency_key WHERE user_id = ANY(CAST(:ids AS uuid[]))"
 """What others were answered about the person is encrypted and forgotten within two days; nobody can look into it."""
 _SENT = (
     "FROM outbox WHERE sent_time IS NOT NULL AND split_part(subject, '.', 3) = ANY(CAST(:types AS text[]))"
@@ -275,9 +281,9 @@ _SENT = (
 _BURIED = f"FROM dead_letter WHERE {_HOLDS.format(column='payload')}"
 
 
-def _messages(call: Call, types: Sequence[str], request: PrivacyRequest, *, acts: bool) -> int:
+def _messages(call: Call, types: Sequence[str], subjects: Sequence[str], *, acts: bool) -> int:
     """Drop the person's kept answers, and dead letters that hold the record; how many there were, with sent events."""
-    bound = {"id": request.subject_id, "types": list(types)}
+    bound = {"ids": list(subjects), "types": list(types)}
     count = call.connection.scalar(text(f"SELECT count(*) {_SENT}"), bound) or 0
     for what in (_ANSWERS, _BURIED):
         gone = f"WITH gone AS (DELETE {what} RETURNING 1) SELECT count(*) FROM gone"  # noqa: S608 - our own words

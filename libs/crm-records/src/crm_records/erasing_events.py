@@ -38,7 +38,8 @@ def note(call: Call, beside: Sequence[str], event: Event, part: PrivacyPart, kep
         what.setdefault(f"{call.service}.{record_type}", Wanted()).below[record_id] = version
     subject_id = PrivacyRequest.FromString(event.record.value).subject_id
     for record_type in beside:
-        what.setdefault(f"{call.service}.{record_type}", Wanted()).mentions.append(subject_id)
+        mentioned = what.setdefault(f"{call.service}.{record_type}", Wanted()).mentions
+        mentioned.extend((subject_id, *part.merged_ids))
     if what:
         told = Event()
         told.CopyFrom(event)

@@ -180,6 +180,10 @@ class Chain:
             led = whose in part.owner_ids
             key = "why_line" if led else "why_no_line"
             yield self._step("reporting_line", led, key, id=whose, name=line[0], way=" → ".join(line))
+        if scope["scope"] == "subordinates" and home_id and not whose:
+            led = home_id in part.department_ids
+            names = {"home": where.path(home_id), "managers": where.managers(home_id) or "-"}
+            yield self._step("department", led, "why_managed" if led else "why_not_managed", id=home_id, **names)
         if scope["scope"] in ("department", "department_tree", "chosen"):
             if whose and home_id not in part.department_ids:
                 home_id = where.person(whose).department_id

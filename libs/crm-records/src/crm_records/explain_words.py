@@ -60,6 +60,15 @@ errors.texts(
             "记录所在部门“{home}”不在范围内：{reached}",
             "The record's department, {home}, lies outside {reached}",
         ),
+        "why_managed": (
+            "没有负责人的记录归管理其部门“{home}”或其上级部门的人：{managers}",
+            "What is nobody's lies with whoever manages its department, {home}, or one above it: {managers}",
+        ),
+        "why_not_managed": (
+            "没有负责人的记录归管理其部门“{home}”或其上级部门的人，此人不在其中：{managers}",
+            "What is nobody's lies with whoever manages its department, {home}, or one above it, not with this person:"
+            " {managers}",
+        ),
         "why_creator": ("记录由本人创建", "The person made the record"),
         "why_no_creator": ("记录不是本人创建的", "Somebody else made the record"),
         "why_together": (
@@ -143,19 +152,25 @@ class Whereabouts:
 
     def path(self, department_id: str | None) -> str:
         """A department with those above it, the topmost first; "-" for none."""
-        return " / ".join(reversed([*self._up(department_id)])) or "-"
+        return " / ".join(reversed([d.name for d in self._up(department_id)])) or "-"
+
+    def managers(self, department_id: str | None) -> str:
+        """Who manages a department and those above it, the nearest first; empty where nobody does."""
+        ids = [d.manager_id for d in self._up(department_id) if d.manager_id]
+        return ", ".join(self.person(i).name for i in dict.fromkeys(ids))
 
     def reached(self, scope: dict[str, Any], home_id: str | None) -> str:
         """The departments that a scope starts from."""
         ids = scope.get("departmentIds", ()) if scope["scope"] == "chosen" else [home_id]
         return ", ".join(self.path(i) for i in ids)
 
-    def _up(self, department_id: str | None) -> Iterator[str]:
+    def _up(self, department_id: str | None) -> Iterator[Any]:
+        """The row of a department, and those above it."""
         for _ in range(_FARTHEST):
             row = _row(self._connection, department, department_id)
             if row is None:
                 return
-            yield row.name
+            yield row
             department_id = row.parent_id
 
 

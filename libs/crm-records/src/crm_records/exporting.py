@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import orjson
 from google.protobuf.json_format import ParseDict
@@ -37,10 +37,13 @@ class PrivacyServicer:
 
     def ExportPersonData(self, call: Call, request: pb.ExportPersonDataRequest) -> pb.ExportPersonDataResponse:
         refuse_narrow(call)
-        if not kinds.is_id(request.subject_id) or request.subject_type not in personal.person_types():
+        if (
+            not all(map(kinds.is_id, (request.subject_id, *request.merged_ids)))
+            or request.subject_type not in personal.person_types()
+        ):
             raise errors.NotFound()
         call.note(record_type=request.subject_type, record_id=request.subject_id)
-        return export(call, self._registry, request.subject_type, request.subject_id)
+        return export(call, self._registry, request.subject_type, request.subject_id, request.merged_ids)
 
 
 def refuse_narrow(call: Call) -> None:
@@ -50,10 +53,12 @@ def refuse_narrow(call: Call) -> None:
         raise errors.Denied("everywhere_needed")
 
 
-def export(call: Call, registry: Registry, subject_type: str, subject_id: str) -> pb.ExportPersonDataResponse:
+def export(
+    call: Call, registry: Registry, subject_type: str, subject_id: str, merged_ids: Sequence[str]
+) -> pb.ExportPersonDataResponse:
     """What this service has."""
     answer = pb.ExportPersonDataResponse()
-    for found in personal.find(call, registry, subject_type, subject_id):
+    for found in personal.find(call, registry, subject_type, subject_id, merged_ids):
         for row in found.rows:
             one = answer.records.add(service=call.service, record_type=found.record.type, id=row["id"])
             one.relation = found.relation

@@ -171,11 +171,12 @@ def _names(call: Call, fields: Sequence[Field], messages: Sequence[Any]) -> Mapp
 def _teller(call: Call, f: Field, names: Mapping[str, str]) -> Callable[[Any], Cell]:
     """How a field is said in a cell."""
     name = f.name
+    labels = {value: _said(call, words) for value, words in zip(f.values, f.value_labels, strict=True)}
 
     def one(value: Any) -> str:
         if f.dictionary:
             return dictionaries.label(call, f.dictionary, value)
-        return names.get(value, value)
+        return labels.get(value) or names.get(value, value)
 
     match f.kind:
         case kinds.DECIMAL:

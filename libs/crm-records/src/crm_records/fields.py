@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -43,11 +44,15 @@ class Field:
     format: int
     min: Decimal | None
     max: Decimal | None
+    past: bool
+    earliest: date | None
     scale: int
     dictionary: str
     references: str
     mentions: str
     values: tuple[str, ...]
+    value_labels: tuple[tuple[str, str], ...]
+    """What people call the values (zh, en), in their order."""
     nested: Descriptor | None
     repeated: bool
 
@@ -79,14 +84,24 @@ def _field(f: FieldDescriptor) -> Field:
         format=rule.format,
         min=Decimal(rule.min) if rule.min else None,
         max=Decimal(rule.max) if rule.max else None,
+        past=rule.past,
+        earliest=date.fromisoformat(rule.earliest) if rule.earliest else None,
         scale=rule.scale or 2,
         dictionary=rule.dictionary,
         references=rule.references,
         mentions=rule.mentions,
         values=tuple(rule.values),
+        value_labels=_value_labels(f, rule),
         nested=f.message_type,
         repeated=f.is_repeated,
     )
+
+
+def _value_labels(f: FieldDescriptor, rule: rule_pb2.Field) -> tuple[tuple[str, str], ...]:
+    if rule.values_zh and len(rule.values_zh) != len(rule.values):
+        raise TypeError(f"{f.full_name}: each of the values is called something, or none of them is")
+    english = [value.replace("_", " ").capitalize() for value in rule.values]
+    return tuple(zip(rule.values_zh or rule.values, english, strict=True))
 
 
 def _kind(f: FieldDescriptor, rule: rule_pb2.Field) -> str:

@@ -41,6 +41,7 @@ from crm_records.filter_language import Comparison
 from crm_records.record import Record
 
 DEPTH = 20
+_NULL = ("null 只能与 = 或 != 一起使用", "null goes with = and != only")
 
 Readers = list[tuple[str, Callable[[Comparison], Any]]]
 """Parameters and how each gets its value from the comparison it belongs to."""
@@ -82,6 +83,8 @@ def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str], pre
             name = f"{prefix}_{next(count)}"
             if _is_custom_text(record, node, custom_kinds):
                 return _compile_custom(record, node, name, readers)
+            if _kind_of_custom(node, custom_kinds) == "multi_choice" and "custom" in record.table.c:
+                return _compile_choices(record, node, name, readers)
             return _compile_test(record, node, name, custom_kinds, readers)
         parts = [build(p, depth + 1) for p in node.parts]
         match node.kind:
@@ -107,7 +110,7 @@ def _compile_test(
         empty = column == [] if kind in (kinds.TEXTS, kinds.IDS) else column.is_(None)
         return empty if test.operator == "=" else not_(empty)
     if None in test.values:
-        raise errors.Invalid(key="bad_filter", what=("null 只能与 = 或 != 一起使用", "null goes with = and != only"))
+        raise errors.Invalid(key="bad_filter", what=_NULL)
     field = _field(record, test.field)
     if field is not None and field.encrypted:
         return _compile_exact(record, field, test, name, readers)
@@ -164,14 +167,38 @@ def _compile_exact(record: Record, field: Field, test: Comparison, name: str, re
         raise errors.Invalid(key="bad_filter", what=what)
     index = blind.of(record.table)
     readers.append((f"{name}_v", lambda t: _Sought(index.values(field.name, [str(v) for v in t.values]))))
-    found = search.exactly(record.table, f"{name}_v")
+    found = search.exactly(record.table, tokens=f"{name}_v")
     return not_(found) if test.operator == "!=" else found
 
 
 def _is_custom_text(record: Record, test: Comparison, custom_kinds: Mapping[str, str]) -> bool:
-    kind = custom_kinds.get(test.field.removeprefix("custom.")) if test.field.startswith("custom.") else None
+    kind = _kind_of_custom(test, custom_kinds)
     written = kind in ("text", "choice", "reference") and "custom" in record.table.c
     return written and test.operator == "=" and test.values[0] is not None
+
+
+def _kind_of_custom(test: Comparison, custom_kinds: Mapping[str, str]) -> str | None:
+    """The kind of the custom field that a comparison is about; None where it is about no custom field that there is."""
+    return custom_kinds.get(test.field.removeprefix("custom.")) if test.field.startswith("custom.") else None
+
+
+def _compile_choices(record: Record, test: Comparison, name: str, readers: Readers) -> ColumnElement[bool]:
+    """A custom field of several choices is compared as a list: it holds one, or one of several, or is empty."""
+    key = test.field.removeprefix("custom.")
+    custom = record.table.c.custom
+    if None in test.values:
+        if test.operator not in ("=", "!="):
+            raise errors.Invalid(key="bad_filter", what=_NULL)
+        empty = or_(custom[key].is_(None), custom[key].astext == "[]")
+        return empty if test.operator == "=" else not_(empty)
+    if test.operator == "in":
+        readers.append((f"{name}_v", lambda t: [Jsonb({key: [value]}) for value in t.values]))
+        return custom.op("@>", is_comparison=True)(any_(bindparam(f"{name}_v", type_=ARRAY(JSONB))))
+    if test.operator not in ("=", ":", "!="):
+        raise errors.Invalid(key="bad_filter", what=(f"{key}是列表", f"{key} is a list"))
+    readers.append((f"{name}_v", lambda t: Jsonb({key: [t.values[0]]})))
+    found = custom.contains(bindparam(f"{name}_v", type_=JSONB))
+    return not_(found) if test.operator == "!=" else found
 
 
 def _compile_custom(record: Record, test: Comparison, name: str, readers: Readers) -> ColumnElement[bool]:

@@ -27,8 +27,8 @@ _LETTERS = re.compile(r"[a-z ]+")
 
 def may_be_frequent(words: str) -> bool:
     """Whether many rows may hold the words."""
-    text = search.normal(words)
-    return 0 < len(text) <= FEW or _LETTERS.fullmatch(text) is not None
+    asked = search.words_of(words)
+    return bool(asked) and all(len(word) <= FEW or _LETTERS.fullmatch(word) is not None for word in asked)
 
 
 def fenced(record: Record, where: ColumnElement[bool]) -> CTE:

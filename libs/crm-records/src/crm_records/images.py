@@ -135,6 +135,13 @@ def finish(call: Call, act_id: str) -> None:
     call.connection.execute(delete(act).where(act.c.id.in_(old)))
 
 
+def reopen(call: Call, act_id: str) -> bool:
+    """An act that ended early goes on; False where it is taken back, or is being."""
+    ended = act.update().where(act.c.id == act_id, act.c.state == "done")
+    again = ended.values(state="running", finish_time=None, version=act.c.version + 1)
+    return call.connection.execute(again).rowcount == 1
+
+
 def forget(call: Call, record_ids: Sequence[str]) -> None:
     """Take what the records were out of every act: a person is erased."""
     these = one_of(act_item.c.record_id, record_ids)

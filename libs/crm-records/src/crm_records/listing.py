@@ -32,6 +32,7 @@ from crm_kit.rpc import Call
 from crm_records import (
     custom_fields,
     filter_language,
+    filter_me,
     filters,
     frequent,
     paging,
@@ -40,6 +41,7 @@ from crm_records import (
     search,
     sql,
     visibility,
+    whole,
 )
 from crm_records import fields as kinds
 from crm_records.record import Record
@@ -287,9 +289,10 @@ def _selection(
 
     `compared` are fields that the result is sorted, counted or added up by.
     """
-    tree = filter_language.parse(filter_text) if filter_text.strip() else None
+    tree = filter_me.named(call, record, filter_language.parse(filter_text)) if filter_text.strip() else None
     custom_kinds = custom_fields.kinds_of(call, record) if tree is not None and "custom." in filter_text else {}
-    searching = bool(search.normal(words))
+    asked = search.words_of(words)
+    searching = bool(asked)
     if searching and not record.search:
         raise errors.Invalid(key="bad_filter", what=("不支持搜索", "this cannot be searched"))
     view = visibility.of(call, record)
@@ -307,20 +310,21 @@ def _selection(
     shape = scope.shape(reach)
     tree_shape = filter_language.shape(tree) if tree is not None else None
     kinds_key = tuple(sorted(custom_kinds.items()))
-    searched = searching and (*unseen.items(),)
+    searched = (len(asked), *unseen.items()) if asked else ()
     condition = also.condition if isinstance(also, Narrowing) else also
     also_shape = narrowing.shape if narrowing is not None else also
     key = (record, shape, tree_shape, searched, spared.shape, deleted, also_shape, kinds_key)
     found = _statements.get(key)
     if found is None:
         compiled = filters.compile_tree(record, tree, custom_kinds) if tree is not None else None
-        found = _keep(key, (_where(record, shape, compiled, searching, deleted, condition, unseen, spared), compiled))
+        found = _keep(key, (_where(record, shape, compiled, len(asked), deleted, condition, unseen, spared), compiled))
     where, compiled = found
     parameters: dict[str, Any] = {**scope.parameters(reach), **spared.parameters()}
     if compiled is not None:
         parameters |= compiled.parameters(tree, call.connection)
-    if searching:
-        parameters |= record.search_parameters(call, words, unseen)
+    for place, word in enumerate(asked):
+        bound = record.search_parameters(call, word, unseen) | whole.parameters(call, record, words, word)
+        parameters |= search.named(bound, place)
     if narrowing is not None:
         parameters |= narrowing.values
     return key, where, parameters
@@ -330,7 +334,7 @@ def _where(
     record: Record,
     shape: scope.Shape,
     compiled: filters.Compiled | None,
-    searching: bool,
+    words: int,
     deleted: bool,
     also: ColumnElement[bool] | None,
     unseen: Mapping[str, frozenset[str]],
@@ -343,9 +347,10 @@ def _where(
         parts.append(within)
     if compiled is not None:
         parts.append(compiled.condition)
-    if searching:
+    if words:
         found = record.narrow_search(unseen) if unseen else record.search_condition()
-        parts.append(spared.searched(record, found))
+        found = spared.searched(record, found)
+        parts += [search.of_word(found, place) for place in range(words)]
     parts += spared.conditions(record)
     if also is not None:
         parts.append(also)

@@ -107,6 +107,16 @@ class Numbers:
             return taken
 
 
+def form(connection: Connection, record: Record) -> re.Pattern[str]:
+    """What the numbers of a record type look like now."""
+    pattern = PATTERNS.read(connection).get(record.type, record.number)
+    found, end = "", 0
+    for part in _PART.finditer(pattern):
+        digits = rf"\d{{{part[2] or 1},}}" if part[1].startswith("seq") else rf"\d{{{len(part[1])}}}"
+        found, end = found + re.escape(pattern[end : part.start()]) + digits, part.end()
+    return re.compile(found + re.escape(pattern[end:]), re.ASCII)
+
+
 def render(pattern: str, now: datetime, sequence: int) -> str:
     """A number of a pattern."""
 

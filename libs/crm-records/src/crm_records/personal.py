@@ -6,21 +6,18 @@ one. What somebody wrote about a person into the text of another record is not f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from crm import rule_pb2
 from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_protos import DESCRIPTORS
 from crm_records import fields as kinds
-from crm_records import writing
+from crm_records import suite, writing
 from crm_records.record import Record, Registry, Row
 
 SUBJECT, PART, OWN, ABOUT, REFERENCE = "subject", "part", "own", "about", "reference"
@@ -54,31 +51,54 @@ class Found:
 @cache
 def person_types() -> frozenset[str]:
     """Record types of the whole suite that are natural persons: every service says the same of one that is none."""
-    files = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file
-    kind = cast(Any, rule_pb2.record)
-    told = [cast(rule_pb2.Record, m.options.Extensions[kind]) for file in files for m in file.message_type]
-    return frozenset(record.type for record in told if record.type and record.person)
+    return frozenset(record.type for record in suite.record_types() if record.person)
 
 
-def find(call: Call, registry: Registry, subject_type: str, subject_id: str, *, lock: bool = False) -> list[Found]:
-    """Everything, the person first. NOT_FOUND or NOT_A_PERSON from the service that owns the record type."""
+def find(
+    call: Call,
+    registry: Registry,
+    subject_type: str,
+    subject_id: str,
+    merged_ids: Sequence[str] = (),
+    *,
+    lock: bool = False,
+) -> list[Found]:
+    """Everything, the person first. NOT_FOUND or NOT_A_PERSON from the service that owns the record type.
+
+    `merged_ids` are records that are the same person; the service that owns the record type knows them itself.
+    """
     found: list[Found] = []
-    own = registry.records.get(subject_type)
+    own, ids = registry.records.get(subject_type), [subject_id, *merged_ids]
     if own is not None:
-        subject = Found(own, SUBJECT, _rows(call, own, own.table.c.id == subject_id, lock))
-        if not subject.rows:
-            raise errors.NotFound()
-        if not own.is_person(subject.rows[0]):
-            raise errors.Conflict("not_a_person")
+        subject = _subject(call, own, subject_id, lock)
+        ids = [row["id"] for row in subject.rows]
         found = [subject, *_parts(call, registry, subject, lock)]
     seen = {row["id"] for one in found for row in one.rows}
     for record in registry.records.values():
-        for relation, where in _ways(record, subject_type, subject_id):
+        for relation, where in _ways(record, subject_type, ids):
             rows = [row for row in _rows(call, record, where, lock) if row["id"] not in seen]
             seen |= {row["id"] for row in rows}
             if rows:
                 found.append(Found(record, relation, rows))
     return found
+
+
+def _subject(call: Call, own: Record, subject_id: str, lock: bool) -> Found:
+    """The person, the record asked for first, and all that became one with it by merges: those hold the same data.
+
+    What a person went into is left alone where that is no person, and so is what else went into it.
+    """
+    ids = {subject_id, *own.went_into(call, subject_id)}
+    stays = own.stays(call, subject_id)
+    if stays not in ids and any(own.is_person(row) for row in _rows(call, own, own.table.c.id == stays, lock)):
+        ids |= {stays, *own.went_into(call, stays)}
+    rows = _rows(call, own, one_of(own.table.c.id, sorted(ids)), lock)
+    rows.sort(key=lambda row: row["id"] != subject_id)
+    if not rows or rows[0]["id"] != subject_id:
+        raise errors.NotFound()
+    if not own.is_person(rows[0]):
+        raise errors.Conflict("not_a_person")
+    return Found(own, SUBJECT, rows)
 
 
 def named_in(call: Call, registry: Registry, user_id: str) -> list[tuple[Record, str, int]]:
@@ -89,7 +109,7 @@ def named_in(call: Call, registry: Registry, user_id: str) -> list[tuple[Record,
         fields = [f for f in record.stored.values() if f.references == USER and f.name != record.own_of]
         if not fields:
             continue
-        numbers = (func.count().filter(_points(c[f.name], f, user_id)) for f in fields)
+        numbers = (func.count().filter(_points(c[f.name], f, [user_id])) for f in fields)
         row = call.connection.execute(select(*numbers)).one()
         found += [(record, f.name, n) for f, n in zip(fields, row, strict=True) if n]
     return found
@@ -108,23 +128,23 @@ def _parts(call: Call, registry: Registry, above: Found, lock: bool) -> list[Fou
     return found
 
 
-def _ways(record: Record, subject_type: str, subject_id: str) -> Iterator[tuple[str, ColumnElement[bool]]]:
-    """In which ways a record may have to do with the person, and which rows do."""
+def _ways(record: Record, subject_type: str, ids: Sequence[str]) -> Iterator[tuple[str, ColumnElement[bool]]]:
+    """In which ways a record may have to do with the person of these ids, and which rows do."""
     c = record.table.c
     if record.own_of and subject_type == USER:
-        yield OWN, c[record.own_of] == subject_id
+        yield OWN, one_of(c[record.own_of], ids)
     if "record_type" in record.stored and "record_id" in record.stored:
-        yield ABOUT, and_(c.record_type == subject_type, c.record_id == subject_id)
+        yield ABOUT, and_(c.record_type == subject_type, one_of(c.record_id, ids))
     if subject_type != USER:
         pointing = [f for f in record.stored.values() if subject_type in (f.references, f.mentions)]
         if pointing:
-            yield REFERENCE, or_(*(_points(c[f.name], f, subject_id) for f in pointing))
+            yield REFERENCE, or_(*(_points(c[f.name], f, ids) for f in pointing))
 
 
-def _points(column: ColumnElement[bool], f: kinds.Field, record_id: str) -> ColumnElement[bool]:
+def _points(column: ColumnElement[Any], f: kinds.Field, ids: Sequence[str]) -> ColumnElement[bool]:
     if f.kind in (kinds.IDS, kinds.TEXTS):
-        return column.contains([record_id])
-    return column == record_id
+        return or_(*(column.contains([i]) for i in ids))
+    return one_of(column, ids)
 
 
 def _rows(call: Call, record: Record, where: ColumnElement[bool], lock: bool) -> list[Row]:

@@ -25,6 +25,10 @@ errors.texts(
             "这条记录在公海中，领取后才能操作",
             "The record lies in a public pool; take it from there first",
         ),
+        "beyond_assigning": (
+            "{label}不在您可以分配的范围内",
+            "{label}: this one lies outside what you may assign to",
+        ),
         "beyond_scope": (
             "这条记录不在该权限的数据范围内：{right}",
             "The record lies outside the scope of the right {right}",

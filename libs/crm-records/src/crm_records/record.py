@@ -21,6 +21,7 @@ from sqlalchemy import Column, ColumnElement, Engine, Table, and_, false, or_, s
 
 from crm_kit import contract
 from crm_kit.access import Access
+from crm_kit.errors import Problem
 from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape, among, condition
@@ -68,21 +69,20 @@ class Record:
     """The form of its numbers, or none."""
     search: ClassVar[Sequence[str]] = ()
     """Fields that the search box looks into."""
+    search_whole: ClassVar[Sequence[str]] = ()
+    """Fields by whose whole value the search box finds a record besides; they have an index."""
     list_fields: ClassVar[Sequence[str]] = ()
     """Columns of a list where the caller names none; all when empty."""
     key: ClassVar[str] = "external_id"
     """The field by which an import finds a record again."""
     importable: ClassVar[Sequence[str]] = ()
     """Fields that only the service sets, but that an import may bring along: history, original author and time."""
-    import_keys: ClassVar[Sequence[str]] = ()
-    """Fields by which a row of a file finds the record that is there already, the surest first; a record type without
-    any is not imported from files. One that others may share finds among what the importer reads, below the parent."""
     import_aliases: ClassVar[Mapping[str, str]] = {}
     """What headings of files also call a field."""
     import_words: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """Field → what people write → the value that is meant, where the values are fixed by the program."""
-    import_example: ClassVar[Mapping[str, str]] = {}
-    """Field → what stands in the example row of the template; these fields come first in it."""
+    """Field → what people also write → the value that is meant, where the values are fixed by the program."""
+    import_example: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Field → what stands in the example row of the template (zh, en); these fields come first in it."""
     companions: ClassVar[Sequence[Companion]] = ()
     """Parts that a row of a file may bring along."""
     parent: ClassVar[tuple[str, Record] | None] = None
@@ -160,6 +160,11 @@ class Record:
         return frozenset(n for n, f in self.stored.items() if not f.output_only)
 
     @cached_property
+    def import_keys(self) -> tuple[str, ...]:
+        """Fields by which a row of a file finds its record, the surest first; none where files are not imported."""
+        return tuple(contract.record(self.message.DESCRIPTOR).import_keys)
+
+    @cached_property
     def personal(self) -> tuple[str, ...]:
         """Stored fields that tell of a natural person: an erasure empties them."""
         named = {*contract.record(self.message.DESCRIPTOR).personal}
@@ -229,7 +234,7 @@ class Record:
         """Rows that a search finds; open parameters as in `search_parameters`."""
         found = self._by_text()
         if any(self.fields[n].encrypted for n in self.search):
-            found = or_(found, search.exactly(self.table))
+            found = or_(found, self._exactly())
         return found
 
     def search_parameters(self, call: Call, words: str, unseen: Unseen) -> dict[str, Any]:
@@ -256,7 +261,7 @@ class Record:
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
         found = and_(self._by_text(), or_(false(), *plain))
         if any(f.encrypted for f in seen):
-            found = or_(found, search.exactly(self.table))
+            found = or_(found, self._exactly())
         for part in self.searched_parts():
             assert part.parent is not None
             if unseen.get(part.type, frozenset()).issuperset(part.search):
@@ -266,10 +271,16 @@ class Record:
         return found
 
     def pooled_search(self, unseen: Unseen) -> ColumnElement[bool]:
-        """Like `narrow_search` within a pool: by plain fields that it shows, by nothing encrypted, by no part."""
+        """Like `narrow_search` within a pool: by plain fields that it shows, by no part, by nothing encrypted."""
         seen = [self.fields[n] for n in self.search if n not in unseen.get(self.type, ())]
         plain = [search.holds(self.table.c[f.name]) for f in seen if not f.encrypted]
-        return and_(self._by_text(), or_(false(), *plain))
+        found = and_(self._by_text(), or_(false(), *plain))
+        if self.search_whole:
+            found = or_(found, search.exactly(self.table, tokens="", wholes=self.search_whole, pooled=self.pooled))
+        return found
+
+    def _exactly(self) -> ColumnElement[bool]:
+        return search.exactly(self.table, wholes=self.search_whole, pooled=self.pooled)
 
     def _by_text(self) -> ColumnElement[bool]:
         """Rows whose searched texts hold the words. Of kinds of which there are few no texts are kept apart."""
@@ -312,8 +323,21 @@ class Record:
         """Of keys that no living record has: those of records that were merged, with the record they went into."""
         return {}
 
+    def stays(self, call: Call, record_id: str) -> str:
+        """The id of the record that one went into by merges; its own where it did not."""
+        return record_id
+
+    def went_into(self, call: Call, record_id: str) -> Sequence[str]:
+        """The ids of the records that went into one by merges, at any remove."""
+        return ()
+
     def import_begins(self, call: Call, messages: Sequence[Any]) -> None:
         """Look up at once what the rows of an import share; runs before any of them is looked at."""
+
+    def import_hints(self, call: Call, messages: Sequence[Any]) -> Sequence[tuple[str, Problem | None]]:
+        """Of new rows of a file, for a dry run: what two rows are alike by, empty for nothing, and which record is
+        alike already, if any. It refuses nothing."""
+        return [("", None)] * len(messages)
 
     def decorate(self, call: Call, messages: Sequence[Any]) -> None:
         """Fill computed fields of what is about to be answered."""

@@ -180,7 +180,7 @@ def _describe_custom(row: Any) -> pb.FieldDescription:
         kind=row.kind,
         required=row.required,
         references=row.references or "",
-        filterable=row.kind != "multi_choice",
+        filterable=True,
         choices=row.choices,
         rule="optional",
     )

@@ -22,10 +22,12 @@ errors.texts(
         "part_of_deleted": (
             "它的{part}指向的{label}在回收站中，请先恢复",
             "What it comes back with ({part}) points at a deleted record ({label}): restore that first",
-        )
+        ),
+        "owner_deactivated": ("{label}的账号已停用", "{label}: the account of this person is deactivated"),
     }
 )
 
+USER = "user"
 _statements: dict[Any, sql.Prepared] = {}
 
 
@@ -52,8 +54,37 @@ def check(call: Call, record: Record, row: Row, before: Row | None, problems: li
                     raise refusal
         else:
             known = existing(call, record, field.references, ids)
-        if set(ids) - known:
-            problems.append(Problem(field.json_name, "unknown_reference", {"label": field.label}))
+        wrong = "unknown_reference" if set(ids) - known else ""
+        if not wrong and field.name == record.belongs_to and field.references == USER:
+            wrong = not_an_owner(call, record, value)
+        if wrong:
+            problems.append(Problem(field.json_name, wrong, {"label": field.label}))
+
+
+def not_an_owner(call: Call, record: Record, user_id: str) -> str:
+    """Why nobody may give this user a record, as the key of a text; empty where one may.
+
+    What the suite makes of something decided a moment before is not lost because the account ended meanwhile.
+    """
+    if not kinds.is_id(user_id) or not existing(call, record, USER, [user_id]):
+        return "unknown_reference"
+    if call.access.suite or user_id == call.caller.user_id:
+        return ""
+    known: dict[str, bool] = call.memo.setdefault("accounts in use", {})
+    if user_id not in known:
+        _in_use(call, [user_id])
+    return "" if known[user_id] else "owner_deactivated"
+
+
+def _in_use(call: Call, ids: Sequence[str]) -> None:
+    """Ask which of the accounts are in use."""
+    u = organisation.user
+
+    def query() -> Select[Any]:
+        return select(u.c.id).where(_one_of_them(u), u.c.active)
+
+    found = _asked(call, "accounts in use", query, ids, {})
+    call.memo.setdefault("accounts in use", {}).update({i: i in found for i in ids})
 
 
 def check_alive(call: Call, record: Record, row: Row) -> None:
@@ -114,7 +145,7 @@ def _parents(call: Call, record: Record, ids: Sequence[str]) -> set[str]:
 
 def existing(call: Call, record: Record, record_type: str, ids: Sequence[str]) -> set[str]:
     """Which of the ids the caller may point at."""
-    if record_type == "user" and list(ids) == [call.caller.user_id] and not call.access.client:
+    if record_type == USER and list(ids) == [call.caller.user_id] and not call.access.client:
         return set(ids)
     known: dict[str, bool] = call.memo.setdefault(("exists", record_type), {})
     new = [i for i in dict.fromkeys(ids) if i not in known]
@@ -136,6 +167,8 @@ def look_up_together(call: Call, record: Record, rows: Sequence[Row]) -> None:
                     _parents(call, record, ids)
                 else:
                     existing(call, record, field.references, ids)
+                if field.name == record.belongs_to and field.references == USER:
+                    _in_use(call, list(dict.fromkeys(ids)))
 
 
 def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) -> set[str]:
@@ -146,13 +179,13 @@ def _find(call: Call, registry: Registry, record_type: str, ids: Sequence[str]) 
         return _own(call, own, ids) if not scoped or call.access.may(f"{own.type}.read") else set()
     if record_type in registry.foreign:
         return registry.foreign[record_type](call, ids)
-    table: Any = {"user": organisation.user, "department": organisation.department}.get(record_type)
+    table: Any = {USER: organisation.user, "department": organisation.department}.get(record_type)
     if table is None:
         raise LookupError(f"nobody here knows the record type {record_type}")
 
     def query() -> Select[Any]:
         found = select(table.c.id).where(_one_of_them(table), ~table.c.deleted)
-        return found.where(~table.c.client) if record_type == "user" else found  # a program owns nothing
+        return found.where(~table.c.client) if record_type == USER else found  # a program owns nothing
 
     return _asked(call, record_type, query, ids, {})
 

@@ -9,7 +9,7 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 from crm import rule_pb2
 from crm_kit import codec, errors
 from crm_kit.errors import Problem
+from crm_kit.jobs import ZONE
 from crm_records import blind, checked_numbers, plain_text
 from crm_records import fields as kinds
 from crm_records.fields import Field
@@ -52,6 +53,8 @@ errors.texts(
             "{label}应为电话号码，如 0571-88886666，境外号码以 + 和国家代码开头",
             "{label} must be a telephone number such as 0571-88886666, or begin with + and the country code",
         ),
+        "day_to_come": ("{label}不能晚于今天", "{label} must not be later than today"),
+        "too_early": ("{label}不能早于 {limit}", "{label} must not be earlier than {limit}"),
         "too_many_decimals": ("{label}最多 {limit} 位小数", "{label} has at most {limit} decimal places"),
     }
 )
@@ -100,7 +103,7 @@ def _value(message: Message, field: Field, problems: list[Problem], path: str) -
         case kinds.DECIMAL:
             return _decimal(raw, field, wrong) if raw else None
         case kinds.DATE:
-            return _date(raw, wrong) if raw else None
+            return _date(raw, field, wrong) if raw else None
         case kinds.ID:
             if raw and not kinds.is_id(raw):
                 return wrong("bad_format")
@@ -118,7 +121,7 @@ def _value(message: Message, field: Field, problems: list[Problem], path: str) -
         case kinds.TEXTS:
             if len(raw) > MANY:
                 return wrong("too_many", limit=MANY)
-            return [t for t in (_text(x, field, wrong) for x in raw) if t]
+            return [t for t in dict.fromkeys(_text(x, field, wrong) for x in raw) if t]
         case kinds.IDS:
             if len(raw) > MANY:
                 return wrong("too_many", limit=MANY)
@@ -206,9 +209,15 @@ def _number(raw: int, field: Field, wrong: Any) -> Any:
     return raw
 
 
-def _date(raw: str, wrong: Any) -> Any:
+def _date(raw: str, field: Field, wrong: Any) -> Any:
     value = day(raw)
-    return wrong("wrong_type", expected=("日期(2026-01-31)", "a date (2026-01-31)")) if value is None else value
+    if value is None:
+        return wrong("wrong_type", expected=("日期(2026-01-31)", "a date (2026-01-31)"))
+    if field.past and value > datetime.now(ZONE).date():
+        return wrong("day_to_come")
+    if field.earliest is not None and value < field.earliest:
+        return wrong("too_early", limit=field.earliest.isoformat())
+    return value
 
 
 def day(text: str) -> date | None:

@@ -229,7 +229,10 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
     if before is None and (own or (owner, department) == _place(call, record)):
         return
     assign = f"{record.type}.assign"
-    call.need(assign)
+    field = record.fields["owner_id" if owner else "department_id"]
+    if not call.access.may(assign):
+        problem = Problem(field.json_name, "right_for_field", {"label": field.label, "right": assign})
+        raise errors.Denied("right_missing", problem, right=assign)
     mine, reach = record.reach(call), record.reach_of(call.access, assign)
     if before is not None and mine.record_ids and not reaching.holds(call, record, row["id"], mine.alone()):
         raise errors.Denied("beyond_team")
@@ -237,8 +240,18 @@ def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
         return
     if reach.all or (owner and owner in reach.owner_ids) or (not owner and department in reach.department_ids):
         return
-    field = record.fields["owner_id" if owner else "department_id"]
-    raise errors.Invalid(Problem(field.json_name, "unknown_reference", {"label": field.label}))
+    seen = not call.access.client if owner else _sees_department(call, department)
+    key = "beyond_assigning" if seen else "unknown_reference"
+    raise errors.Invalid(Problem(field.json_name, key, {"label": field.label}))
+
+
+def _sees_department(call: Call, department_id: str | None) -> bool:
+    """Whether the caller knows that there is a department. Of people everybody who is signed in knows."""
+    right = "department.read"
+    if department_id is None or not call.access.may(right):
+        return False
+    reach = call.access.reach("department", right)
+    return reach.all or department_id in reach.department_ids
 
 
 def answer(call: Call, record: Record, row: Row) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -14,8 +14,8 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.fields import Field
-from crm_records.record import Record, Row
-from customer import headings, pinyin
+from crm_records.record import Record, Row, Unseen
+from customer import headings, pinyin, traditional
 from customer.customers import CUSTOMERS, PERSONAL, find_again
 from customer.review import marks
 from customer.tables import contact
@@ -31,7 +31,6 @@ class Contacts(Record):
     plural = "contacts"
     bulk = ("update", "delete", "approve", "return")
     number = "LX{yyyyMMdd}-{seq:4}"
-    import_keys = ("external_id", "number", "name")
     import_aliases = headings.CONTACT
     import_words = headings.WORDS
     import_example = headings.CONTACT_EXAMPLE
@@ -56,7 +55,11 @@ class Contacts(Record):
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
         yield from super().search_texts(call, row, before)
+        yield traditional.simplified(row["name"])
         yield from pinyin.spellings(row["name"])
+
+    def search_parameters(self, call: Call, words: str, unseen: Unseen) -> dict[str, Any]:
+        return traditional.also_simplified(super().search_parameters(call, words, unseen), words)
 
     def written(self, call: Call, row: Row, before: Row | None) -> None:
         """A customer is found by the names of its contacts."""
@@ -74,6 +77,16 @@ class Contacts(Record):
         from customer.merging import redirects
 
         return redirects.by_key(call, self, keys)
+
+    def stays(self, call: Call, record_id: str) -> str:
+        from customer.merging import redirects
+
+        return redirects.stays(call.connection, record_id)
+
+    def went_into(self, call: Call, record_id: str) -> Sequence[str]:
+        from customer.merging import redirects
+
+        return redirects.went_into(call.connection, record_id)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:

@@ -15,7 +15,7 @@ from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.companion import Companion
 from crm_records.record import Record, Row, Unseen
-from customer import clock, headings, pinyin, undoing
+from customer import clock, headings, pinyin, traditional, undoing
 from customer.duplicates import keeping
 from customer.pools import capacity, ownership
 from customer.pools.config import CREATION, HANDOVER
@@ -54,7 +54,6 @@ class Customers(Record):
     plural = "customers"
     bulk = ("update", "assign", "delete", "approve", "return")
     number = "KH{yyyyMMdd}-{seq:4}"
-    import_keys = ("external_id", "number", "credit_code", "name")
     import_aliases: ClassVar = headings.CUSTOMER
     import_words: ClassVar = headings.WORDS
     import_example: ClassVar = headings.CUSTOMER_EXAMPLE
@@ -73,6 +72,7 @@ class Customers(Record):
         "number",
         *("phone", "fax", "mobile", "email", "wechat", "bank_account", "identity_number"),
     )
+    search_whole: ClassVar[Sequence[str]] = ("external_id", "credit_code")
     list_fields: ClassVar[Sequence[str]] = (
         "number",
         "name",
@@ -108,8 +108,9 @@ class Customers(Record):
         return (self.registry.records["contact"],)
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:
-        """By what it is called, however it is spelt, and by its contacts."""
+        """By what it is called, however it is spelt and in simplified characters, and by its contacts."""
         yield from super().search_texts(call, row, before)
+        yield from map(traditional.simplified, (row["name"], row["short_name"] or ""))
         yield from pinyin.spellings(row["name"])
         yield from pinyin.spellings(row["short_name"] or "")
         if before is not None:
@@ -128,6 +129,10 @@ class Customers(Record):
         """Also by every reading of the own name, where all of the customer is seen: by no line that a contact gave."""
         found = super().narrow_search(unseen)
         return found if self.type in unseen else or_(found, and_(search.condition(customer), _own_line()))
+
+    def search_parameters(self, call: Call, words: str, unseen: Unseen) -> dict[str, Any]:
+        """Also in simplified characters, which every name that has others is found by."""
+        return traditional.also_simplified(super().search_parameters(call, words, unseen), words)
 
     def search_exactly(self, words: str, unseen: Unseen) -> list[tuple[str, str]]:
         personal = [n for n in PERSONAL if n not in unseen.get("contact", ())]
@@ -178,6 +183,21 @@ class Customers(Record):
         from customer.merging import redirects
 
         return redirects.by_key(call, self, keys)
+
+    def import_hints(self, call: Call, messages: Sequence[Any]) -> Sequence[tuple[str, Problem | None]]:
+        from customer.duplicates import hinting
+
+        return hinting.hints(call, messages)
+
+    def stays(self, call: Call, record_id: str) -> str:
+        from customer.merging import redirects
+
+        return redirects.stays(call.connection, record_id)
+
+    def went_into(self, call: Call, record_id: str) -> Sequence[str]:
+        from customer.merging import redirects
+
+        return redirects.went_into(call.connection, record_id)
 
     def foresee(self, call: Call, rows: Sequence[Row]) -> None:
         keeping.foresee(call, rows)

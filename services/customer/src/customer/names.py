@@ -12,18 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from customer import places
+from customer.traditional import SIMPLIFIED
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 _BRACKETS = str.maketrans("【〔［「『《〈[{<】〕］」』》〉]}>", "(" * 10 + ")" * 10)
-TRADITIONAL = str.maketrans(
-    "國東華電業實貿資訊術設備機關數據網絡軟發開環廣門車馬龍鳳興豐達遠進運輸醫藥農產飲食餐館藝術聯飛億萬億創優豪銀鋼鐵錦紡織"
-    "絲綢綠藍紅黃輝燈熱氣體檢測測試險證務財經濟財團廠區縣鎮鄉街灣島濱漢蘇寧滬瀋陽齊魯贛閩臺義烏會計師書報紙學習導師專營銷"
-    "製造組織結構買賣風險壽傳媒動畫遊戲樂視頻寶貝兒時裝飾陳張劉趙吳鄭馮蔣韓楊許鄧蕭羅葉盧鐘譚鄒陸顧龔萬錢湯賈賴",
-    "国东华电业实贸资讯术设备机关数据网络软发开环广门车马龙凤兴丰达远进运输医药农产饮食餐馆艺术联飞亿万亿创优豪银钢铁锦纺织"
-    "丝绸绿蓝红黄辉灯热气体检测测试险证务财经济财团厂区县镇乡街湾岛滨汉苏宁沪沈阳齐鲁赣闽台义乌会计师书报纸学习导师专营销"
-    "制造组织结构买卖风险寿传媒动画游戏乐视频宝贝儿时装饰陈张刘赵吴郑冯蒋韩杨许邓萧罗叶卢钟谭邹陆顾龚万钱汤贾赖",
-)
-"""Traditional characters that names are written with most; a full table would need a dictionary."""
 
 _FORMS = """
 有限责任公司 股份有限公司 股份合作公司 特殊普通合伙 股份公司 有限公司 有限合伙 普通合伙 合伙企业
@@ -107,7 +99,7 @@ class Parts:
 
 def normal(text: str) -> str:
     """One spelling: half width, lower case, simplified, round brackets, no more than one space."""
-    text = unicodedata.normalize("NFKC", text).translate(_BRACKETS).translate(TRADITIONAL).casefold()
+    text = unicodedata.normalize("NFKC", text).translate(_BRACKETS).translate(SIMPLIFIED).casefold()
     return " ".join(text.split())
 
 

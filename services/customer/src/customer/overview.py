@@ -13,7 +13,7 @@ from crm.records.v1 import overview_pb2
 from crm.records.v1.records_pb2 import GetRequest
 from crm_kit import errors, organisation
 from crm_kit.rpc import Call
-from crm_records import listing
+from crm_records import dictionaries, listing
 from crm_records.overview import ABOUT, ROWS, Show, Shown, groups_of, rows_of
 from customer import timeline as timelines
 from customer.behaviour import reading
@@ -124,10 +124,10 @@ def customer_events(call: Call, customer_id: str) -> Shown:
 def behaviour(call: Call, customer_id: str) -> Shown:
     """The days on which something was done, the newest first, and how often what was done in the last 30 days."""
     counts = reading.counts(call, behaviour_pb2.CountBehaviourRequest(customer_id=customer_id))
-    figures = [
-        overview_pb2.OverviewFigure(code=k.kind, label_zh=k.kind, label_en=k.kind, value=str(k.count))
-        for k in counts.kinds
-    ]
+    figures = []
+    for kind, count in ((k.kind, k.count) for k in counts.kinds):
+        zh, en = dictionaries.labels(call, "behaviour_kind", kind)
+        figures.append(overview_pb2.OverviewFigure(code=kind, label_zh=zh, label_en=en, value=str(count)))
     return Shown(counts.days[:ROWS], counts.total, figures=figures)
 
 

@@ -85,6 +85,33 @@ WORDS = {
     "澹台": ["tan", "tai"],
 }
 """Words of company and personal names whose characters have several readings, with the right one."""
+MISREAD = frozenset(
+    [
+        "重庆",
+        "单县",
+        "乐清",
+        "六安",
+        "番禺",
+        "蚌埠",
+        "台州",
+        "丽水",
+        "铅山",
+        "洪洞",
+        "浚县",
+        "歙县",
+        "黄陂",
+        "涡阳",
+        "莘县",
+        "莘庄",
+        "东阿",
+        "东莞",
+        "厦门",
+        "朝阳",
+        "长沙",
+        "长春",
+    ]
+)
+"""Places whose characters people read as in other words: they are typed in these readings, too."""
 _BY_FIRST = {w[0]: sorted((x for x in WORDS if x[0] == w[0]), key=len, reverse=True) for w in WORDS}
 _SURNAMES = """
 单shan 解xie 查zha 区ou 仇qiu 朴piao 盖ge 冼xian 种chong 繁po 覃qin 折she 黑he 秘bi 乐yue 员yun 贠yun
@@ -150,13 +177,18 @@ def _syllables(text: str) -> tuple[tuple[str, ...], ...]:
     while place < len(text):
         word = next((w for w in _BY_FIRST.get(text[place], ()) if text.startswith(w, place)), None)
         if word:
-            found += [(s,) for s in WORDS[word]]
+            found += _of_misread(word) if word in MISREAD else [(s,) for s in WORDS[word]]
             place += len(word)
             continue
         if known := _of_character(text[place]):
             found.append(known)
         place += 1
     return tuple(found)
+
+
+def _of_misread(word: str) -> list[tuple[str, ...]]:
+    """The right reading of each character of a word first, then its others."""
+    return [tuple(dict.fromkeys((s, *_of_character(c)))) for c, s in zip(word, WORDS[word], strict=True)]
 
 
 @lru_cache(maxsize=8192)

@@ -36,11 +36,15 @@ class Departments(Record):
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         trees.refuse_cycle(call, self, row, trees.unless_restored(before), "parent_id")
-        if before is not None and row["parent_id"] != before["parent_id"]:
-            moved = trees.below(call, department, "parent_id", row["id"])
-            if row["parent_id"]:
-                moved.add(row["parent_id"])
-            giving.refuse_beyond_reach(call, set(), moved)
+        if before is None:
+            return
+        moved = row["parent_id"] != before["parent_id"]
+        if moved or (row["manager_id"] and row["manager_id"] != before["manager_id"]):
+            # Whoever manages it, or stands above it, comes to see what is nobody's in all of these.
+            opened = trees.below(call, department, "parent_id", row["id"])
+            if moved and row["parent_id"]:
+                opened.add(row["parent_id"])
+            giving.refuse_beyond_reach(call, set(), opened)
 
     def may_delete(self, call: Call, row: Row) -> None:
         """Nothing comes to stand below it from here on: the dependents are counted next."""

@@ -137,10 +137,15 @@ def _refuse_elsewhere(call: Call, giver: Giver, pair: scopes.Pair, kinds: set[st
     people, departments = set[str](), set[str]()
     if "subordinates" in kinds:
         people = trees.below(call, user, "manager_id", row["id"])
+        managed = select(department.c.id).where(
+            department.c.manager_id == row["id"], department.c.delete_time.is_(None)
+        )
+        for top in call.connection.scalars(managed).all():
+            departments |= trees.below(call, department, "parent_id", top)
     if "department" in kinds:
-        departments = {row["department_id"]}
+        departments.add(row["department_id"])
     if "department_tree" in kinds:
-        departments = trees.below(call, department, "parent_id", row["department_id"])
+        departments |= trees.below(call, department, "parent_id", row["department_id"])
     if not (people <= reach.owner_ids and departments <= reach.department_ids):
         raise errors.Denied("scope_not_held", resource=pair[0])
 

@@ -86,12 +86,13 @@ def start(call: Call, request: pb.StartPrivacyRequestRequest) -> Any:
         missing = _waiting_for(call.connection, before["id"], "preview")
         if missing:
             raise errors.Conflict("not_counted", what=", ".join(missing), retry_after=1)
-        if any(p.problem for p in parts(call.connection, before["id"])):
+        counted = parts(call.connection, before["id"])
+        if any(p.problem for p in counted):
             raise errors.Conflict("subject_unknown")
         if before["kind"] == "erasure" and before["subject_type"] == USER:
             _refuse_active(call, before["subject_id"])
         _wait_anew(call, before["id"])
-        return {"start_time": datetime.now(UTC)}
+        return {"start_time": datetime.now(UTC), "merged_ids": _merged(counted)}
 
     return writing.act(call, REQUESTS, request.id, request.etag, "start", begin)
 
@@ -104,11 +105,17 @@ def repeat(call: Call, request: pb.RepeatPrivacyRequestRequest) -> Any:
             raise errors.Conflict("no_erasure")
         if before["subject_type"] == USER:
             _refuse_active(call, before["subject_id"])
+        said = _merged(parts(call.connection, before["id"]))
         _wait_anew(call, before["id"])
         nothing: Row = {"finish_time": None, "empty_time": None, "report_hash": None, "parts": []}
-        return {**nothing, "start_time": datetime.now(UTC)}
+        return {**nothing, "start_time": datetime.now(UTC), "merged_ids": sorted({*before["merged_ids"], *said})}
 
     return writing.act(call, REQUESTS, request.id, request.etag, "repeat", begin)
+
+
+def _merged(said: Sequence[PrivacyPart]) -> list[str]:
+    """What became one with the subject by merges, as the service says that has it: the others do not know."""
+    return sorted({i for part in said for i in part.merged_ids})
 
 
 def _wait_anew(call: Call, request_id: str) -> None:

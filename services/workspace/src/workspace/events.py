@@ -1,4 +1,5 @@
-"""Who is given a record, anywhere, or a place in its team, finds it in the inbox.
+"""Who is given a record, anywhere, or a place in its team, finds it in the inbox; so does who manages a department
+that is given one.
 
 One rule for every kind of record: an event that made it somebody's is told to that person, unless they did it
 themselves or it is a row of an import. The notification has the event's id, so a repeat, however late, finds it
@@ -21,7 +22,7 @@ from crm.records.v1.event_pb2 import Event
 from crm.records.v1.team_pb2 import TeamMember
 from crm_kit.inbox import Handler
 from crm_records import following
-from workspace import followers
+from workspace import followers, managers
 from workspace.notifications import (
     ASSIGNED,
     BACK_FROM,
@@ -51,6 +52,7 @@ def _given(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Ev
             record: Any = kind()
             event.record.Unpack(record)
             if not record.owner_id or record.owner_id == event.actor_id:
+                notices += managers.told(connection, event, record, getattr(record, title))
                 continue
             about = (event.record_type, event.record_id, getattr(record, title))
             time = event.time.ToDatetime(UTC)

@@ -39,7 +39,7 @@ def told(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Even
             event.record.Unpack(record)
             became = {record.owner_id} if any(c.field == "ownerId" for c in event.changes) else set()
             for user_id in followers.get(event.record_id, ()):
-                if user_id in {event.actor_id, *became} or not _reads(connection, user_id, event.record_type, record):
+                if user_id in {event.actor_id, *became} or not reads(connection, user_id, event.record_type, record):
                     continue
                 about = (event.record_type, event.record_id, getattr(record, title))
                 kind_of = FOLLOWED_GONE if event.action == "deleted" else FOLLOWED
@@ -51,7 +51,7 @@ def told(kind: type[Message], title: str) -> Callable[[Connection, Sequence[Even
     return apply
 
 
-def _reads(connection: Connection, user_id: str, record_type: str, record: Any) -> bool:
+def reads(connection: Connection, user_id: str, record_type: str, record: Any) -> bool:
     """Whether a record lies within what somebody reads now."""
     right = f"{record_type}.read"
     try:

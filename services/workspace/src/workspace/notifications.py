@@ -26,6 +26,11 @@ errors.texts(
     {
         "assigned_title": ("{label}已分配给您", "{label} assigned to you"),
         "assigned_body": ("{actor}将“{title}”分配给您", "{actor} assigned “{title}” to you"),
+        "assigned_department_title": ("{label}已分配给您管理的部门", "{label} assigned to a department of yours"),
+        "assigned_department_body": (
+            "{actor}将“{title}”分配给您管理的部门，由您再分配给人员",
+            "{actor} assigned “{title}” to a department that you manage: it is yours to give on",
+        ),
         "given_many_title": ("{records} 条{label}记录已分配给您", "{label}: {counted} given to you"),
         "given_many_body": ("{actor}将 {records} 条{label}记录分配给您", "{actor} gave you {counted} ({label})"),
         "followed_title": ("您关注的{label}有变化", "{label} that you follow"),
@@ -89,6 +94,7 @@ errors.texts(
 )
 
 ASSIGNED, TASK_OVERDUE, GIVEN_MANY = "assigned", "task_overdue", "given_many"
+ASSIGNED_DEPARTMENT = "assigned_department"
 FOLLOWED, FOLLOWED_GONE = "followed", "followed_gone"
 TEAM_ADDED = "team_added"
 HANDED_FROM, HANDED_TO = "handover_given", "handover_taken"

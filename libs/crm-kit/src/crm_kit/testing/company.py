@@ -24,8 +24,14 @@ class Company:
             above = chance.choice([None, *self.departments])
             self.departments.append(server.department(f"部门{i}", above))
         self.people: list[Client] = []
+        self.working: list[Client] = []
+        """Those whose accounts are in use: nothing can be given to others."""
         for i in range(people):
             self.people.append(self._person(f"员工{i}"))
+        for department in self.departments[::2]:
+            manager = chance.choice(self.people).user_id
+            server.sql("UPDATE org_department SET manager_id = :m WHERE id = :id", m=manager, id=department)
+        server.service.organisation.forget()
 
     def scopes(self) -> list[dict[str, Any]]:
         """The scope of a role, now and then another one for some resource."""
@@ -61,11 +67,14 @@ class Company:
             if self.chance.random() < 0.6:
                 grant["endTime"] = self.chance.choice([_LIVES, _PASSED])
             grants.append(grant)
+        active = self.chance.random() < 0.95
         self.server.sql(
             "UPDATE org_user SET grants = CAST(:grants AS jsonb), active = :active WHERE id = :id",
             grants=json.dumps(grants),
-            active=self.chance.random() < 0.95,
+            active=active,
             id=made.user_id,
         )
+        if active:
+            self.working.append(made)
         self.server.service.organisation.forget()
         return made

@@ -153,10 +153,11 @@ class Server:
         )
         return role_id
 
-    def department(self, name: str = "部门", parent_id: str | None = None) -> str:
+    def department(self, name: str = "部门", parent_id: str | None = None, manager: Client | None = None) -> str:
         """A department of the organisation's copy; its id."""
-        department_id = ids.uuid7()
-        self._insert(organisation.department, {"id": department_id, "name": name, "parent_id": parent_id})
+        department_id, manager_id = ids.uuid7(), manager.user_id if manager else None
+        made = {"id": department_id, "name": name, "parent_id": parent_id, "manager_id": manager_id}
+        self._insert(organisation.department, made)
         return department_id
 
     def events(self, record_type: str = "") -> list[Event]:

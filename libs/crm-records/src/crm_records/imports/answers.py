@@ -15,7 +15,7 @@ from crm_kit.jobs import job as job_table
 from crm_kit.rpc import Call
 from crm_records import changes, visibility
 from crm_records import fields as kinds
-from crm_records.imports import mapping, targets, trying
+from crm_records.imports import going_on, mapping, sheets, targets, trying
 from crm_records.imports.tables import import_row
 from crm_records.jobs import message as job_message
 from crm_records.record import Record
@@ -25,7 +25,7 @@ _TEXTS = ("id", "record_type", "state", "file_name", "format", "detail", "creato
 
 def of(call: Call, record: Record, row: Any, *, samples: bool = True) -> pb.Import:
     """One import; while it is under way with the numbers so far."""
-    made = pb.Import(**{n: getattr(row, n) for n in _TEXTS}, rows=row.rows, create_time=row.create_time)
+    made = pb.Import(**{n: getattr(row, n) for n in (*_TEXTS, "rows", "header_row", "create_time")})
     made.etag = str(row.version)
     for name in ("act_id", "same_as", "creator_id", "reason"):
         setattr(made, name, getattr(row, name) or "")
@@ -42,10 +42,11 @@ def of(call: Call, record: Record, row: Any, *, samples: bool = True) -> pb.Impo
     counts = dict(row.counts)
     if job is not None:
         made.job.CopyFrom(job_message(job, call.service))
-        counts = counts or {o: job.result.get(o, 0) for o in trying.OUTCOMES}
+        counts = counts or dict(going_on.counts_of(job))
         made.reason = made.reason or job.reason or ""
     for name in trying.OUTCOMES:
         setattr(made, name, counts.get(name, 0))
+    made.remaining = row.rows - sum(counts.get(name, 0) for name in trying.OUTCOMES)
     return made
 
 
@@ -89,10 +90,12 @@ class Shown:
 
     def opened(self, row: Any) -> tuple[list[str], dict[str, Any]]:
         """(cells, result) of a row."""
-        cells, result = self._unsealed(row, "cells"), self._unsealed(row, "result") or {}
+        cells = [sheets.shown(cell) for cell in self._unsealed(row, "cells")]
+        result = self._unsealed(row, "result") or {}
         for index, level in self._closed.items():
             if index < len(cells) and cells[index]:
                 cells[index] = changes.HIDDEN if level == MASKED else ""
+        result["hints"] = [h for h in result.get("hints", ()) if self._level(h["field"]) > MASKED]
         told = [(self._level(field), field, *values) for field, *values in result.get("changes", ())]
         result["changes"] = [
             (field, *(changes.HIDDEN if value and level == MASKED else value for value in values))
@@ -119,6 +122,8 @@ def _row(shown: Shown, row: Any) -> pb.ImportRow:
     made = pb.ImportRow(row=row.row, cells=cells, outcome=row.outcome, record_id=row.record_id or "")
     for problem in result.get("problems", ()):
         made.problems.add(**problem)
+    for hint in result["hints"]:
+        made.hints.add(**hint)
     for field, before, after in result["changes"]:
         made.changes.add(field=field, before=before, after=after)
     return made

@@ -11,10 +11,12 @@ from sqlalchemy import select
 from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
+from crm_kit.field_names import snake
 from crm_kit.rpc import Call
 from crm_records import bulk_store, rows, validation
 from crm_records.bulk_store import Item
 from crm_records.companion import Companion
+from crm_records.imports import targets
 from crm_records.imports.drafts import Draft
 from crm_records.imports.targets import Target
 from crm_records.record import Record
@@ -87,9 +89,10 @@ def _examine(record: Record, items: Mapping[Draft, Item]) -> None:
                 continue
             found: list[Problem] = []
             names = [n for n in companion.fields if n in values or n == companion.fields[0]]
-            validation.row_values(part.message(**values), names, part.fields, found, f"{companion.path}.")
+            validation.row_values(part.message(**values), names, part.fields, found)
             told = {p.path for p in item.refusal.problems}
-            item.refusal.problems += tuple(p for p in found if p.path not in told)
+            own = (_of_column(companion, part, p) for p in found)
+            item.refusal.problems += tuple(p for p in own if p.path not in told)
 
 
 def _bring_along(
@@ -110,7 +113,7 @@ def _bring_along(
         found = there.get((item.record_id, values.get(companion.fields[0], "")), [])
         if len(found) > 1:
             key = part.fields[companion.fields[0]]
-            params = {"label": key.label, "value": str(values[key.name])[:60]}
+            params = {"label": targets.said(companion, key), "value": str(values[key.name])[:60]}
             wrong.append((draft, [Problem(f"{companion.path}.{key.json_name}", "several_match", params)]))
             continue
         above = {} if found else {part.parent[0]: item.record_id}
@@ -177,7 +180,15 @@ def _problems(companion: Companion, part: Record, refusal: errors.Refusal) -> li
     if not refusal.problems:
         key = part.fields[companion.fields[0]].json_name
         return [Problem(f"{companion.path}.{key}", refusal.key, refusal.params)]
-    return [Problem(f"{companion.path}.{p.path}", p.key, p.params) for p in refusal.problems]
+    return [_of_column(companion, part, p) for p in refusal.problems]
+
+
+def _of_column(companion: Companion, part: Record, problem: Problem) -> Problem:
+    """What is wrong of a part, with the names of the record's row."""
+    params, field = problem.params, part.fields.get(snake(problem.path))
+    if field is not None and "label" in params:
+        params = {**params, "label": targets.said(companion, field)}
+    return Problem(f"{companion.path}.{problem.path}", problem.key, params)
 
 
 def _tell(companion: Companion, part: Record, draft: Draft, item: Item, own: Item) -> None:

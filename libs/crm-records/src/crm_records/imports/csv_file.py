@@ -10,25 +10,34 @@ from typing import IO, Any
 
 from crm_records import cells
 from crm_records.imports import sheets
-from crm_records.imports.sheets import Limits, Line, Sheet, refusal
+from crm_records.imports.sheets import Limits, Line, Sheet, Source, refusal
 
 LONGEST_LINE = 1024 * 1024
 PIECE = 1024 * 1024
 
 
-def open_sheet(file: IO[bytes]) -> Sheet:
-    """The rows of a CSV file."""
+DELIMITERS = ",;\t"
+FIRST_LINES = 20
+
+
+def open_source(file: IO[bytes]) -> Source:
+    """A CSV file."""
     encoding = _encoding(file)
-    file.seek(0)
-    text = _text(file, encoding)
-    first = text.readline(LONGEST_LINE)
-    delimiter = max(",;\t", key=first.count)
-    file.seek(0)
-    text = _text(file, encoding)
-    return Sheet("csv", _lines(text, delimiter), detail=encoding.removesuffix("-sig"))
+    delimiter = _delimiter(_text(file, encoding))
+    return Source("csv", [Sheet(encoding.removesuffix("-sig"), lambda: _lines(_text(file, encoding), delimiter))])
+
+
+def _delimiter(text: IO[str]) -> str:
+    """What the first line has most that has any: a title above the headings has none."""
+    for _ in range(FIRST_LINES):
+        line = text.readline(LONGEST_LINE)
+        if any(d in line for d in DELIMITERS):
+            return max(DELIMITERS, key=line.count)
+    return DELIMITERS[0]
 
 
 def _text(file: IO[bytes], encoding: str) -> IO[str]:
+    file.seek(0)
     below: Any = _Unclosed(file)
     return io.TextIOWrapper(below, encoding=encoding, newline="")
 

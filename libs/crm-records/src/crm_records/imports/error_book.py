@@ -12,7 +12,7 @@ from sqlalchemy import select
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import files
-from crm_records.imports import answers, book
+from crm_records.imports import answers, book, targets, values
 from crm_records.imports.tables import import_row
 from crm_records.record import Record
 
@@ -42,8 +42,12 @@ def make(call: Call, record: Record, found: Any, after_row: int) -> HttpBody:
         sheet.set_column(0, max(len(headers) - 1, 0), 16)
         sheet.set_column(len(headers), len(headers), 60)
         shown = answers.Shown(call, record, found)
+        days = targets.days_from_1904(found, targets.of_record(call, record))
         for line, row in enumerate(itertools.chain([first], rows), 1):
-            _write(made, sheet, line, shown.opened(row), len(headers))
+            cells, result = shown.opened(row)
+            # This workbook does not count from 1904.
+            cells = [values.from_1904(text) if place in days else text for place, text in enumerate(cells)]
+            _write(made, sheet, line, (cells, result), len(headers))
         return files.answer(call, f"{record.type}-import-errors", files.XLSX, made.content())
 
 

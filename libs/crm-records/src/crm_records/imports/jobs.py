@@ -7,7 +7,7 @@ from sqlalchemy import update
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import images
-from crm_records.imports import reading, trying
+from crm_records.imports import going_on, reading, trying
 from crm_records.imports.tables import CANCELLED, CHECKING, FAILED, READING, READY, record_import
 from crm_records.record import Registry
 
@@ -32,12 +32,13 @@ def _ended(call: Call, job: Job, how: str) -> None:
     phase, import_id = job.parameters["phase"], job.parameters["import"]
     reading.close(import_id)
     state = READY if phase == CHECK else FAILED if how == FAILED else CANCELLED
-    counts = {o: job.result.get(o, 0) for o in trying.OUTCOMES}
+    found = going_on.counts_of(job)
+    counts = {o: found.get(o, 0) for o in trying.OUTCOMES}
     values = {"state": state, "counts": counts, "version": record_import.c.version + 1}
     mine = record_import.c.id == import_id
     call.connection.execute(update(record_import).where(mine).values(values))
     if phase == STORE:
-        images.finish(call, job.id)
+        images.finish(call, going_on.act_of(job))
 
 
 STATES = {READ: READING, CHECK: CHECKING}

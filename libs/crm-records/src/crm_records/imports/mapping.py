@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from crm import rule_pb2
@@ -13,15 +13,13 @@ from crm_records import checked_numbers
 from crm_records import fields as kinds
 from crm_records.imports import sheets, values
 from crm_records.imports.targets import Target
+from crm_records.imports.words import Words
 from crm_records.record import Record
 
 SAMPLES = 3
 LOOKED_AT = 50
 """Rows whose cells are looked at for a proposal."""
 POLICIES = ("update", "skip", "create")
-
-_MARKS = re.compile(r"[\s*＊:：()（）\[\]【】\"'“”_\-/]+")
-_REMARK = re.compile(r"[(（\[【].*?[)）\]】]")
 
 errors.texts(
     {
@@ -34,14 +32,9 @@ errors.texts(
 )
 
 
-def heading(text: str) -> str:
-    """A heading as it is compared."""
-    return _MARKS.sub("", values.half_width(text)).casefold()
-
-
 def columns(head: Sequence[str]) -> list[dict[str, Any]]:
     """The columns of a file. Refuses headings that are none."""
-    names = [h.strip() for h in head]
+    names = [sheets.shown(h).strip() for h in head]
     while names and not names[-1]:
         names.pop()
     if not any(names):
@@ -61,46 +54,49 @@ def samples(place: int, lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def propose(
-    record: Record, found: list[dict[str, Any]], lines: Sequence[Sequence[str]], targets: Mapping[str, Target]
+    record: Record,
+    found: list[dict[str, Any]],
+    lines: Sequence[Sequence[str]],
+    targets: Mapping[str, Target],
+    are_numbers: Callable[[Sequence[str]], bool],
 ) -> None:
-    """Fill in `proposed` and `field`: by the label, the name, what the record type also calls it, then the content."""
-    by_word: dict[str, tuple[str, str]] = {}
-    for path, target in targets.items():
-        for n, word in enumerate(target.words):
-            by_word.setdefault(heading(word), (path, "name" if n < 2 else "label"))
-    for alias, name in record.import_aliases.items():
-        path = record.fields[name].json_name if name in record.fields else name
-        if path in targets:
-            by_word.setdefault(heading(alias), (path, "alias"))
-    taken: set[str] = set()
+    """Fill in `proposed` and `field` where nothing says yet why: by the label, the name, what the record type also
+    calls it; then, where the heading speaks of no other field, by the content. `are_numbers` tells whether texts are
+    numbers that the suite gave."""
+    words = Words(record, targets)
+    taken: set[str] = {column["field"] for column in found if column["field"]}
+    open_ones = [(place, column) for place, column in enumerate(found) if not column["why"]]
 
     def take(column: dict[str, Any], path: str, why: str) -> None:
         taken.add(path)
         column.update(field=path, proposed=path, why=why)
 
-    for column in found:
-        for text in (column["header"], _REMARK.sub("", column["header"])):
-            hit = by_word.get(heading(text))
-            if hit and hit[0] not in taken and not column["field"]:
-                take(column, *hit)
-    for index, column in enumerate(found):
-        if not column["field"]:
-            cells = [line[index].strip() for line in lines[:LOOKED_AT] if index < len(line) and line[index].strip()]
-            path = _by_content(cells, targets, taken)
-            if path:
+    def below(place: int) -> list[str]:
+        cells = (line[place].strip() for line in lines[:LOOKED_AT] if place < len(line))
+        return [cell for cell in cells if cell and not cell.startswith(sheets.UNCALCULATED)]
+
+    for _, column in open_ones:
+        for path, why in words.names(column["header"]):
+            if path not in taken and not column["field"]:
+                take(column, path, why)
+    for place, column in open_ones:
+        if column["field"] == "number" and (cells := below(place)) and not are_numbers(cells):
+            column.update(field="", proposed="", why="")  # a number of the system before
+            if "externalId" in targets and "externalId" not in taken:
+                take(column, "externalId", "content")
+        elif not column["field"]:
+            path = _by_content(record, below(place), targets)
+            if path and path not in taken and words.speaks_of(column["header"]) <= {path}:
                 take(column, path, "content")
 
 
-def _by_content(cells: Sequence[str], targets: Mapping[str, Target], taken: set[str]) -> str:
-    """A field that nearly all the cells look like values of; only such as nothing else looks like."""
-    if not cells:
-        return ""
-    for form, looks in _LOOKS.items():
-        if sum(1 for c in cells if looks(values.half_width(c))) >= max(1, len(cells) * 0.8):
-            for path, target in targets.items():
-                field = target.field if target.companion is None else None
-                if field is not None and field.format == form and path not in taken:
-                    return path
+def _by_content(record: Record, cells: Sequence[str], targets: Mapping[str, Target]) -> str:
+    """The field that nearly all the cells look like values of; only such as nothing else looks like. Of several fields
+    of that form the first is meant: which of the others would be a guess."""
+    for form, looks in _LOOKS.items() if cells else ():
+        first = next((f.json_name for f in record.stored.values() if f.format == form and not f.output_only), "")
+        if first and sum(1 for c in cells if looks(values.half_width(c))) >= max(1, len(cells) * 0.8):
+            return first if first in targets else ""
     return ""
 
 

@@ -131,21 +131,27 @@ def claim(call: Call, record: Record, import_id: str, options: Mapping[str, Any]
             mine[key] = draft.key
         for name, value in mine.items():
             above = getattr(draft.message, parent) if parent and name == key else ""
-            hashed = _hash(name, value.strip(), above)
+            hashed = hash_of(name, value.strip(), above)
             first = claims.setdefault(hashed, (draft, name, value))[0]
             if first is not draft and not draft.problems:
                 draft.problems.append(_same(record, name, value, first.row))
     if not claims:
         return
-    asked = {"id": import_id, "hashes": list(claims), "rows": [draft.row for draft, _, _ in claims.values()]}
-    free = {row[0] for row in _CLAIM.run(call.connection, asked).fetchall()}
-    taken = [hashed for hashed in claims if hashed not in free]
-    if not taken:
-        return
-    for hashed, row in _CLAIMED.run(call.connection, {"id": import_id, "hashes": taken}).fetchall():
+    for hashed, row in taken(call, import_id, {hashed: draft.row for hashed, (draft, _, _) in claims.items()}):
         draft, name, value = claims[hashed]
         if row != draft.row and not draft.problems:
             draft.problems.append(_same(record, name, value, row))
+
+
+def taken(call: Call, import_id: str, claims: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Write down which row has a value, by hash; (hash, row) of those that an earlier step wrote down."""
+    asked = {"id": import_id, "hashes": list(claims), "rows": list(claims.values())}
+    free = {row[0] for row in _CLAIM.run(call.connection, asked).fetchall()}
+    left = [hashed for hashed in claims if hashed not in free]
+    if not left:
+        return []
+    found = _CLAIMED.run(call.connection, {"id": import_id, "hashes": left}).fetchall()
+    return [(hashed, row) for hashed, row in found]
 
 
 def _same(record: Record, name: str, value: str, row: int) -> Problem:
@@ -153,6 +159,7 @@ def _same(record: Record, name: str, value: str, row: int) -> Problem:
     return Problem(field.json_name, "same_as_row", {"label": field.label, "value": value[:60], "row": row})
 
 
-def _hash(name: str, value: str, above: str) -> int:
+def hash_of(name: str, value: str, above: str = "") -> int:
+    """What a value is written down as, below the record that it is told apart under."""
     digest = hashlib.blake2b(f"{name}\0{above}\0{value}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)

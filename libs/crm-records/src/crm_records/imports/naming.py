@@ -19,6 +19,7 @@ from crm_records.record import Record, Registry
 _MEMO = "names in a file"
 AMBIGUOUS = ""
 """Several are called that."""
+_AMBIGUOUS = {"user": "person_ambiguous", "department": "department_ambiguous"}
 
 
 class Names:
@@ -41,7 +42,7 @@ class Names:
             if found is None:
                 raise Unread("no_such_name", value=plain[:60])
             if found == AMBIGUOUS:
-                raise Unread("name_ambiguous", value=plain[:60])
+                raise Unread(_AMBIGUOUS.get(record_type, "name_ambiguous"), value=plain[:60])
             return found
 
         return read

@@ -6,24 +6,25 @@ the file anew and passes over the rows that are there already.
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 import orjson
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from crm_kit import job_files, sealing
 from crm_kit.db import driver
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
-from crm_records.imports import mapping, sheets, targets
-from crm_records.imports.sheets import Line, Sheet
+from crm_records import numbers
+from crm_records.imports import heads, mapping, naming, remembering, sheets, targets
+from crm_records.imports.sheets import Line, Source
 from crm_records.imports.tables import READY, import_row, record_import
+from crm_records.imports.words import Words
 from crm_records.record import Record
 
 ROWS, CHARACTERS, TICKS = 2000, 4 * 1024 * 1024, 32
@@ -38,13 +39,12 @@ class _Reader:
     """A file that is being read, up to some row."""
 
     at: int
-    sheet: Sheet
+    lines: Iterator[Line]
+    source: Source
     file: IO[bytes]
-    width: int = 0
 
     def close(self) -> None:
-        for one in self.sheet.close:
-            one.close()
+        self.source.close()
         self.file.close()
 
 
@@ -53,16 +53,12 @@ _open: OrderedDict[str, _Reader] = OrderedDict()
 
 def step(call: Call, record: Record, job: Job) -> Step:
     """Read the next rows; after the first of them there is a proposal to look at."""
-    position = job.position or {"row": 0, "rows": 0}
     first = job.position is None
-    reader = _reader(call.connection, job.id, position["row"])
+    position = job.position or _begin(call, record, job.id)
+    reader = _reader(call.connection, job.id, position["sheet"], position["row"])
     lines, over = _next(reader)
     if first:
-        if not lines:
-            raise sheets.refusal("file_no_rows")
-        head, *lines = lines
-        _propose(call, record, job.id, reader.sheet, head, lines)
-        reader.width = len(head[1])
+        _propose(call, record, job.id, lines)
     _store(call, job.id, lines)
     rows = position["rows"] + len(lines)
     values: dict[str, Any] = {"rows": rows}
@@ -72,7 +68,7 @@ def step(call: Call, record: Record, job: Job) -> Step:
             raise sheets.refusal("file_no_rows")
         values |= {"state": READY, "version": record_import.c.version + 1}
     call.connection.execute(update(record_import).where(record_import.c.id == job.id).values(values))
-    going = {"row": reader.at, "rows": rows}
+    going = {"sheet": position["sheet"], "row": reader.at, "rows": rows}
     return Step(None if over else going, done=len(lines), total=rows if over else None, result={"rows": rows})
 
 
@@ -83,43 +79,59 @@ def close(import_id: str) -> None:
         found.close()
 
 
-def look(content: bytes) -> None:
+def look(call: Call, record: Record, content: bytes) -> None:
     """Refuse a file that is none, by its structure and its first rows, in bounded work."""
     if len(content) > sheets.LARGEST_FILE:
         raise sheets.refusal("file_too_big", limit=sheets.LARGEST_FILE // 1024 // 1024)
     with tempfile.TemporaryFile() as file:
         file.write(content)
-        sheet = sheets.open_sheet(file)
+        source = sheets.open_source(file)
         try:
-            _look(sheet)
+            head = heads.find(source, _words(call, record), whole=False)
         except sheets.Later:
             return
         finally:
-            for one in sheet.close:
-                one.close()
+            source.close()
+        if head is not None:
+            mapping.columns(head.cells)
+        if head is None or not head.more:
+            raise sheets.refusal("file_no_rows")
 
 
-def _look(sheet: Sheet) -> None:
-    seen = list(itertools.islice(sheet.lines, 20))
-    real = [cells for _, cells in seen if cells]
-    if real:
-        mapping.columns(real[0])
-    if len(real) < 2 and len(seen) < 20:
-        raise sheets.refusal("file_no_rows")
+def _words(call: Call, record: Record) -> Words:
+    return Words(record, targets.of_record(call, record))
 
 
-def _reader(connection: Connection, import_id: str, row: int) -> _Reader:
+def _begin(call: Call, record: Record, import_id: str) -> dict[str, int]:
+    """Find the headings; where the rows begin."""
+    source, file = _opened(call.connection, import_id)
+    try:
+        head = heads.find(source, _words(call, record), whole=True)
+        if head is None:
+            raise sheets.refusal("file_no_rows")
+        values = {"columns": mapping.columns(head.cells), "header_row": head.row, "format": source.kind}
+        values |= {"detail": source.sheets[head.sheet].detail, "since_1904": source.since_1904}
+    finally:
+        source.close()
+        file.close()
+    call.connection.execute(update(record_import).where(record_import.c.id == import_id).values(values))
+    return {"sheet": head.sheet, "row": head.row, "rows": 0}
+
+
+def _opened(connection: Connection, import_id: str) -> tuple[Source, IO[bytes]]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - stays open between steps
+    for part in job_files.parts(connection, import_id, FILE):
+        file.write(part)
+    return sheets.open_source(file, whole=True), file
+
+
+def _reader(connection: Connection, import_id: str, sheet: int, row: int) -> _Reader:
     found = _open.get(import_id)
     if found is not None and found.at == row:
         return found
     close(import_id)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - stays open between steps
-    for part in job_files.parts(connection, import_id, FILE):
-        file.write(part)
-    sheet = sheets.open_sheet(file, whole=True)
-    found = _Reader(row, sheet, file)
-    if row:
-        sheet.lines = _behind(sheet.lines, row)
+    source, file = _opened(connection, import_id)
+    found = _Reader(row, _behind(source.sheets[sheet].lines(), row), source, file)
     _open[import_id] = found
     while len(_open) > MOST_OPEN:
         close(next(iter(_open)))
@@ -134,7 +146,7 @@ def _next(reader: _Reader) -> tuple[list[Line], bool]:
     """The next lines of a file, and whether they are the last."""
     found: list[Line] = []
     size = ticks = 0
-    for line in reader.sheet.lines:
+    for line in reader.lines:
         if not line[1]:
             ticks += 1
         else:
@@ -146,14 +158,21 @@ def _next(reader: _Reader) -> tuple[list[Line], bool]:
     return found, True
 
 
-def _propose(call: Call, record: Record, import_id: str, sheet: Sheet, head: Line, lines: list[Line]) -> None:
+def _propose(call: Call, record: Record, import_id: str, lines: list[Line]) -> None:
+    mine = record_import.c.id == import_id
+    columns: list[dict[str, Any]] = call.connection.execute(select(record_import.c.columns).where(mine)).scalar_one()
     cells = [c for _, c in lines[: mapping.LOOKED_AT]]
-    columns = mapping.columns(head[1])
-    mapping.propose(record, columns, cells, targets.of_record(call, record))
-    options = {"key": mapping.default_key(record, columns), "existing": "update"}
-    values = {"columns": columns, "options": options, "header_row": head[0]}
-    values |= {"format": sheet.kind, "detail": sheet.detail}
-    call.connection.execute(update(record_import).where(record_import.c.id == import_id).values(values))
+    known = targets.of_record(call, record)
+    before = remembering.recall(call, record, import_id, columns, known)
+    mapping.propose(record, columns, cells, known, lambda texts: _are_numbers(call, record, texts))
+    options = remembering.options(call, record, before, columns)
+    call.connection.execute(update(record_import).where(mine).values(columns=columns, options=options))
+
+
+def _are_numbers(call: Call, record: Record, texts: Sequence[str]) -> bool:
+    """Whether some of the texts are numbers of ours, as they are given now or as records have them from before."""
+    form = numbers.form(call.connection, record)
+    return any(form.fullmatch(t) for t in texts) or bool(naming.within(call, record, "number", texts, limit=1))
 
 
 def _store(call: Call, import_id: str, lines: list[Line]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,11 +14,10 @@ from sqlalchemy import insert, select, update
 from crm.records.v1 import imports_pb2 as pb
 from crm_kit import errors, ids, job_files, jobs
 from crm_kit.errors import Problem
-from crm_kit.field_names import snake
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import images, listing, references, writing
-from crm_records.imports import answers, companions, mapping, reading, targets
+from crm_records import images, listing, suite, writing
+from crm_records.imports import answers, companions, going_on, mapping, options, reading, sheets, targets
 from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
 from crm_records.imports.tables import (
     BUSY,
@@ -41,6 +40,8 @@ TYPES = (
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )
 """What a file may be called; what it is, is seen by looking."""
+WORKBOOKS = (".xlsx", ".xlsm")
+"""What a file is called that is nothing but a workbook; under the name .xls many programs write texts."""
 
 errors.texts(
     {
@@ -51,8 +52,11 @@ errors.texts(
             "相同内容的文件已于 {time} 导入，如需再次导入请确认",
             "A file of the very same content was imported on {time}; say so if it is to be imported again",
         ),
+        "not_imported": (
+            "{label}不能从文件导入，可导入的有：{choices}",
+            "Records of the type {label} are not imported from files; these are: {choices}",
+        ),
         "file_wrong_type": ("不支持的文件类型 {type}", "Files of type {type} are not taken"),
-        "one_of_both": ("负责人和所属部门只能给出一个", "Give an owner or a department, not both"),
     }
 )
 
@@ -69,7 +73,9 @@ class ImportServicer:
         if kind and kind not in TYPES:
             raise errors.Invalid(key="file_wrong_type", type=kind[:60])
         content = request.file.data
-        reading.look(content)
+        if request.file_name.lower().endswith(WORKBOOKS) and sheets.kind_of(content[:64]) != "xlsx":
+            raise sheets.refusal("file_no_workbook")
+        reading.look(call, record, content)
         import_id, digest = ids.uuid7(), hashlib.sha256(content).hexdigest()
         row = {
             "id": import_id,
@@ -116,8 +122,8 @@ class ImportServicer:
             raise errors.Stale
         known = targets.of_record(call, record)
         columns = _remapped(row.columns, request.columns, known)
-        options = _options(call, record, row.options, request, columns)
-        values = {"columns": columns, "options": options, "state": READY, "counts": {}}
+        chosen = options.chosen(call, record, row.options, request, columns)
+        values = {"columns": columns, "options": chosen, "state": READY, "counts": {}}
         self._set(call, row.id, **values)
         return answers.of(call, record, self.row(call, record, row.id))
 
@@ -131,7 +137,11 @@ class ImportServicer:
 
     def StartImport(self, call: Call, request: pb.StartImportRequest) -> pb.Import:
         record = self.record(request.record_type)
-        row = self._open(call, record, request.id)
+        row = self._open(call, record, request.id, (*OPEN, *going_on.ENDED_EARLY))
+        if row.state not in OPEN:
+            job_id = going_on.start(call, record, row, IMPORT, {"import": row.id, "phase": STORE})
+            self._set(call, row.id, state=STORING, job_id=job_id, counts={}, reason=None)
+            return answers.of(call, record, self.row(call, record, row.id))
         self._refuse_mapping(call, record, row)
         before = _stored_already(call, record, row.hash)
         if before and not request.again:
@@ -174,8 +184,12 @@ class ImportServicer:
     def record(self, record_type: str) -> Record:
         """A record type that can be imported."""
         record = self._registry.records.get(record_type)
-        if record is None or not record.import_keys:
+        if record is None:
             raise errors.NotFound()
+        if not record.import_keys:
+            able = [kind for kind in suite.record_types() if kind.import_keys]
+            choices = ("、".join(kind.zh for kind in able), ", ".join(kind.en for kind in able))
+            raise errors.NotFound("not_imported", label=record.label, choices=choices)
         return record
 
     def row(self, call: Call, record: Record, import_id: str) -> Any:
@@ -191,20 +205,19 @@ class ImportServicer:
         mine = record_import.c.creator_id == call.access.user_id
         return select(record_import).where(record_import.c.record_type == record.type, mine)
 
-    def _open(self, call: Call, record: Record, import_id: str) -> Any:
-        """One that is neither busy nor over, locked."""
+    def _open(self, call: Call, record: Record, import_id: str, states: Sequence[str] = OPEN) -> Any:
+        """One in one of these states, locked."""
         row = self.row(call, record, import_id)
         call.connection.execute(select(record_import.c.id).where(record_import.c.id == row.id).with_for_update())
         row = self.row(call, record, import_id)
-        if row.state not in OPEN:
+        if row.state not in states:
             raise errors.Conflict("import_busy" if row.state in BUSY else "import_over")
         return row
 
     def _refuse_mapping(self, call: Call, record: Record, row: Any) -> None:
         known = targets.of_record(call, record)
-        options = row.options
-        policy = options.get("existing", "update")
-        problems = mapping.check(record, row.columns, known, options.get("key", ""), policy)
+        policy = row.options.get("existing", "update")
+        problems = mapping.check(record, row.columns, known, row.options.get("key", ""), policy)
         writing.refuse([*problems, *companions.refused(call, record, row.columns, known)])
 
     def _set(self, call: Call, import_id: str, **values: Any) -> None:
@@ -241,42 +254,6 @@ def _remapped(columns: list[Any], wanted: Any, known: Mapping[str, targets.Targe
             column["field"] = path
     writing.refuse(problems)
     return found
-
-
-def _options(call: Call, record: Record, before: Any, request: Any, columns: Any) -> dict[str, Any]:
-    if not request.HasField("options"):
-        kept = dict(before)
-        if not any(c["field"] == kept.get("key") for c in columns):
-            kept["key"] = mapping.default_key(record, columns)
-        return kept
-    given = request.options
-    problems = []
-    described = kinds.of(given.DESCRIPTOR)
-    keys = [record.fields[n].json_name for n in record.import_keys]
-    key = given.key and record.fields[snake(given.key)].json_name if snake(given.key) in record.fields else given.key
-    if key and key not in keys:
-        params = {"label": described["key"].label, "value": given.key[:60], "choices": ", ".join(keys)}
-        problems.append(Problem("options.key", "not_a_choice", params))
-    if given.existing and given.existing not in mapping.POLICIES:
-        params = {"label": described["existing"].label, "value": given.existing[:60]}
-        problems.append(Problem("options.existing", "not_a_choice", {**params, "choices": ", ".join(mapping.POLICIES)}))
-    for name, kind in (("owner_id", "user"), ("department_id", "department")):
-        value = getattr(given, name)
-        if not value:
-            continue
-        if not (kinds.is_id(value) and references.existing(call, record, kind, [value])) or name not in record.stored:
-            field = described[name]
-            problems.append(Problem(f"options.{field.json_name}", "unknown_reference", {"label": field.label}))
-    if given.owner_id and given.department_id:
-        problems.append(Problem("options.ownerId", "one_of_both"))
-    writing.refuse(problems)
-    return {
-        "key": key or mapping.default_key(record, columns),
-        "existing": given.existing or "update",
-        "ownerId": given.owner_id,
-        "departmentId": given.department_id,
-        "keepOrigin": given.keep_origin,
-    }
 
 
 def _name(text: str) -> str:

@@ -7,7 +7,7 @@ the reading. There is one way to be refused: `errors.Invalid` with one reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -18,6 +18,8 @@ LARGEST_FILE = 30 * 1024 * 1024
 """Bytes of a file; an upload is one message."""
 MOST_ROWS = 200_000
 MOST_COLUMNS = 256
+MOST_SHEETS = 5
+"""Sheets of a workbook that are looked at."""
 LONGEST_CELL = 32_767
 """Characters, as Excel has it."""
 LONGEST_ROW = 256 * 1024
@@ -32,6 +34,10 @@ errors.texts(
         "file_not_a_table": (
             "不是表格文件，请上传 XLSX 或 CSV",
             "This is no table; send a workbook (.xlsx) or CSV",
+        ),
+        "file_no_workbook": (
+            "文件名为 .xlsx，内容却不是工作簿；如为文本，请改名为 .csv",
+            "The file is called .xlsx but is no workbook; if it is a text, call it .csv",
         ),
         "file_old_or_encrypted": (
             "文件是旧的 .xls 格式或已加密，请另存为不加密的 .xlsx",
@@ -82,6 +88,15 @@ Line = tuple[int, list[str]]
 """(row as the spreadsheet program counts it, cells). Rows without any text are left out; a line without cells says only
 that more of the file was read."""
 
+UNCALCULATED = "\0"
+"""What a cell begins with that has no value, only what is shown here: a formula without its result, or the error that
+came of one. No text of a file does."""
+
+
+def shown(cell: str) -> str:
+    """What people see of a cell."""
+    return cell.removeprefix(UNCALCULATED)
+
 
 class Later(Exception):
     """What is wanted lies too deep in the file to be looked for now."""
@@ -89,14 +104,29 @@ class Later(Exception):
 
 @dataclass(slots=True)
 class Sheet:
+    """One table of a file."""
+
+    detail: str
+    """Encoding of a CSV file, name of the sheet of a workbook."""
+    lines: Callable[[], Iterator[Line]]
+    """Reads it from its first line on; one reading of a file at a time."""
+
+
+@dataclass(slots=True)
+class Source:
     """A file that is being read."""
 
     kind: str
     """xlsx or csv"""
-    lines: Iterator[Line]
-    detail: str = ""
-    """Encoding of a CSV file, name of the sheet of a workbook."""
-    close: list[Any] = field(default_factory=list)
+    sheets: list[Sheet]
+    """Of a workbook the first that are shown."""
+    since_1904: bool = False
+    """Whether numbers that are days are counted from 1904: nothing but the column tells which numbers are days."""
+    parts: list[Any] = field(default_factory=list)
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()
 
 
 def kind_of(head: bytes) -> str:
@@ -113,18 +143,18 @@ def kind_of(head: bytes) -> str:
     return "csv"
 
 
-def open_sheet(file: IO[bytes], *, whole: bool = False) -> Sheet:
-    """The rows of a file that can be sought in, from its first line on. Unless the `whole` is wanted, `Later` is raised
-    where a few rows cost much."""
+def open_source(file: IO[bytes], *, whole: bool = False) -> Source:
+    """The tables of a file that can be sought in. Unless the `whole` is wanted, reading raises `Later` where a few rows
+    cost much."""
     file.seek(0)
     head = file.read(64)
     if kind_of(head) == "csv":
         from crm_records.imports import csv_file
 
-        return csv_file.open_sheet(file)
+        return csv_file.open_source(file)
     from crm_records.imports import xlsx
 
-    return xlsx.open_sheet(file, whole)
+    return xlsx.open_source(file, whole)
 
 
 class Limits:

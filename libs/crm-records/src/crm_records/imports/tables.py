@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -39,6 +41,8 @@ record_import = Table(
     Column("detail", Text, nullable=False, server_default=""),
     Column("size", Integer, nullable=False),
     Column("hash", Text, nullable=False),
+    # Whether the numbers that are days are counted from 1904.
+    Column("since_1904", Boolean, nullable=False, server_default=false()),
     # [{header, field, proposed, why}] in the order of the file
     Column("columns", JSONB, nullable=False, server_default="[]"),
     # {key, existing, ownerId, departmentId, keepOrigin}
@@ -73,7 +77,8 @@ import_row = Table(
     # created, updated, unchanged, skipped, rejected; empty before it was tried
     Column("outcome", Text, nullable=False, server_default=""),
     Column("record_id", Uuid(as_uuid=False)),
-    # JSON of {"problems": [{column, field, reason, message}], "changes": [[field, before, after]]}
+    # JSON of {"problems": [{column, field, reason, message}], "changes": [[field, before, after]]};
+    # of a new row in a dry run also "hints", like problems.
     Column("result", LargeBinary, info=sealing.SEALED),
 )
 Index("ix_import_row_outcome", import_row.c.import_id, import_row.c.outcome, import_row.c.row)

@@ -19,6 +19,8 @@ from crm_records.record import Record
 CUSTOM = "custom."
 ORIGIN = ("create_time", "creator_id")
 """Who made a record where it came from, and when."""
+_DAYS = (kinds.DATE, kinds.TIME, "date")
+"""Kinds of fields, and of custom ones, in which a number is a day."""
 _LEFT_OUT = frozenset({"id", "etag"})
 
 
@@ -81,9 +83,19 @@ def _brought_along(call: Call, companion: Companion, part: Record) -> Iterator[t
         if view is not None and view.level(field.name) <= READ_ONLY:
             continue
         name, path = f"{companion.name}.{field.name}", f"{companion.path}.{field.json_name}"
-        before, label = companion.label, field.label
-        said = (f"{before[0]}{label[0]}", f"{before[1]} {label[1][:1].lower()}{label[1][1:]}")
-        yield path, Target(name, path, said, field.kind, False, field, companion=companion)
+        yield path, Target(name, path, said(companion, field), field.kind, False, field, companion=companion)
+
+
+def said(companion: Companion, field: Field) -> tuple[str, str]:
+    """What people call a field of a part where it stands beside those of the record."""
+    before, label = companion.label, field.label
+    return f"{before[0]}{label[0]}", f"{before[1]} {label[1][:1].lower()}{label[1][1:]}"
+
+
+def days_from_1904(found: Any, known: Mapping[str, Target]) -> set[int]:
+    """The columns of an import in which a number is a day counted from 1904."""
+    days = {path for path, target in known.items() if target.kind in _DAYS}
+    return {i for i, column in enumerate(found.columns) if found.since_1904 and column["field"] in days}
 
 
 def owner(record: Record, path: str) -> tuple[Record, str]:

@@ -13,7 +13,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import cells, dictionaries, files
 from crm_records import fields as kinds
-from crm_records.imports import book, companions, targets
+from crm_records.imports import book, companions, drafts, targets
 from crm_records.imports.targets import Target
 from crm_records.record import Record
 
@@ -65,22 +65,22 @@ def _csv(call: Call, record: Record, chosen: list[Target]) -> HttpBody:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(_heading(call, t) for t in chosen)
-    writer.writerow(cells.safe(_example(record, t)) for t in chosen)
+    writer.writerow(cells.safe(text) for text in _example(call, record, chosen))
     content = b"\xef\xbb\xbf" + out.getvalue().encode()
     return files.answer(call, f"{record.type}-import", files.CSV, content)
 
 
 def _workbook(call: Call, record: Record, chosen: list[Target]) -> HttpBody:
+    examples = _example(call, record, chosen)
     with book.Book(call) as made:
         sheet = made.sheet(record.label[_en(call)][:31])
         lists, about = made.sheet(_said(call, "choices")), made.sheet(_said(call, "help"))
         column = 0
         for place, target in enumerate(chosen):
             sheet.write_string(0, place, _heading(call, target), made.required if target.required else made.bold)
-            example = _example(record, target)
-            if example:
-                sheet.write_string(1, place, example, made.grey)
-            options = _choices(call, record, target)
+            if examples[place]:
+                sheet.write_string(1, place, examples[place], made.grey)
+            options = _choices(call, target)
             if options:
                 _offer(made, sheet, lists, place, column, target.label[_en(call)], options)
                 column += 1
@@ -107,17 +107,14 @@ def _offer(made: book.Book, sheet: Any, lists: Any, place: int, column: int, lab
     sheet.data_validation(1, place, ROWS, place, {"validate": "list", "source": source, "error_type": "warning"})
 
 
-def _choices(call: Call, record: Record, target: Target) -> list[str]:
+def _choices(call: Call, target: Target) -> list[str]:
     if target.field is None:
         return list(target.definition.choices)
     if target.field.dictionary and target.kind != kinds.TEXTS:
         known = dictionaries.KEPT.read(call.connection).get(target.field.dictionary, {})
         return [(r.label_en if _en(call) else r.label_zh) for r in known.values() if not r.retired]
     if target.field.values:
-        about = target.companion.of(record) if target.companion is not None else record
-        words = about.import_words.get(target.field.name, {})
-        chinese = {value: word for word, value in reversed(list(words.items())) if not word.isascii()}
-        return [v if _en(call) else chinese.get(v, v) for v in target.field.values]
+        return [labels[_en(call)] for labels in target.field.value_labels]
     if target.kind == kinds.BOOLEAN:
         return ["yes", "no"] if _en(call) else ["是", "否"]
     return []
@@ -137,8 +134,14 @@ def _heading(call: Call, target: Target) -> str:
     return target.label[_en(call)] + (" *" if target.required else "")
 
 
-def _example(record: Record, target: Target) -> str:
-    return record.import_example.get(target.name, "")
+def _example(call: Call, record: Record, chosen: list[Target]) -> list[str]:
+    """The row of an example, whose first cell says that it is one."""
+    nothing = ("", "")
+    texts = [record.import_example.get(t.name, nothing)[_en(call)] for t in chosen]
+    first = next((place for place, text in enumerate(texts) if text), None)
+    if first is not None:
+        texts[first] = drafts.EXAMPLE[_en(call)] + texts[first]
+    return texts
 
 
 def _said(call: Call, word: str) -> str:

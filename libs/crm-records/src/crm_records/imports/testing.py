@@ -40,7 +40,7 @@ class Importer:
     def __init__(self, server: Server, person: Client, record_type: str = "customer") -> None:
         self.server, self.person, self.record_type = server, person, record_type
 
-    def send(self, content: bytes, name: str = "file.xlsx", content_type: str = "") -> pb.Import:
+    def send(self, content: bytes, name: str = "", content_type: str = "") -> pb.Import:
         """Upload and let it be read."""
         made = self.person.CreateImport(
             record_type=self.record_type, file_name=name, file={"data": content, "content_type": content_type}

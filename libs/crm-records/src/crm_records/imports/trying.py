@@ -18,7 +18,7 @@ from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
 from crm_records import images, sql, visibility
 from crm_records.bulk_store import Item
-from crm_records.imports import companions, matching
+from crm_records.imports import companions, going_on, hinting, matching
 from crm_records.imports.drafts import Draft, Drafter
 from crm_records.imports.tables import CHECKED, DONE, import_row, import_value, record_import
 from crm_records.record import Record
@@ -40,32 +40,38 @@ def step(call: Call, record: Record, job: Job) -> Step:
     """Try or store the next rows."""
     import_id, dry = job.parameters["import"], job.parameters["phase"] == "check"
     if job.position is None:
+        further = going_on.first(call, import_id, job)
+        if further is not None:
+            return further
         _forget(call, import_id)
         return Step({"row": 0}, result=dict.fromkeys(OUTCOMES, 0))
     found = call.connection.execute(select(record_import).where(record_import.c.id == import_id)).one()
     lines = _lines(call, import_id, job.position["row"])
-    drafter = Drafter(call, record, found.columns, found.options)
+    drafter = Drafter(call, record, found)
     drafter.look_up(lines)
     drafts = [drafter.draft(row, cells) for row, cells in lines]
-    for draft in drafts:
+    rows = [d for d in drafts if not d.outcome]
+    for draft in rows:
         _judge_origin(record, draft)
-    matching.match(call, record, found.options, drafts)
-    matching.claim(call, record, import_id, found.options, drafts)
+    matching.match(call, record, found.options, rows)
+    matching.claim(call, record, import_id, found.options, rows)
+    remarks: dict[int, list[Problem]] = {}
     if dry:
+        remarks = hinting.hints(call, record, import_id, rows)
         with call.connection.begin_nested() as taken_back:
-            outcomes = _store(call, record, found.options, drafts, dry=True)
+            outcomes = _store(call, record, found.options, rows, dry=True)
             taken_back.rollback()
         call.events.clear()
     else:
-        images.go_on(call, job.id)
-        outcomes = _store(call, record, found.options, drafts, dry=False)
-    _keep(call, import_id, drafts, outcomes, drafter.places, dry=dry)
+        images.go_on(call, going_on.act_of(job))
+        outcomes = _store(call, record, found.options, rows, dry=False)
+    _keep(call, import_id, drafts, outcomes, drafter.places, remarks, dry=dry)
     counts = {o: job.result.get(o, 0) + sum(d.outcome == o for d in drafts) for o in OUTCOMES}
     over = len(lines) < BATCH
     if over:
         _finish(call, import_id, counts, DONE if not dry else CHECKED)
         if not dry:
-            images.finish(call, job.id)
+            images.finish(call, going_on.act_of(job))
             _let_planner_know(call, record, counts["created"])
     return Step(None if over else {"row": lines[-1][0]}, done=len(lines), result=counts)
 
@@ -115,6 +121,7 @@ def _keep(
     drafts: Sequence[Draft],
     items: Mapping[int, Item],
     places: Mapping[str, int],
+    remarks: Mapping[int, list[Problem]],
     *,
     dry: bool,
 ) -> None:
@@ -128,6 +135,8 @@ def _keep(
             told["problems"] = _problems(call, item, places)
         elif item is not None and item.changes:
             told["changes"] = [[n, _shown(b), _shown(a)] for n, b, a in item.changes]
+        elif draft.row in remarks:
+            told["hints"] = _told(call, remarks[draft.row], places)
         sealed = keys.seal(call.connection, f"{start}{draft.row}", orjson.dumps(told)) if told else None
         results.append(sealed)
         made = item.record_id if item is not None and draft.outcome != "rejected" else draft.record_id
@@ -150,8 +159,12 @@ def _problems(call: Call, item: Item, places: Mapping[str, int]) -> list[dict[st
     assert refusal is not None
     if not refusal.problems:
         return [{"column": -1, "field": "", "reason": refusal.reason, "message": refusal.message(call.language)}]
+    return _told(call, refusal.problems, places)
+
+
+def _told(call: Call, problems: Sequence[Problem], places: Mapping[str, int]) -> list[dict[str, Any]]:
     found = []
-    for p in refusal.problems:
+    for p in problems:
         path = p.path if p.path in places else p.path.partition("[")[0]
         place = places.get(path, -1)
         found.append({"column": place, "field": p.path, "reason": p.key.upper(), "message": p.message(call.language)})

@@ -39,8 +39,16 @@ errors.texts(
     {
         "no_such_name": ("{label}没有叫“{value}”的", "No {label} is called “{value}”"),
         "name_ambiguous": (
-            "{label}有多个“{value}”，请改用编号或用户名",
-            "Several {label} are called “{value}”; use the number or user name",
+            "{label}有多个“{value}”，请改用编号",
+            "Several {label} are called “{value}”; use the number",
+        ),
+        "person_ambiguous": (
+            "{label}有多个“{value}”，请改用用户名",
+            "Several {label} are called “{value}”; use the user name",
+        ),
+        "department_ambiguous": (
+            "{label}有多个“{value}”，请改用部门的标识",
+            "Several {label} are called “{value}”; use the department's id",
         ),
     }
 )
@@ -100,6 +108,15 @@ def day(text: str) -> str:
         return date(year, month, number_).isoformat()
     except ValueError:
         return plain
+
+
+def from_1904(text: str) -> str:
+    """A day that is a number counted from 1904, as people write it; anything else as it is."""
+    plain = half_width(text)
+    if not _SERIAL.fullmatch(plain):
+        return text
+    found = datetime(1904, 1, 1, tzinfo=UTC) + timedelta(seconds=round(float(plain) * 86400))
+    return f"{found:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
 
 
 def moment(zone: ZoneInfo) -> Read:
@@ -169,8 +186,10 @@ def _of_one(call: Call, record: Record, field: Field, names: Callable[[str], Rea
     if field.dictionary:
         return coded(entries(call, field.dictionary))
     if field.values:
-        words = {word(v): v for v in field.values}
-        return coded({**words, **{word(k): v for k, v in record.import_words.get(field.name, {}).items()}})
+        words = {word(k): v for k, v in record.import_words.get(field.name, {}).items()}
+        for value, labels in zip(field.values, field.value_labels, strict=True):
+            words |= dict.fromkeys((word(value), *map(word, labels)), value)
+        return coded(words)
     match field.kind:
         case kinds.ID | kinds.IDS:
             return names(field.references) if field.references else str.strip

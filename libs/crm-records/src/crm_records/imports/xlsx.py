@@ -1,7 +1,7 @@
-"""The rows of a workbook's first sheet, read as a stream. The shared texts wait in a temporary file, not in memory.
+"""The rows of a workbook's sheets, read as a stream. The shared texts wait in a temporary file, not in memory.
 
 A cell is what the spreadsheet program shows of it, as far as its kind goes: a number, a day, a text. Of a formula only
-the value that was calculated last is read.
+the value that was calculated last is read; where there is none, or an error, the cell says so.
 """
 
 from __future__ import annotations
@@ -12,14 +12,27 @@ import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import IO
 
 from crm_records.imports import xlsx_xml, xlsx_zip
-from crm_records.imports.sheets import LONGEST_CELL, MOST_COLUMNS, Limits, Line, Sheet, refusal
+from crm_records.imports.sheets import (
+    LONGEST_CELL,
+    MOST_COLUMNS,
+    MOST_SHEETS,
+    UNCALCULATED,
+    Limits,
+    Line,
+    Sheet,
+    Source,
+    refusal,
+)
 from crm_records.imports.xlsx_strings import FEW, Strings
 
 MOST_STYLES = 65_000
 TICK = 1024 * 1024
+SHOWN_OF_FORMULA = 60
+"""Characters of a formula that are kept where nothing was calculated."""
 _LAST_ROW = 1_048_576
 _DATE_FORMATS = frozenset([*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)])
 _QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
@@ -27,18 +40,20 @@ _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})", re.ASCII)
 _columns: dict[str, int] = {}
 
 
-def open_sheet(file: IO[bytes], whole: bool) -> Sheet:
-    """The rows of the first sheet that is shown."""
+def open_source(file: IO[bytes], whole: bool) -> Source:
+    """A workbook with the first sheets that are shown."""
     archive = xlsx_zip.look(file)
-    name, path, since_1904 = _first_sheet(archive)
+    found, since_1904 = _first_sheets(archive)
     strings = Strings(archive, _related(archive, "sharedStrings"), 0 if whole else FEW)
     styles = _date_styles(archive, _related(archive, "styles"))
-    return Sheet("xlsx", _lines(archive, path, strings, styles, since_1904), name, [archive, strings])
+    tables = [Sheet(n, partial(_lines, archive, path, strings, styles, since_1904)) for n, path in found]
+    return Source("xlsx", tables, since_1904, [archive, strings])
 
 
-def _first_sheet(archive: zipfile.ZipFile) -> tuple[str, str, bool]:
-    """(name, path, whether days are counted from 1904)"""
+def _first_sheets(archive: zipfile.ZipFile) -> tuple[list[tuple[str, str]], bool]:
+    """((name, path) of each, whether days are counted from 1904)"""
     targets = _relations(archive)
+    tables: list[tuple[str, str]] = []
     since_1904 = False
     for element, attributes in xlsx_xml.elements(archive, "xl/workbook.xml"):
         if element == "workbookPr":
@@ -47,8 +62,10 @@ def _first_sheet(archive: zipfile.ZipFile) -> tuple[str, str, bool]:
             found = next((v for n, v in attributes.items() if n.rpartition(":")[2] == "id"), "")
             kind, path = targets.get(found, ("", ""))
             if kind == "worksheet":
-                return attributes.get("name", "")[:60], path, since_1904
-    raise refusal("file_not_a_table")
+                tables.append((attributes.get("name", "")[:60], path))
+    if not tables:
+        raise refusal("file_not_a_table")
+    return tables[:MOST_SHEETS], since_1904
 
 
 def _relations(archive: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
@@ -104,7 +121,8 @@ class _Rows:
         self.row = self._column = self._size = 0
         self._kind = self._style = ""
         self._text: list[str] = []
-        self._reading = self._inside = self._phonetic = False
+        self._formula: list[str] | None = None
+        self._reading = self._inside = self._phonetic = self._calculated = self._in_formula = False
 
     def open(self, name: str, attributes: dict[str, str]) -> None:
         if name == "c":
@@ -114,8 +132,13 @@ class _Rows:
             self._column = _column(place) if place else self._column + 1
             self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "")
             self._text, self._size = [], 0
+            self._formula, self._calculated = None, False
         elif name == "v" or name == "t":
             self._reading = self._inside and not self._phonetic
+            self._calculated = self._kind == "str"  # which may be an empty text
+        elif name == "f":
+            if self._inside:
+                self._formula, self._in_formula = [], True
         elif name == "row":
             self._inside = True
             self._cells, self._column = [], -1
@@ -130,8 +153,10 @@ class _Rows:
     def close(self, name: str) -> None:
         if name == "v" or name == "t":
             self._reading = False
-        elif name == "c" and self._text:
-            text = self._value("".join(self._text))
+        elif name == "f":
+            self._in_formula = False
+        elif name == "c" and (self._text or self._formula is not None):
+            text = self._cell()
             if text:
                 if self._column >= MOST_COLUMNS:
                     raise refusal("file_too_many_columns", limit=MOST_COLUMNS)
@@ -141,7 +166,7 @@ class _Rows:
                 if missing:
                     self._cells.extend([""] * missing)
                 self._cells.append(text)
-            self._text = []
+            self._text, self._formula = [], None
         elif name == "row":
             self._inside = False
             self.whole += 1
@@ -153,11 +178,19 @@ class _Rows:
             self.done = True
 
     def read(self, text: str) -> None:
-        if self._reading and self._inside:
+        if self._in_formula:
+            if self._formula is not None and len(self._formula) < SHOWN_OF_FORMULA:
+                self._formula.append(text[:SHOWN_OF_FORMULA])
+        elif self._reading and self._inside:
             self._size += len(text)
             if self._size > LONGEST_CELL:
                 raise refusal("file_cell_too_long", row=self.row, limit=LONGEST_CELL)
             self._text.append(text)
+
+    def _cell(self) -> str:
+        if self._formula is not None and not self._text and not self._calculated:
+            return f"{UNCALCULATED}={''.join(self._formula)}"[: SHOWN_OF_FORMULA + 2]
+        return self._value("".join(self._text)) if self._text else ""
 
     def _value(self, text: str) -> str:
         match self._kind:
@@ -178,6 +211,8 @@ class _Rows:
                 return _number(text)
             case "b":
                 return "TRUE" if text.strip() == "1" else "FALSE"
+            case "e":
+                return f"{UNCALCULATED}{text.strip()}"
         return text.strip()
 
 

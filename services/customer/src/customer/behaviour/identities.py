@@ -63,6 +63,8 @@ def identify(call: Call, request: pb.IdentifyVisitorRequest) -> pb.VisitorIdenti
     last = call.connection.execute(query).mappings().one_or_none()
     if last is not None and last["customer_id"] == customer_id:
         return _again(call, dict(last), contact_id)
+    if last is not None and not owners.reached(call, [last["customer_id"]]):
+        raise errors.NotFound()  # neither whose it is nor since when
     if last is None:
         row = _add(call, given, customer_id, ALWAYS, now)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -68,14 +68,19 @@ def look_up(call: Call, customer_ids: Iterable[str], external_ids: Iterable[str]
         query = query.where(one_of(contact.c.id, contacts), contact.c.delete_time.is_(None))
         by_contact = {row.id: row.customer_id for row in call.connection.execute(query)}
     every = customers | set(by_external.values()) | set(by_contact.values())
-    reach = call.access.reach(CUSTOMERS.type, call.caller.right, CUSTOMERS.team_of)
     living = select(customer.c.id).where(one_of(customer.c.id, every), customer.c.delete_time.is_(None))
-    known = reaching.those(call, CUSTOMERS, sorted(call.connection.scalars(living)), reach) if every else set()
+    known = reached(call, sorted(call.connection.scalars(living))) if every else set()
     return Owners(
         frozenset(known),
         {k: v for k, v in by_external.items() if v in known},
         {k: v for k, v in by_contact.items() if v in known},
     )
+
+
+def reached(call: Call, customer_ids: Sequence[str]) -> set[str]:
+    """Those of the customers that the right of the call reaches."""
+    reach = call.access.reach(CUSTOMERS.type, call.caller.right, CUSTOMERS.team_of)
+    return reaching.those(call, CUSTOMERS, customer_ids, reach)
 
 
 def settle(call: Call, batch: Batch) -> None:

@@ -66,7 +66,7 @@ def check(call: Call, request: pb.CheckDuplicatesRequest) -> pb.CheckDuplicatesR
     asked = _asked(call, request)
     closed = {r.type: visibility.blind(call, r) for r in (CUSTOMERS, CONTACTS)}
     candidates = asking.ask(call, asked, closed)[:LOOKED_AT]
-    rows = _rows(call, {s.customer_id for s, _ in candidates})
+    rows = rows_of(call, {s.customer_id for s, _ in candidates})
     there = [(s, one, rows[s.customer_id]) for s, one in candidates if s.customer_id in rows]
     alike = [(s, _told(call, asked, s, one, row, closed)) for s, one, row in there]
     told = sorted((c for c in alike if scoring.match(c[1].score)), key=lambda c: (-c[1].score, c[0].record_id))
@@ -96,12 +96,12 @@ def _asked(call: Call, request: pb.CheckDuplicatesRequest) -> Asked:
 def _is_known(call: Call, customer_id: str) -> bool:
     """Whether a customer is known to the caller by its id. One beyond, or in a pool that may hide what is typed, is not
     left out: its absence would say whose the name or the number is."""
-    if not _within(call, CUSTOMERS, [customer_id] if customer_id else []):
+    if not readable(call, CUSTOMERS, [customer_id] if customer_id else []):
         return False
     return not reaching.in_pool(call, CUSTOMERS, customer_id, CUSTOMERS.reach_of(call.access, "customer.read"))
 
 
-def _rows(call: Call, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+def rows_of(call: Call, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     found = _CUSTOMERS.run(call.connection, {"ids": list(ids)}).fetchall()
     return {values[0]: dict(zip(("id", *_READ), values, strict=True)) for values in found}
 
@@ -137,12 +137,12 @@ def _besides(asked: Asked, signs: Signs, one: Likeness, row: Mapping[str, Any], 
 def _messages(
     call: Call, told: Sequence[tuple[Signs, Likeness]], rows: Mapping[str, Mapping[str, Any]]
 ) -> list[pb.DuplicateCandidate]:
-    within = {r.type: _within(call, r, [s.customer_id for s, _ in told]) for r in (CUSTOMERS, CONTACTS)}
+    within = {r.type: readable(call, r, [s.customer_id for s, _ in told]) for r in (CUSTOMERS, CONTACTS)}
     seen = {s.record_id for s, _ in told if s.customer_id in within[s.record_type] and not s.nameless}
     named = [s.record_id for s, _ in told if s.record_type == "contact" and s.record_id in seen]
     contacts = {v[0]: v for v in _CONTACTS.run(call.connection, {"ids": named}).fetchall()} if named else {}
     hidden = [rows[s.customer_id] for s, _ in told if s.record_id not in seen]
-    holders = _holders(call, hidden)
+    holders = holders_of(call, hidden)
     messages = []
     for signs, one in told:
         row = rows[signs.customer_id]
@@ -169,7 +169,7 @@ def _messages(
     return messages
 
 
-def _within(call: Call, record: Record, customer_ids: Sequence[str]) -> set[str]:
+def readable(call: Call, record: Record, customer_ids: Sequence[str]) -> set[str]:
     """Those customers whose records of this kind the caller may read."""
     right = f"{record.type}.read"
     if not customer_ids or not call.access.may(right):
@@ -193,7 +193,7 @@ def _seen(call: Call, record: Record, message: Any) -> Any:
     return message
 
 
-def _holders(call: Call, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
+def holders_of(call: Call, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
     """By customer, (department, "张*"): whom to ask about what the caller does not see."""
     if not rows:
         return {}

@@ -1,4 +1,4 @@
-"""What customers are compared by, made for those that were there before it was."""
+"""What customers are compared by, and in which readings some are found, made for those that were there before."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
 from crm_records import blind, rows, sql
 from crm_records.record import Record
+from customer import pinyin
 from customer.contacts import CONTACTS
-from customer.customers import CUSTOMERS
+from customer.customers import CUSTOMERS, find_again
 from customer.duplicates import keeping
 
 DERIVE = "duplicates.derive"
@@ -36,6 +37,9 @@ def derive(call: Call, job: Job) -> Step:
         return Step(position=["contact", _NONE]) if record is CUSTOMERS else Step()
     if record is CUSTOMERS:
         keeping.put(call, [row for row in found if keeping.is_compared(row)])
+        for row in found:
+            if any(word in row["name"] for word in pinyin.MISREAD):
+                find_again(call, row["id"])
     _index_again(call, record, [row for row in found if row["email"]])
     return Step(position=[position[0], found[-1]["id"]], done=len(found))
 

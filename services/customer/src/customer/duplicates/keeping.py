@@ -20,7 +20,7 @@ from customer.names import Parts
 
 MADE_OF = ("name", "short_name", "kind", "website")
 """Fields that it is derived from."""
-VERSION = 1
+VERSION = 2
 """Goes up when names are taken apart in another way: everything there is derived again."""
 
 _FORESEEN = "customers to compare"

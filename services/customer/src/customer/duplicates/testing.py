@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from customer import names, pinyin, places
+from customer.traditional import SIMPLIFIED
 
 _TRADES = """
 科技 信息技术 网络科技 贸易 实业 机械 电子 软件 物流 医药 食品 化工 建材 能源 纺织 仪器 文化传播
@@ -17,7 +18,7 @@ _TRADES = """
 TRADES = _TRADES.split()
 FORMS = ("有限公司", "有限公司", "有限公司", "有限责任公司", "股份有限公司", "集团有限公司")
 MUNICIPAL = ("北京", "上海", "天津", "重庆")
-_TO_TRADITIONAL = {v: k for k, v in names.TRADITIONAL.items()}
+_TO_TRADITIONAL = {ord(simple): chr(full) for full, simple in SIMPLIFIED.items()}
 
 
 @dataclass(frozen=True, slots=True)

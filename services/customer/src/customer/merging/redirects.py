@@ -44,6 +44,16 @@ def leads_to(connection: Connection, ids: Collection[str]) -> Mapping[str, str]:
     return {row.from_id: row.to_id for row in connection.execute(query)}
 
 
+def stays(connection: Connection, record_id: str) -> str:
+    """The record that one is now: itself, or that it went into."""
+    return leads_to(connection, [record_id]).get(record_id, record_id)
+
+
+def went_into(connection: Connection, record_id: str) -> list[str]:
+    """What went into a record, at any remove."""
+    return list(connection.scalars(select(redirect.c.from_id).where(_near([record_id])).order_by(redirect.c.from_id)))
+
+
 def by_key(call: Call, record: Record, keys: Collection[str]) -> dict[str, str]:
     """Keys of imports that merged records had, with the records they went into."""
     table = record.table
@@ -81,7 +91,7 @@ def lead_back(call: Call, act_id: str) -> tuple[str, list[str]]:
     ids = sorted(row.from_id for row in rows)
     # What had gone into one of them before leads to that one again.
     through = select(redirect.c.from_id, redirect.c.into_id)
-    into = {row.from_id: row.into_id for row in call.connection.execute(through.where(_near(call, ids)))}
+    into = {row.from_id: row.into_id for row in call.connection.execute(through.where(_near(ids)))}
     for from_id in into:
         end = into[from_id]
         while end in into:
@@ -90,7 +100,7 @@ def lead_back(call: Call, act_id: str) -> tuple[str, list[str]]:
     return rows[0].into_id, ids
 
 
-def _near(call: Call, ids: Sequence[str]) -> Any:
+def _near(ids: Sequence[str]) -> Any:
     """Everything that went, at whatever remove, into one of these."""
     below = select(redirect.c.from_id).where(one_of(redirect.c.into_id, ids)).cte("below", recursive=True)
     below = below.union(select(redirect.c.from_id).join(below, redirect.c.into_id == below.c.from_id))

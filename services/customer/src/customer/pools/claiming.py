@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from crm.customer.v1 import customers_pb2
 from crm.records.v1 import records_pb2
-from crm_kit import errors, organisation
+from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.pool import ZONE, today
 from crm_kit.rpc import Call
-from crm_records import acting, listing, reaching, writing
+from crm_records import acting, listing, reaching, references, writing
 from crm_records import fields as kinds
 from crm_records.record import Row
 from customer.customers import CUSTOMERS
@@ -86,10 +86,9 @@ def give_out(call: Call, customer_id: str, etag: str, owner_id: str) -> Row:
     pool = pool_of(call, customer_id)
     if not administers(pool, call.access.user_id, call.access.role_codes):
         raise errors.Denied("not_pool_administrator")
-    c = organisation.user.c
-    known = select(c.id).where(c.id == owner_id, c.active, ~c.deleted, ~c.client)
-    if not kinds.is_id(owner_id) or call.connection.scalar(known) is None:
-        raise errors.Invalid(Problem("ownerId", "unknown_reference", {"label": CUSTOMERS.fields["owner_id"].label}))
+    wrong = references.not_an_owner(call, CUSTOMERS, owner_id)
+    if wrong:
+        raise errors.Invalid(Problem("ownerId", wrong, {"label": CUSTOMERS.fields["owner_id"].label}))
     capacity.check(call, ASSIGNMENT, [owner_id], pool_id=pool.id, coming=1)
     return _move_out(call, pool, customer_id, etag, ASSIGNED, lambda _row: {"owner_id": owner_id})
 

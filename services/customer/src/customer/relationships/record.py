@@ -37,12 +37,18 @@ errors.texts(
             "这样会形成上下级循环：对方已直接或间接是其下级",
             "That would be a circle of command: the superior is, directly or not, a subordinate already",
         ),
+        "merge_closes_circle": (
+            "合并后会形成上下级循环：其中一人直接或间接是另一人的下级，请先修改或删除其间的上下级关系",
+            "The merge would make a circle of command, since one is, through others, a subordinate of another:"
+            " change or delete the ties of command between them first",
+        ),
         "tie_exists": ("这两端之间已有同样的关系", "Such a tie between the two exists already"),
     }
 )
 
 _TIES = 0x43524D32
 """Advisory lock of whoever makes or changes a tie that must not close a circle or come twice."""
+_PEOPLE = ("from_contact_id", "to_contact_id")
 r = relationship.c
 
 
@@ -69,10 +75,14 @@ class Relationships(Record):
         return and_(r.from_customer_id.in_(reached), r.to_customer_id.in_(reached))
 
     def relinks(self, call: Call, before: Row, after: Row) -> None:
-        """What was between two that are one now ties nothing any more."""
+        """What was between two that are one now ties nothing any more; what would close a circle refuses the merge."""
         ends = [(after[f"{end}_customer_id"], after[f"{end}_contact_id"]) for end in ("from", "to")]
         if ends[0] == ends[1]:
             after["delete_time"] = datetime.now(UTC)
+        elif after["delete_time"] is None and any(after[n] != before[n] for n in _PEOPLE):
+            call.connection.execute(select(func.pg_advisory_xact_lock(_TIES)))
+            if _closes_circle(call, after):
+                raise errors.Conflict("merge_closes_circle")
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None:
@@ -83,7 +93,8 @@ class Relationships(Record):
         if moved or any(row[n] != before[n] for n in ("valid_from", "valid_until") if before):
             call.connection.execute(select(func.pg_advisory_xact_lock(_TIES)))
             _check_twice(call, row)
-            _check_circle(call, row)
+            if _closes_circle(call, row):
+                raise errors.Conflict("command_in_a_circle")
 
     def decorate(self, call: Call, messages: Sequence[pb.Relationship]) -> None:
         today = datetime.now(ZoneInfo(call.access.time_zone)).date()
@@ -147,16 +158,15 @@ def _same(row: Row, end: str, column: str) -> ColumnElement[bool]:
     return customer_is & (its == contact_id if contact_id else its.is_(None))
 
 
-def _check_circle(call: Call, row: Row) -> None:
-    """Walk up from the superior: the subordinate must not be on the way, among ties that hold at the same time."""
+def _closes_circle(call: Call, row: Row) -> bool:
+    """Walk up from the superior: whether the subordinate is on the way, among ties that hold at the same time."""
     known = KINDS.read(call.connection)
     if not (row["kind"] in known and known[row["kind"]].hierarchy):
-        return
+        return False
     lines = one_of(r.kind, [code for code, kind in known.items() if kind.hierarchy])
     lines = and_(lines, r.id != row["id"], holds_on(row["valid_from"], row["valid_until"]))
     above = select(r.to_contact_id.label("id")).where(lines, r.from_contact_id == row["to_contact_id"])
     way = above.cte(recursive=True)
     higher = select(r.to_contact_id).join(way, r.from_contact_id == way.c.id).where(lines)
     way = way.union(higher)
-    if row["from_contact_id"] in set(call.connection.scalars(select(way.c.id))):
-        raise errors.Conflict("command_in_a_circle")
+    return row["from_contact_id"] in set(call.connection.scalars(select(way.c.id)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm.records.v1 import records_pb2 as records_pb
@@ -28,6 +28,7 @@ class Briefs(CustomerRecord):
     """What everybody who may see briefs knows: the same rows, asked for under a right and scope of their own."""
 
     search = ("name", "short_name", "pinyin", "pinyin_initials")
+    search_whole = ()
     list_fields = ("name", "region", "province", "city", "relation", "last_contact_time", "owner_id")
     ruled_by = "customer"
 
@@ -36,9 +37,8 @@ class Briefs(CustomerRecord):
 
     def search_condition(self) -> ColumnElement[bool]:
         """By name only: a search must not tell the phone number or the contacts of what one does not see."""
-        like = bindparam("search_like", type_=Text)
         names = (customer.c.name, customer.c.short_name, customer.c.pinyin, customer.c.pinyin_initials)
-        return and_(search.condition(customer), or_(*(func.lower(c).like(like) for c in names)))
+        return and_(search.condition(customer), or_(*map(search.holds, names)))
 
     def search_exactly(self, words: str, unseen: Unseen) -> list[tuple[str, str]]:
         return []
