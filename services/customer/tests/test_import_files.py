@@ -225,23 +225,23 @@ def test_a_number_in_a_column_of_days_counts_from_where_the_workbook_counts(impo
         f"<row>{row}</row>"
         for row in (
             text("客户名称") + text("成立日期") + text("员工总数"),
-            text("甲") + "<c><v>45000</v></c><c><v>45000</v></c>",
-            text("乙") + "<c><v>45000</v></c>" + text("很多"),
+            text("甲") + "<c><v>40000</v></c><c><v>40000</v></c>",
+            text("乙") + "<c><v>40000</v></c>" + text("很多"),
         )
     )
     # 1904-01-01 is day 0 there.
     made = importer.store(importer.send(workbook(sheet=sheet(rows), book=BOOK.replace("<sheets>", DATES_FROM_1904))))
 
     (stored,) = boss.ListCustomers(fields="*").customers
-    assert (stored.founding_date, stored.employees) == ("2027-03-16", 45000)
+    assert (stored.founding_date, stored.employees) == ("2013-07-07", 40000)
     rejected = boss.ExportImportErrors(record_type="customer", id=made.id).data
     again = importer.store(importer.set(importer.send(rejected), {"员工总数": ""}))
     assert counts(again) == (1, 0, 0, 0, 0)
-    assert {c.founding_date for c in boss.ListCustomers(fields="*").customers} == {"2027-03-16"}
+    assert {c.founding_date for c in boss.ListCustomers(fields="*").customers} == {"2013-07-07"}
     from_1900 = importer.store(importer.send(workbook(sheet=sheet(rows.replace("甲", "丙")))))
     assert from_1900.created == 1
     (stored,) = boss.ListCustomers(fields="*", filter='name = "丙"').customers
-    assert stored.founding_date == "2023-03-15"
+    assert stored.founding_date == "2009-07-06"
 
 
 @pytest.mark.parametrize("error", ["#REF!", "#N/A", "#DIV/0!"])
