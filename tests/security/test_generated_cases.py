@@ -177,7 +177,7 @@ def test_an_oracle_that_shows_parts_of_what_is_deleted_is_contradicted(
 @pytest.mark.parametrize(
     ("area", "name", "wrong"),
     [
-        (drawing, "customer.duplicates.checking._within", broken.every_candidate),
+        (drawing, "customer.duplicates.checking.readable", broken.every_candidate),
         (drawing, "customer.relationships.around._seen", broken.every_neighbour),
         (graded, "customer.sight.Sight.sees", broken.every_figure),
         (graded, "customer.value.history.seen_in_full", broken.every_figure),
