@@ -147,6 +147,11 @@ class Scopes:
             line.append(above)
         return line
 
+    def manages(self, department: str | None) -> Person | None:
+        """Who manages a department, or the nearest one above that has a manager."""
+        line = self._line(department) if department else []
+        return next((self.people[self.managers[d]] for d in line if d in self.managers), None)
+
     def is_below(self, one: Person, manager: Person) -> bool:
         """Whether somebody stands below a manager in the line of reporting."""
         above = one.manager

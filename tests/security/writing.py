@@ -219,13 +219,18 @@ def _import(run: Run, who: Person, kind: Kind, record: Record, answer: Answer) -
 
 
 def _settle(run: Run, who: Person, record: Record, outcome: Outcome, *, assigned: bool = False) -> None:
-    """Read back what changed; whoever was given the record is to find it in the inbox."""
+    """Read back what changed; whoever was given the record is to find it in the inbox; where that is a
+    department, whoever manages it."""
     if outcome.code != ALLOWED:
         return
     owner, version = record.owner, record.version
     company.refresh(run.services, record)
     if KINDS[record.type].told and not record.deleted:
         company.reread(run.services, run.world, record)
+    if assigned and record.version != version and record.owner is None and record.type in TOLD_OF:
+        manager = run.world.oracle.manages(record.department)
+        if manager not in (None, who) and run.world.oracle.sees(manager, record).yes:
+            run.given[manager.id][record.id] += 1
     given = record.owner != owner or (assigned and record.version != version)
     if given and record.type in TOLD_OF and record.owner not in (None, who.id):
         run.given[record.owner][record.id] += 1

@@ -43,10 +43,11 @@ errors.texts(
 
 
 def pool_of(call: Call, customer_id: str) -> Config:
-    """The pool of a customer that the caller sees. NOT_FOUND, or FAILED_PRECONDITION where it lies in none in use."""
+    """The pool of a customer that the caller sees. NOT_FOUND, or FAILED_PRECONDITION where it lies in none in use;
+    PERMISSION_DENIED for whoever may read no customer."""
+    call.need("customer.read")
     reach = CUSTOMERS.reach_of(call.access, "customer.read")
-    seen = call.access.may("customer.read") and kinds.is_id(customer_id)
-    if not seen or not reaching.holds(call, CUSTOMERS, customer_id, reach):
+    if not kinds.is_id(customer_id) or not reaching.holds(call, CUSTOMERS, customer_id, reach):
         raise errors.NotFound()
     pool_id = call.connection.scalar(select(customer.c.pool_id).where(customer.c.id == customer_id))
     if pool_id is None:
