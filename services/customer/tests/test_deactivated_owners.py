@@ -76,3 +76,14 @@ def test_what_somebody_deactivated_owns_is_changed_and_comes_back_as_it_was(serv
     boss.UndoAct(record_type="customer", id=job.id)
     server.run_jobs()
     assert boss.GetCustomer(id=given.id).owner_id == leaver.user_id
+
+
+@pytest.mark.feature("CUS-07")
+def test_a_file_is_not_proposed_again_for_somebody_who_was_deactivated_since(server: Server, boss: Client) -> None:
+    importer, person = Importer(server, boss), server.person(name="将离职")
+    importer.put(as_csv([["客户名称"], ["甲"]]), owner_id=person.user_id)
+    assert importer.send(as_csv([["客户名称"], ["乙"]])).options.owner_id == person.user_id
+
+    deactivate(server, person)
+
+    assert importer.send(as_csv([["客户名称"], ["丙"]])).options.owner_id == ""

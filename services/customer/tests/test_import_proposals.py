@@ -7,6 +7,7 @@ import io
 import pytest
 import xlsxwriter
 
+from crm.records.v1 import imports_pb2 as pb
 from crm_kit.testing import Client, Server, refused
 from crm_records.imports import reading
 from crm_records.imports.testing import Importer, as_csv, as_xlsx, counts, mapped
@@ -21,8 +22,8 @@ def importer(server: Server, boss: Client) -> Importer:
     return Importer(server, boss)
 
 
-def why(made: object) -> list[str]:
-    return [c.why for c in made.columns]  # type: ignore[attr-defined]
+def why(made: pb.Import) -> list[str]:
+    return [c.why for c in made.columns]
 
 
 def test_rejected_rows_sent_again_are_mapped_and_found_as_the_others_were(

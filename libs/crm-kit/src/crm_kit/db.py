@@ -42,14 +42,15 @@ def engine(url: str, service: str, *, size: int, read_only: bool = False, hurrie
         options += " -c default_transaction_read_only=on"
     if hurried:
         options += " -c synchronous_commit=off"
+    alone = read_only or hurried
     made = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=size,
         max_overflow=2,
         pool_timeout=5,
         hide_parameters=True,
-        isolation_level="AUTOCOMMIT" if read_only or hurried else "READ COMMITTED",
-        pool_reset_on_return=None if read_only or hurried else "rollback",
+        isolation_level="AUTOCOMMIT" if alone else "READ COMMITTED",
+        pool_reset_on_return=None if alone else "rollback",
         connect_args={"application_name": service, "connect_timeout": 3, "options": options},
     )
     event.listen(made, "connect", _prepare)

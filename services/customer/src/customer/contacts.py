@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -14,16 +14,17 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import changes, sql, writing
 from crm_records.fields import Field
-from crm_records.record import Record, Row, Unseen
+from crm_records.record import Row, Unseen
 from customer import headings, pinyin, traditional
 from customer.customers import CUSTOMERS, PERSONAL, find_again
+from customer.merging.mergeable import Mergeable
 from customer.review import marks
 from customer.tables import contact
 
 errors.texts({"contact_of_another": ("{label}不属于该客户", "{label} belongs to another customer")})
 
 
-class Contacts(Record):
+class Contacts(Mergeable):
     """See the contract for the fields."""
 
     message = pb.Contact
@@ -72,21 +73,6 @@ class Contacts(Record):
         """Of two primary contacts that of the customer that stays keeps the mark."""
         if after["primary"] and after["customer_id"] != before["customer_id"]:
             after["primary"] = not _PRIMARY.run(call.connection, {"customer_id": after["customer_id"]}).fetchall()
-
-    def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
-        from customer.merging import redirects
-
-        return redirects.by_key(call, self, keys)
-
-    def stays(self, call: Call, record_id: str) -> str:
-        from customer.merging import redirects
-
-        return redirects.stays(call.connection, record_id)
-
-    def went_into(self, call: Call, record_id: str) -> Sequence[str]:
-        from customer.merging import redirects
-
-        return redirects.went_into(call.connection, record_id)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if before is None or row["name"] != before["name"]:

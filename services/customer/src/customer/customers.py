@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from crm_records.companion import Companion
 from crm_records.record import Record, Row, Unseen
 from customer import clock, headings, pinyin, traditional, undoing
 from customer.duplicates import keeping
+from customer.merging.mergeable import Mergeable
 from customer.pools import capacity, ownership
 from customer.pools.config import CREATION, HANDOVER
 from customer.review import marks
@@ -46,7 +47,7 @@ MOST = 1000
 """Contacts that share a number, beyond which their customers are not told apart."""
 
 
-class Customers(Record):
+class Customers(Mergeable):
     """See the contract for the fields."""
 
     message = pb.Customer
@@ -179,25 +180,10 @@ class Customers(Record):
             if after["parent_id"] and after["parent_id"] != before["parent_id"]:
                 check_parent(call, after)
 
-    def find_merged(self, call: Call, keys: Collection[str]) -> dict[str, str]:
-        from customer.merging import redirects
-
-        return redirects.by_key(call, self, keys)
-
     def import_hints(self, call: Call, messages: Sequence[Any]) -> Sequence[tuple[str, Problem | None]]:
         from customer.duplicates import hinting
 
         return hinting.hints(call, messages)
-
-    def stays(self, call: Call, record_id: str) -> str:
-        from customer.merging import redirects
-
-        return redirects.stays(call.connection, record_id)
-
-    def went_into(self, call: Call, record_id: str) -> Sequence[str]:
-        from customer.merging import redirects
-
-        return redirects.went_into(call.connection, record_id)
 
     def foresee(self, call: Call, rows: Sequence[Row]) -> None:
         keeping.foresee(call, rows)

@@ -46,9 +46,10 @@ def options(call: Call, record: Record, before: Any, columns: Sequence[Mapping[s
     found = {"existing": "update"} if before is None else dict(before.options)
     if not any(c["field"] == found.get("key") for c in columns if c["field"]):
         found["key"] = mapping.default_key(record, columns)
-    for name, kind in (("ownerId", "user"), ("departmentId", "department")):
-        if found.get(name) and not references.existing(call, record, kind, [found[name]]):
-            found[name] = ""
+    if found.get("ownerId") and references.not_an_owner(call, record, found["ownerId"]):
+        found["ownerId"] = ""
+    if found.get("departmentId") and not references.existing(call, record, "department", [found["departmentId"]]):
+        found["departmentId"] = ""
     return found
 
 

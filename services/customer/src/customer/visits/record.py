@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ARRAY, ColumnElement, any_, func, or_, select
@@ -80,12 +80,12 @@ class Visits(Record):
     kept_together_by = "customer_id"
     parent = ("customer_id", CUSTOMERS)
     also_named = ("participant_ids",)
-    made_of = {  # noqa: RUF012
+    made_of: ClassVar = {
         "customer_name": ("customer_id",),
         "owner_name": ("owner_id",),
         "plan_day": ("plan_start",),
     }
-    copies = {"customer_name": [("customer", "name")]}  # noqa: RUF012
+    copies: ClassVar = {"customer_name": [("customer", "name")]}
     list_fields = (
         "number",
         "subject",
