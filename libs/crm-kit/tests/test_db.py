@@ -22,11 +22,10 @@ def url() -> str:
     return database("pools")
 
 
-@pytest.fixture(params=["written", "read", "hurried"])
+@pytest.fixture(params=["written", "read"])
 def pool(request: pytest.FixtureRequest, url: str) -> Iterator[Engine]:
     """A pool whose three connections lie idle."""
-    how = {"read": {"read_only": True}, "hurried": {"hurried": True}}.get(request.param, {})
-    made = db.engine(url, "test", size=3, **how)
+    made = db.engine(url, "test", size=3, read_only=request.param == "read")
     with ExitStack() as stack:
         for connection in [stack.enter_context(made.connect()) for _ in range(3)]:
             connection.execute(text("SELECT 1"))
@@ -43,7 +42,7 @@ def backends(pool: Engine) -> set[int]:
 @pytest.mark.figure("R16")
 def test_connections_that_the_server_ended_are_made_anew_at_once(pool: Engine, url: str) -> None:
     before = backends(pool)
-    killer = db.engine(url, "killer", size=1, hurried=True)
+    killer = db.engine(url, "killer", size=1, read_only=True)
     with killer.connect() as connection:
         connection.execute(END, {"pids": [*before]})
         while before & set(connection.scalars(OTHERS)):

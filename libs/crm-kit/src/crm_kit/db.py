@@ -35,22 +35,19 @@ class _TextLoader(Loader):
         return bytes(data).decode()
 
 
-def engine(url: str, service: str, *, size: int, read_only: bool = False, hurried: bool = False) -> Engine:
-    """A pool of `size` connections; `read_only` and `hurried` ones run each statement on its own."""
+def engine(url: str, service: str, *, size: int, read_only: bool = False) -> Engine:
+    """A pool of `size` connections; `read_only` ones run each statement on its own."""
     options = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
     if read_only:
         options += " -c default_transaction_read_only=on"
-    if hurried:
-        options += " -c synchronous_commit=off"
-    alone = read_only or hurried
     made = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=size,
         max_overflow=2,
         pool_timeout=5,
         hide_parameters=True,
-        isolation_level="AUTOCOMMIT" if alone else "READ COMMITTED",
-        pool_reset_on_return=None if alone else "rollback",
+        isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
+        pool_reset_on_return=None if read_only else "rollback",
         connect_args={"application_name": service, "connect_timeout": 3, "options": options},
     )
     event.listen(made, "connect", _prepare)
@@ -58,14 +55,12 @@ def engine(url: str, service: str, *, size: int, read_only: bool = False, hurrie
     return made
 
 
-def apart(made: Engine, name: str, *, hurried: bool = False) -> Engine:
+def apart(made: Engine, name: str) -> Engine:
     """The same database with a few connections of its own, for short transactions within others.
 
     From the pool in which those hold one each, a second one might not come: everybody would wait for everybody.
-    `hurried` ones do not wait for the disk: for what matters only once the transaction around it has committed, which
-    waits for the disk to have everything before it.
     """
-    return engine(made.url.render_as_string(hide_password=False), name, size=1, hurried=hurried)
+    return engine(made.url.render_as_string(hide_password=False), name, size=1)
 
 
 def _prepare(connection: PsycopgConnection[Any], _record: object) -> None:

@@ -1,7 +1,8 @@
 """Numbers of records (单据号): `KH{yyyyMMdd}-{seq:4}`. Unique, never promised to be without gaps.
 
 Each process takes a block of sequence numbers in a short transaction of its own, so that writers do not wait
-for each other's commit. It has a connection apart: while it is asked for, every writer holds one of theirs.
+for each other's commit. It has a connection apart: while it is asked for, every writer holds one of theirs. The disk
+is waited for: a block that a crash of the database takes back would be handed out again while its holder lives.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Numbers:
     def __init__(self, source: Engine) -> None:
         self.source = source
         """Of the database that the numbers are of."""
-        self._engine = db.apart(source, "numbers", hurried=True)
+        self._engine = db.apart(source, "numbers")
         self._blocks: dict[tuple[str, str], tuple[int, int]] = {}
         self._lock = threading.Lock()
 
@@ -96,7 +97,7 @@ class Numbers:
             if len(taken) < many:
                 missing = many - len(taken)
                 size = max(BLOCK, missing)
-                with self._engine.connect() as connection:
+                with self._engine.begin() as connection:
                     end = connection.scalar(_TAKE, {"type": record_type, "period": period, "many": size})
                 start = end - size + 1
                 taken += range(start, start + missing)
