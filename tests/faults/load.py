@@ -19,8 +19,7 @@ from uuid import UUID
 import grpc
 from faults.suite import Suite
 
-from crm_kit import rpc
-from crm_kit.service import contract_modules
+from crm_kit import contract
 from crm_kit.testing import Client
 
 AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED}
@@ -186,6 +185,6 @@ def client(service: str, address: str, token: str) -> Client:
     """Calls a service, connecting again at once when it is back."""
     options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
     channel = grpc.insecure_channel(address, [*options, ("grpc.use_local_subchannel_pool", 1)])
-    services = rpc.services(contract_modules(f"crm.{service}.v1")).values()
+    services = contract.services(f"crm.{service}.v1").values()
     methods = {method.name: method for one in services for method in one.methods}
     return Client(channel, methods, token, "", "")

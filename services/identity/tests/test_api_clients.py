@@ -10,9 +10,8 @@ import grpc
 import pytest
 from google.api import field_behavior_pb2
 
-from crm_kit import contract, rpc
+from crm_kit import contract
 from crm_kit.testing import Client, Server, refused
-from crm_kit.testing.server import contract_modules
 from identity.tries import ACCOUNT
 
 pytestmark = pytest.mark.feature("IDN-08")
@@ -371,7 +370,7 @@ def test_a_fingerprint_as_openssl_writes_it_is_understood(make, enter) -> None:
 
 SIGNED_IN = [
     method
-    for service in rpc.services(contract_modules("crm.identity.v1")).values()
+    for service in contract.services("crm.identity.v1").values()
     for method in service.methods
     if contract.rule(method).signed_in
 ]

@@ -1,16 +1,27 @@
-"""The options of the contract, read from descriptors: rule of an RPC, rule of a field, kind of a record."""
+"""The contract as it is generated: its services, and its options: rule of an RPC, rule of a field, kind of a record."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import Any, cast
 
 from google.api import annotations_pb2, field_behavior_pb2
 from google.api.http_pb2 import HttpRule
+from google.protobuf.descriptor import ServiceDescriptor
 
 from crm import rule_pb2
 
 Descriptor = Any
 """A descriptor of whichever implementation protobuf runs on; their stubs do not agree on a type."""
+
+
+def services(package: str) -> dict[str, ServiceDescriptor]:
+    """The services of a package of the contract, by their short name."""
+    home = importlib.import_module(package)
+    names = sorted(m.name for m in pkgutil.iter_modules(home.__path__) if m.name.endswith("_pb2"))
+    files = [importlib.import_module(f"{package}.{name}").DESCRIPTOR for name in names]
+    return {s.name: s for file in files for s in file.services_by_name.values()}
 
 
 def rule(method: Descriptor) -> rule_pb2.Rule:

@@ -1,45 +1,36 @@
-"""A service put together: what it answers, what it listens to, and the commands that run it.
+"""A service put together: what it answers, what it listens to, what it stores.
 
-`Service` is the one wiring of a service; its `__main__` calls `run()`, tests use the same object.
+`Service` is the one wiring of a service: `commands` runs it as a process, tests use the same object.
 """
 
 from __future__ import annotations
 
-import importlib
-import logging
-import pkgutil
-import signal
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, ModuleType
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from sqlalchemy import Connection, Engine, MetaData, Table
 
 from crm_kit import (
-    collector,
+    contract,
     db,
     idempotency,
     inbox,
     job_files,
-    key_commands,
-    logs,
     organisation,
     outbox,
     pool,
     rotation,
-    rpc,
     sealing,
     sweeping,
     team,
 )
+from crm_kit.answering import Rpcs
 from crm_kit.handlers import merged
 from crm_kit.inbox import Every, Handler, Inbox
 from crm_kit.job_runner import Jobs
@@ -47,11 +38,11 @@ from crm_kit.jobs import Kind
 from crm_kit.jobs import metadata as jobs_metadata
 from crm_kit.organisation_reader import Organisation
 from crm_kit.peers import Peers
+from crm_kit.rpc import Call, system_call
 from crm_kit.settings import Settings, SettingsError
-from crm_kit.timers import Timer, Timers
-from crm_kit.work import STREAM, Work
-
-log = logging.getLogger("service")
+from crm_kit.stream import STREAM
+from crm_kit.timers import Timer
+from crm_kit.tls import Certificates, describe
 
 KIT_METADATA = (
     outbox.metadata,
@@ -69,10 +60,6 @@ KIT_METADATA = (
 SHARED = "crm.records.v1"
 """What every service with records answers for its own."""
 MAX_MESSAGE = 32 * 1024 * 1024
-ROTATING = 5.0
-"""Seconds between looks whether keys were changed and values wait to be sealed again."""
-GRACE = 10.0
-"""Seconds that requests under way are given to finish after SIGTERM."""
 
 
 @dataclass(slots=True)
@@ -92,18 +79,18 @@ class Service:
     copies_organisation: bool = True
     """False only for identity, which writes the copy as it records its own events."""
     tells_freshness: bool = False
-    before_commit: Callable[[rpc.Call], None] = lambda call: None
+    before_commit: Callable[[Call], None] = lambda call: None
     """What an RPC that writes does last in its transaction, when its events are known."""
-    before_replay: Callable[[rpc.Call, Message], None] | None = None
+    before_replay: Callable[[Call, Message], None] | None = None
     """What an answer that was kept for a repeated key goes through before it is given again: it must show no more than
     its reader sees by now. A service whose RPCs that write answer records does not start without."""
-    seed: Callable[[rpc.Call], None] | None = None
+    seed: Callable[[Call], None] | None = None
     """Stores what a new installation starts with; run after every migration, so it must add only what is missing."""
     swept: Callable[[Connection, sweeping.Sweep], None] = lambda connection, sweep: None
     """What is done in the transaction in which a sweep of the stream ends."""
     timers: Sequence[Timer] = ()
     jobs: Sequence[Kind] = ()
-    job_ended: Callable[[rpc.Call, str], None] = lambda call, job_id: None
+    job_ended: Callable[[Call, str], None] = lambda call, job_id: None
     """Tells the end of a job, by its id, in the transaction that ends it."""
     commands: Mapping[str, Callable[[Service], None]] = field(default_factory=dict)
     """What an operator can do with this service beyond the commands that all have."""
@@ -113,7 +100,7 @@ class Service:
     beside: Engine = field(init=False)
     """For a short transaction of its own within an RPC, which holds a connection of the writer: see `db.apart`."""
     organisation: Organisation = field(init=False)
-    rpcs: rpc.Rpcs = field(init=False)
+    rpcs: Rpcs = field(init=False)
     keys: sealing.Keyring = field(init=False)
 
     def connect(self, settings: Settings) -> None:
@@ -142,7 +129,7 @@ class Service:
         return apply
 
     def server(
-        self, committed: Callable[[rpc.Call], None] = lambda call: None
+        self, committed: Callable[[Call], None] = lambda call: None
     ) -> tuple[grpc.Server, health.HealthServicer]:
         """The gRPC server with every RPC of the contract, not started. `committed` is told of each that wrote."""
         server = grpc.server(
@@ -158,9 +145,9 @@ class Service:
         tls = self.settings.tls
         peers = Peers(self.settings.trusted_peers, tls=tls is not None)
         hooks = self.before_commit, peers, self.before_replay
-        rpcs = rpc.Rpcs(self.name, self.writer, self.reader, self.organisation, committed, *hooks)
+        rpcs = Rpcs(self.name, self.writer, self.reader, self.organisation, committed, *hooks)
         self.rpcs = rpcs
-        own, shared = (rpc.services(contract_modules(package)) for package in (self.contract, SHARED))
+        own, shared = (contract.services(package) for package in (self.contract, SHARED))
         servicers = self.servicers(self)
         missing = set(own) - set(servicers)
         if missing:
@@ -170,8 +157,6 @@ class Service:
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         server.add_generic_rpc_handlers(handlers)
         if tls:
-            from crm_kit.tls import describe
-
             describe(server, [(own | shared)[name].full_name for name in servicers])
         return server, state
 
@@ -181,70 +166,10 @@ class Service:
         if not plain:
             raise SettingsError(f"{self.name} cannot listen on {self.settings.address}: the port is taken")
         if tls := self.settings.tls:
-            from crm_kit.tls import Certificates
-
             secure = server.add_secure_port(tls.address, Certificates(tls).credentials())
             if not secure:
                 raise SettingsError(f"{self.name} cannot listen on {tls.address}: the port is taken")
         return plain, secure
-
-    def serve(self, *, work: bool = True) -> None:
-        """Answer RPCs until SIGTERM, and do the background work in the same process."""
-        self.keys.check()
-        worker = self._worker(self.inbox())
-        clock, runner = self._clock(worker), self.runner(worker.wake)
-
-        def committed(call: rpc.Call) -> None:
-            if call.events:
-                worker.wake()
-            if call.queued:
-                runner.wake()
-
-        server, state = self.server(committed) if work else self.server()
-        self.listen(server)
-        stop = _stop_signal()
-        _expose_metrics(self.settings.metrics_address)
-        server.start()
-        if work:
-            worker.start()
-            clock.start()
-            runner.start()
-        collector.settle()
-        state.set("", health_pb2.HealthCheckResponse.SERVING)
-        log.info("serving on %s", self.settings.address)
-        stop.wait()
-        state.enter_graceful_shutdown()
-        drained = server.stop(GRACE)
-        if work:  # a step under way ends while the last requests are answered, not after them
-            runner.stop()
-            clock.stop()
-        drained.wait()
-        self.rpcs.refusals.flush()
-        if work:
-            worker.stop()
-        log.info("stopped")
-
-    def work(self, *, relay: bool = True, read: bool = True) -> None:
-        """Do only the background work, until SIGTERM."""
-        self.keys.check()
-        stop = _stop_signal()
-        _expose_metrics(self.settings.metrics_address)
-        worker = self._worker(self.inbox() if read else None, relay=relay)
-        clock, runner = self._clock(worker), self.runner(worker.wake)
-        worker.start()
-        clock.start()
-        runner.start()
-        collector.settle()
-        log.info("working")
-        stop.wait()
-        runner.stop()
-        clock.stop()
-        worker.stop()
-        log.info("stopped")
-
-    def _worker(self, reader: Inbox | None, *, relay: bool = True) -> Work:
-        url, fresh = self.settings.nats_url, self.tells_freshness
-        return Work(self.writer, url, reader, relay=relay, tells_freshness=fresh, swept=self.end_sweep)
 
     def migrate(self, *, check: bool = False) -> bool:
         """Bring the database to this release; with `check` only say whether it is."""
@@ -260,10 +185,10 @@ class Service:
             self.act(self.seed)
         return True
 
-    def act(self, what: Callable[[rpc.Call], None]) -> bool:
+    def act(self, what: Callable[[Call], None]) -> bool:
         """Let the suite itself do something: one transaction with its events. Whether there are any to send."""
         with self.writer.begin() as connection:
-            call = rpc.system_call(connection, self.name, self.organisation)
+            call = system_call(connection, self.name, self.organisation)
             what(call)
             call.send_events()
         for then in call.after_commit:
@@ -281,87 +206,6 @@ class Service:
             sweeping.drop(connection, sweep.id)
             self.swept(connection, sweep)
 
-    def _clock(self, worker: Work) -> Timers:
-        """What is done by the clock: the service's own, and sealing again what old keys sealed."""
-        timers = [*self.timers, Timer(ROTATING, lambda _call: self._rotate())]
-        return Timers(self.writer, timers, lambda act: self._by_the_clock(act, worker))
-
-    def _rotate(self) -> None:
-        rotation.go_on(self.keys, self.writer, self._sealed_tables())
-
-    def _sealed_tables(self) -> Sequence[Table]:
+    def sealed_tables(self) -> Sequence[Table]:
+        """Those of its tables that hold sealed values."""
         return rotation.tables([*KIT_METADATA, *self.metadata])
-
-    def _by_the_clock(self, what: Callable[[rpc.Call], None], worker: Work) -> None:
-        if self.act(what):
-            worker.wake()
-
-    def run(self, arguments: Sequence[str] = ()) -> None:
-        """The command line of a service process: serve, work, migrate, retry-dead-letters, keys and their change."""
-        words = list(arguments or sys.argv[1:])
-        try:
-            settings = Settings.from_environment(self.name)
-            logs.configure(self.name, settings.log_level)
-            self.connect(settings)
-            match words:
-                case ["serve"]:
-                    self.serve()
-                case ["serve", "--no-work"]:
-                    self.serve(work=False)
-                case ["work"]:
-                    self.work()
-                case ["work", "--only", "relay"]:
-                    self.work(read=False)
-                case ["work", "--only", "reader"]:
-                    self.work(relay=False)
-                case ["migrate"]:
-                    self.migrate()
-                case ["migrate", "--check"]:
-                    sys.exit(0 if self.migrate(check=True) else 1)
-                case ["retry-dead-letters"]:
-                    reader = self.inbox()
-                    applied, failing = reader.retry_dead_letters() if reader else (0, 0)
-                    sys.stdout.write(f"{applied} applied, {failing} still failing\n")
-                case ["rotate-keys", *how] if how in ([], ["--rewrap"]):
-                    key_commands.rotate(self.keys, self.writer, self._sealed_tables(), rewrap=bool(how))
-                case ["add-master-key"]:
-                    key_commands.add_master(self.keys)
-                case ["keys"]:
-                    key_commands.show(self.writer, self._sealed_tables())
-                case [name] if name in self.commands:
-                    self.commands[name](self)
-                case _:
-                    usual = "serve [--no-work]", "work [--only relay|reader]", "migrate [--check]", "retry-dead-letters"
-                    of_keys = "keys", "rotate-keys [--rewrap]", "add-master-key"
-                    sys.exit(f"usage: {' | '.join([*usual, *of_keys, *self.commands])}")
-        except SettingsError as error:
-            sys.exit(f"{self.name}: {error}")
-        finally:
-            sys.stdout.flush()
-
-
-def contract_modules(package: str) -> list[ModuleType]:
-    """Every generated module of a package of the contract."""
-    found = importlib.import_module(package)
-    names = [m.name for m in pkgutil.iter_modules(found.__path__) if m.name.endswith("_pb2")]
-    return [importlib.import_module(f"{package}.{name}") for name in sorted(names)]
-
-
-def _stop_signal() -> threading.Event:
-    stop = threading.Event()
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
-    return stop
-
-
-def _expose_metrics(address: str) -> None:
-    """Serve /metrics where METRICS_ADDRESS says so."""
-    if address:
-        from prometheus_client import start_http_server
-
-        host, _, port = address.rpartition(":")
-        start_http_server(int(port), host or "127.0.0.1")

@@ -15,7 +15,7 @@ import psycopg
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from crm_kit import errors, rpc, scope
+from crm_kit import errors, failures, scope
 from crm_kit.db import one_of
 from crm_kit.errors import Problem, Refusal
 from crm_kit.rpc import Call
@@ -243,7 +243,7 @@ def _attempt(call: Call, step: Callable[[], Any]) -> Refusal | None:
         return None
     except _Refused as error:
         del call.events[announced:]
-        return error if isinstance(error, Refusal) else rpc.translate(error)
+        return error if isinstance(error, Refusal) else failures.translate(error)
 
 
 def _locked(call: Call, record: Record, ids: Sequence[str]) -> dict[str, Row]:

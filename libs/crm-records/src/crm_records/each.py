@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import psycopg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from crm_kit import rpc
+from crm_kit import failures
 from crm_kit.errors import Refusal
 from crm_kit.rpc import Call
 
@@ -49,10 +49,10 @@ def _attempt(call: Call, do: Callable[[], Any]) -> Outcome:
     except Refusal as refusal:
         found = refusal
     except (IntegrityError, psycopg.IntegrityError, psycopg.DataError) as error:
-        found = rpc.translate(error)
+        found = failures.translate(error)
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg.DataError):
             raise
-        found = rpc.translate(error)
+        found = failures.translate(error)
     del call.events[announced:]
     return Outcome(refusal=found)

@@ -19,8 +19,8 @@ from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam
 
 from crm.records.v1 import overview_pb2 as pb
 from crm.records.v1.records_pb2 import ListRequest
-from crm_kit import contract, errors
-from crm_kit.rpc import Call, translate
+from crm_kit import contract, errors, failures
+from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, visibility
 from crm_records.record import Record
@@ -84,7 +84,7 @@ def _show(call: Call, part: Any, show: Show, record_id: str, answer: pb.Overview
     except (errors.Denied, errors.NotFound):
         answer.state = NO_RIGHT
     except Exception as error:
-        if translate(error).code == code_pb2.UNAVAILABLE:  # the database is away: that is not about this part
+        if failures.translate(error).code == code_pb2.UNAVAILABLE:  # the database is away: that is not about this part
             raise
         log.exception("the part %s of an overview failed", part.code)
         answer.state = FAILED

@@ -1,3 +1,4 @@
+from crm_kit import commands
 from customer.app import SERVICE
 
-SERVICE.run()
+commands.run(SERVICE)

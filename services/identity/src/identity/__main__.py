@@ -1,5 +1,6 @@
 import sys
 
+from crm_kit import commands
 from identity import bootstrap
 from identity.app import SERVICE
 from identity.audit import verify
@@ -10,4 +11,4 @@ match sys.argv[1:]:
     case ["audit-verify", *words]:
         verify.run(SERVICE, words)
     case _:
-        SERVICE.run()
+        commands.run(SERVICE)

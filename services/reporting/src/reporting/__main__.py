@@ -1,3 +1,4 @@
+from crm_kit import commands
 from reporting.app import SERVICE
 
-SERVICE.run()
+commands.run(SERVICE)

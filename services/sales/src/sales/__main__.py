@@ -1,3 +1,4 @@
+from crm_kit import commands
 from sales.app import SERVICE
 
-SERVICE.run()
+commands.run(SERVICE)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import ids, outbox
+from crm_kit import commands, ids, outbox
 from crm_kit.service import Service
 from crm_kit.settings import Settings
 from crm_kit.testing.postgres import key_file
@@ -132,4 +132,4 @@ def _service(sources: Sequence[str]) -> Service:
 
 
 if __name__ == "__main__":
-    _service(os.environ["RECORDER_SOURCES"].split()).run()
+    commands.run(_service(os.environ["RECORDER_SOURCES"].split()))

@@ -14,10 +14,10 @@ from jwt.utils import base64url_encode
 from sqlalchemy import insert, text
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import contract, ids, organisation, rpc, sweeping, tokens
+from crm_kit import contract, ids, organisation, sweeping, tokens
 from crm_kit.inbox import Delivery
 from crm_kit.kept import Kept
-from crm_kit.service import Service, contract_modules
+from crm_kit.service import SHARED, Service
 from crm_kit.settings import Settings, Tls
 from crm_kit.testing.client import Client
 from crm_kit.testing.postgres import database, key_file
@@ -65,8 +65,8 @@ class Server:
     def __init__(self, service: Service, channel: grpc.Channel, address: str, tls_port: int = 0) -> None:
         self.service, self._channel = service, channel
         self.address, self.tls_port = address, tls_port
-        modules = contract_modules(service.contract) + contract_modules("crm.records.v1")
-        self._methods = {m.name: m for s in rpc.services(modules).values() for m in s.methods}
+        answered = contract.services(service.contract) | contract.services(SHARED)
+        self._methods = {m.name: m for s in answered.values() for m in s.methods}
         self._remember_tables()
         self._sequence = 0
         self.nobody = self.client("")
