@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 
 from crm.records.v1.event_pb2 import Event
 from crm_kit import inbox
-from crm_kit.inbox import Delivery, Inbox, Moved
+from crm_kit.delivery import Delivery, Position
+from crm_kit.inbox import Inbox, Moved
 from crm_kit.service import Service
 from crm_kit.testing import database
 from crm_kit.testing.recorder import apply, metadata, recorded, recorder, thing
@@ -81,7 +82,7 @@ WAITS = "waits for an earlier event of the same record"
 def test_effect_and_position_are_one_commit(reader: Reader) -> None:
     reader.deliver(thing("a", 1), thing("b", 1))
     assert reader.applied == [("a", 1), ("b", 1)]
-    assert reader.inbox.position() == inbox.Position(2, "mark 2")
+    assert reader.inbox.position() == Position(2, "mark 2")
 
     class Interrupted(BaseException):
         """As if the process ended between effect and commit."""
@@ -95,7 +96,7 @@ def test_effect_and_position_are_one_commit(reader: Reader) -> None:
         broken.apply([Delivery(3, "mark 3", "crm.origin.thing.changed", thing("c", 1).SerializeToString())])
 
     assert reader.applied == [("a", 1), ("b", 1)]
-    assert reader.inbox.position() == inbox.Position(2, "mark 2")
+    assert reader.inbox.position() == Position(2, "mark 2")
 
 
 def test_a_repeat_is_not_applied_again(reader: Reader) -> None:
@@ -297,7 +298,7 @@ def test_who_reads_everything_gets_it_in_the_order_of_the_stream_beside_the_hand
     assert everything.subjects == ["crm.>"]
     assert seen == [(source.partition(".")[0], record_id, version) for source, record_id, version in told]
     assert reader.applied == [("a", 1), ("a", 2)]
-    assert everything.position() == inbox.Position(4, "mark 4")
+    assert everything.position() == Position(4, "mark 4")
 
 
 def test_what_cannot_be_given_to_who_reads_everything_is_buried_and_given_when_it_is_mended(reader: Reader) -> None:

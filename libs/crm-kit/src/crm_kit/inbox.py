@@ -10,75 +10,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
 
 import psycopg
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    DateTime,
-    Engine,
-    Identity,
-    Index,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-    delete,
-    func,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from crm.records.v1.event_pb2 import Event
-from crm_kit import metrics
+from crm_kit import dead_letters, metrics
 from crm_kit.db import one_of
+from crm_kit.delivery import Delivery, Position
+from crm_kit.inbox_tables import dead_letter, inbox, position
 
 log = logging.getLogger(__name__)
-metadata = MetaData()
-
-inbox = Table(
-    "inbox",
-    metadata,
-    Column("event_id", Uuid(as_uuid=False), primary_key=True),
-    Column("time", DateTime(timezone=True), nullable=False, server_default=func.now()),
-)
-Index("ix_inbox_time", inbox.c.time)
-
-position = Table(
-    "inbox_position",
-    metadata,
-    Column("stream", Text, primary_key=True),
-    Column("last_seq", BigInteger, nullable=False),
-    Column("last_event_id", Text),
-    # Time of the newest event applied, and when the reader last found nothing more to read.
-    Column("event_time", DateTime(timezone=True)),
-    Column("caught_up_time", DateTime(timezone=True)),
-)
-
-dead_letter = Table(
-    "dead_letter",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("stream_seq", BigInteger, nullable=False),
-    Column("event_id", Uuid(as_uuid=False), nullable=False, unique=True),
-    Column("subject", Text, nullable=False),
-    Column("record_id", Text, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("time", DateTime(timezone=True), nullable=False, server_default=func.now()),
-)
-Index("ix_dead_letter_record_id", dead_letter.c.record_id)
-
 _MARK = "INSERT INTO inbox (event_id) SELECT unnest(%(ids)s::uuid[]) ON CONFLICT DO NOTHING RETURNING event_id"
 """All events of a batch at once; the ids of those that were not marked yet."""
 
@@ -87,25 +34,6 @@ Handler = Callable[[Connection, Sequence[Event]], None]
 
 Every = Callable[[Connection, Sequence[tuple[str, Event]]], None]
 """Applies events of all services in the order of the stream, each with the name of its service."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One message of the stream."""
-
-    sequence: int
-    mark: str
-    """What only this message of this stream has: where another one is found, the stream is another."""
-    subject: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The newest message that was read, by its place and its mark."""
-
-    sequence: int
-    mark: str | None
 
 
 class Moved(Exception):
@@ -173,13 +101,13 @@ class Inbox:
 
     def _apply(self, connection: Connection, deliveries: Sequence[Delivery]) -> None:
         events = [(d, Event.FromString(d.payload)) for d in deliveries]
-        held = self._held(connection, [e.record_id for _, e in events])
+        held = dead_letters.held(connection, [e.record_id for _, e in events])
         if held:
             waiting = [(d, e) for d, e in events if e.record_id in held]
             applied = set(connection.scalars(select(inbox.c.event_id).where(one_of(inbox.c.event_id, _ids(waiting)))))
             for d, e in waiting:
                 if e.id not in applied:
-                    self._bury(connection, d, e, "waits for an earlier event of the same record")
+                    dead_letters.bury(connection, d, e, "waits for an earlier event of the same record")
         wanted = [(d, e) for d, e in events if e.record_id not in held]
         new: set[str] = set()
         if wanted:
@@ -215,30 +143,10 @@ class Inbox:
                 raise
             log.exception("event %s (%d) cannot be applied", delivery.subject, delivery.sequence)
             with self._engine.begin() as connection:
-                event = _parse(delivery.payload)
-                self._bury(connection, delivery, event, f"{type(error).__name__}: {error}"[:2000])
+                event = dead_letters.parse(delivery.payload)
+                dead_letters.bury(connection, delivery, event, f"{type(error).__name__}: {error}"[:2000])
                 self._move(connection, delivery.sequence, delivery.mark)
         self._moved_to(delivery.sequence)
-
-    def _held(self, connection: Connection, record_ids: list[str]) -> set[str]:
-        """Records with a buried event. One that is being retried is waited for, so that none is held without reason."""
-        query = select(dead_letter.c.record_id).where(one_of(dead_letter.c.record_id, [_text(i) for i in record_ids]))
-        return set(connection.scalars(query.with_for_update(read=True, key_share=True))) - {""}
-
-    def _bury(self, connection: Connection, delivery: Delivery, event: Event, reason: str) -> None:
-        metrics.DEAD_LETTERS.inc()
-        connection.execute(
-            insert(dead_letter)
-            .values(
-                stream_seq=delivery.sequence,
-                event_id=_id_of(event, delivery.payload),
-                subject=_text(delivery.subject),
-                record_id=_text(event.record_id),
-                payload=delivery.payload,
-                reason=_text(reason),
-            )
-            .on_conflict_do_nothing()
-        )
 
     def _move(
         self, connection: Connection, sequence: int, mark: str | None, event_time: datetime | None = None
@@ -257,37 +165,7 @@ class Inbox:
 
     def retry_dead_letters(self) -> tuple[int, int]:
         """Apply buried events again, oldest first and also those buried meanwhile: (applied, still failing)."""
-        applied = failing = last = 0
-        failed_records: set[str] = set()
-        while True:
-            with self._engine.connect() as connection:
-                query = select(dead_letter.c.id, dead_letter.c.record_id).where(dead_letter.c.id > last)
-                row = connection.execute(query.order_by(dead_letter.c.id).limit(1)).one_or_none()
-            if row is None:
-                return applied, failing
-            last = row.id
-            if row.record_id in failed_records:
-                failing += 1
-                continue
-            try:
-                applied += self._retry(row.id)
-            except Exception:
-                log.exception("dead letter %d still cannot be applied", row.id)
-                failing += 1
-                failed_records |= {row.record_id} - {""}
-
-    def _retry(self, dead_letter_id: int) -> bool:
-        with self._engine.begin() as connection:
-            query = select(dead_letter).where(dead_letter.c.id == dead_letter_id).with_for_update()
-            row = connection.execute(query).one_or_none()
-            if row is None:
-                return False
-            mark = insert(inbox).values(event_id=row.event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
-            if connection.scalar(mark):
-                self._hand_over(connection, [(row.subject, Event.FromString(row.payload))])
-            connection.execute(delete(dead_letter).where(dead_letter.c.id == dead_letter_id))
-        metrics.DEAD_LETTERS.dec()
-        return True
+        return dead_letters.retry(self._engine, self._hand_over)
 
 
 def forget(connection: Connection, stream: str) -> None:
@@ -325,27 +203,6 @@ def _source(subject: str) -> str:
     return f"{service}.{record_type}"
 
 
-def _parse(payload: bytes) -> Event:
-    """The event, or an empty one where the bytes are none."""
-    try:
-        return Event.FromString(payload)
-    except Exception:
-        return Event()
-
-
 def _ids(events: Sequence[tuple[Delivery, Event]]) -> list[str]:
     """Each id once, in an order that is the same for everybody who locks them."""
     return sorted({event.id for _, event in events})
-
-
-def _id_of(event: Event, payload: bytes) -> str:
-    """The id of an event, or one made of its bytes where it has none."""
-    try:
-        return str(UUID(event.id))
-    except ValueError:
-        return str(uuid5(NAMESPACE_OID, payload.hex()))
-
-
-def _text(value: str) -> str:
-    """What PostgreSQL can store of a text."""
-    return value.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -20,7 +20,7 @@ from crm_kit import (
     contract,
     db,
     idempotency,
-    inbox,
+    inbox_tables,
     job_files,
     organisation,
     outbox,
@@ -46,7 +46,7 @@ from crm_kit.tls import Certificates, describe
 
 KIT_METADATA = (
     outbox.metadata,
-    inbox.metadata,
+    inbox_tables.metadata,
     organisation.metadata,
     idempotency.metadata,
     team.metadata,

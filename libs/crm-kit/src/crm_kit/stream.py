@@ -22,7 +22,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, Header, PubAck, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
-from crm_kit.inbox import Delivery
+from crm_kit.delivery import Delivery
 
 log = logging.getLogger("work")
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from crm_kit.inbox import position
+from crm_kit.inbox_tables import position
 from crm_kit.stream import STREAM
 from crm_records import sql
 

@@ -17,6 +17,7 @@ from nats.js.errors import NotFoundError
 from sqlalchemy import Connection, select, text
 
 from crm_kit import inbox
+from crm_kit.inbox_tables import position
 from crm_kit.service import Service
 from crm_kit.stream import STREAM
 from crm_kit.work import Work
@@ -65,7 +66,7 @@ def empty(connection: Connection) -> None:
 
 def _progress(connection: Connection, newest: int) -> tuple[int, bool]:
     """How far it is, and whether that is all: what comes after `newest` is ordinary work."""
-    p = inbox.position.c
+    p = position.c
     row = connection.execute(select(p.last_seq, p.caught_up_time).where(p.stream == STREAM)).one_or_none()
     if row is None:
         return 0, newest == 0

@@ -15,7 +15,7 @@ from sqlalchemy import insert, text
 
 from crm.records.v1.event_pb2 import Event
 from crm_kit import contract, ids, organisation, sweeping, tokens
-from crm_kit.inbox import Delivery
+from crm_kit.delivery import Delivery
 from crm_kit.kept import Kept
 from crm_kit.service import SHARED, Service
 from crm_kit.settings import Settings, Tls
