@@ -20,7 +20,7 @@ from crm_records import fields as kinds
 from crm_records import listing
 from crm_records.images import act, act_item
 from crm_records.jobs import started
-from crm_records.record import Registry
+from crm_records.registry import Registry
 from crm_records.undoing import UNDO
 
 TYPE = "act"

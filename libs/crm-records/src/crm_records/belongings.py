@@ -13,7 +13,8 @@ from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import handover, listing
 from crm_records.handover_tables import item, job
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 
 errors.texts(
     {

@@ -29,7 +29,8 @@ from crm_records import (
     writing,
 )
 from crm_records.jobs import started
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 
 UPDATE, ASSIGN, DELETE = "bulk_update", "bulk_assign", "bulk_delete"
 VERBS = {UPDATE: "update", ASSIGN: "assign", DELETE: "delete"}

@@ -28,7 +28,8 @@ from crm_records.changes import HIDDEN, change_log
 from crm_records.handover_tables import item
 from crm_records.imports import forgetting
 from crm_records.personal import ERASED, OWN, Found
-from crm_records.record import Record, Registry, Row
+from crm_records.record import Record, Row
+from crm_records.registry import Registry
 
 SOURCE = "identity.privacy_request"
 NOBODY = "已抹除 (erased)"

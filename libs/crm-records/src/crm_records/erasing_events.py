@@ -19,7 +19,7 @@ from crm_kit.rpc import Call
 from crm_kit.sweeping import Sweep, Wanted
 from crm_kit.team import team_member
 from crm_records import acting
-from crm_records.record import Registry
+from crm_records.registry import Registry
 
 Versions = Mapping[tuple[str, str], int]
 """(record type, id) → the first version that may stay."""

@@ -23,7 +23,8 @@ from crm_kit.scope import Shape
 from crm_records import fields as kinds
 from crm_records import reaching
 from crm_records.explain_words import MEMBERS, SCOPES, Whereabouts, moment
-from crm_records.record import Record, Registry, Row
+from crm_records.record import Record, Row
+from crm_records.registry import Registry
 
 ACTIONS = ("read", "update", "delete", "approve", "assign", "export", "print", "reveal")
 """What is done with one record."""

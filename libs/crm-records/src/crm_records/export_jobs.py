@@ -22,7 +22,8 @@ from crm_kit.rpc import Call
 from crm_records import exports, files, listing
 from crm_records.export_formats import Cell, Table, csv_lines, write_xlsx
 from crm_records.jobs import started
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 
 EXPORT = "export"
 PAGES = 4

@@ -17,7 +17,7 @@ from crm_kit.codec import to_dict
 from crm_kit.rpc import Call
 from crm_records import changes, personal, rows
 from crm_records import fields as kinds
-from crm_records.record import Registry
+from crm_records.registry import Registry
 
 errors.texts(
     {

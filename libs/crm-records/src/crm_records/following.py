@@ -20,7 +20,8 @@ from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import listing, reaching
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 from crm_records.teams import with_team
 
 TYPE = "follower"

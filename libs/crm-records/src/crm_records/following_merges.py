@@ -23,7 +23,7 @@ from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import acting, acts, images, relinking, undoing
 from crm_records.images import act
-from crm_records.record import Registry
+from crm_records.registry import Registry
 
 MERGED, UNMERGED = "merged", "unmerged"
 MERGE = "merge"

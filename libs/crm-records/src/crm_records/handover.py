@@ -23,7 +23,8 @@ from crm_kit.inbox import Handler
 from crm_kit.rpc import Call
 from crm_records import acting, handover_moves, handover_teams
 from crm_records.handover_tables import TEAM, item, job, part_id, takers_of
-from crm_records.record import Record, Registry, Row
+from crm_records.record import Record, Row
+from crm_records.registry import Registry
 
 SOURCE = "identity.handover"
 PART = "handover_part"

@@ -15,7 +15,8 @@ from crm_kit.team import team_member
 from crm_records import team_places
 from crm_records.handover_moves import BATCH, Done
 from crm_records.handover_tables import MEMBER, chosen, item
-from crm_records.record import Record, Registry, Row
+from crm_records.record import Record, Row
+from crm_records.registry import Registry
 
 _m = team_member.c
 

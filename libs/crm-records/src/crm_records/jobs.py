@@ -21,7 +21,7 @@ from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import files, listing
-from crm_records.record import Registry
+from crm_records.registry import Registry
 
 TYPE = "job"
 NEWEST = 50

@@ -18,7 +18,8 @@ from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import suite, writing
-from crm_records.record import Record, Registry, Row
+from crm_records.record import Record, Row
+from crm_records.registry import Registry
 
 SUBJECT, PART, OWN, ABOUT, REFERENCE = "subject", "part", "own", "about", "reference"
 """How a record has to do with the person."""

@@ -21,7 +21,8 @@ from crm_records import (
     visibility,
 )
 from crm_records import fields as kinds
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 
 
 class OfAllRecords:

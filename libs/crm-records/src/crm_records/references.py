@@ -15,7 +15,8 @@ from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import reaching, sql
 from crm_records.fields import Field
-from crm_records.record import Record, Registry, Row
+from crm_records.record import Record, Row
+from crm_records.registry import Registry
 
 errors.texts(
     {

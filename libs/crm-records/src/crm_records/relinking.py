@@ -21,7 +21,8 @@ from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import changes, custom_fields, writing
 from crm_records import fields as kinds
-from crm_records.record import Record, Registry, Row
+from crm_records.record import Record, Row
+from crm_records.registry import Registry
 
 BATCH = 200
 """Records that one call of `relink` changes at most."""

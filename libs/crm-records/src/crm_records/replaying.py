@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from crm_kit import contract
 from crm_kit.rpc import Call
 from crm_records import visibility
-from crm_records.record import Registry
+from crm_records.registry import Registry
 
 
 def before_replay(registry: Registry) -> Callable[[Call, Message], None]:

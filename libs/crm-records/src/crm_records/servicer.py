@@ -42,8 +42,9 @@ from crm_records.following import FollowServicer
 from crm_records.imports import jobs as import_jobs
 from crm_records.imports.rpc import ImportServicer
 from crm_records.jobs import JobServicer
-from crm_records.record import Record, Registry
+from crm_records.record import Record
 from crm_records.record_servicer import OfAllRecords, RecordServicer
+from crm_records.registry import Registry
 from crm_records.teams import TeamServicer
 from crm_records.undoing import Undone, undoing
 

@@ -19,7 +19,8 @@ from crm_kit.rpc import Call
 from crm_kit.team import team_member
 from crm_records import fields as kinds
 from crm_records import images, listing, reaching, sql, team_places, writing
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 
 errors.texts(
     {

@@ -20,7 +20,8 @@ from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import acting, changes, each, images, recycling, references, sql, writing
 from crm_records.images import act, act_item
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 
 UNDO = "undo"
 BATCH = 200

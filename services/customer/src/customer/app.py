@@ -12,7 +12,7 @@ from crm_records import jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
-from crm_records.record import Registry
+from crm_records.registry import Registry
 from customer import overview, profile, tables
 from customer.alerts import part as alerts
 from customer.allocation import part as allocation

@@ -11,7 +11,7 @@ from crm_kit.timers import Timer
 from crm_records import replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
-from crm_records.record import Registry
+from crm_records.registry import Registry
 from identity import (
     client_secrets,
     devices,

@@ -10,7 +10,7 @@ from crm_records import following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
-from crm_records.record import Registry
+from crm_records.registry import Registry
 from service_desk import first_entries, overview, tables
 from service_desk.requests import REQUESTS
 from service_desk.rpc.requests import ServiceRequestServicer

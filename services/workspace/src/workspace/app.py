@@ -11,7 +11,7 @@ from crm_records import following_merges, jobs, replaying
 from crm_records import servicer as records
 from crm_records import tables as records_tables
 from crm_records.overview import OverviewServicer
-from crm_records.record import Registry
+from crm_records.registry import Registry
 from workspace import care, customer_records, events, overview, tables
 from workspace.comments import COMMENTS
 from workspace.escalation import escalate

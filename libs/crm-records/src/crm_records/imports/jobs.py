@@ -9,7 +9,7 @@ from crm_kit.rpc import Call
 from crm_records import images
 from crm_records.imports import going_on, reading, trying
 from crm_records.imports.tables import CANCELLED, CHECKING, FAILED, READING, READY, record_import
-from crm_records.record import Registry
+from crm_records.registry import Registry
 
 IMPORT = "import"
 READ, CHECK, STORE = "read", "check", "store"

@@ -14,7 +14,8 @@ from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import sql, visibility
 from crm_records.imports.values import Read, Unread, word
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 
 _MEMO = "names in a file"
 AMBIGUOUS = ""

@@ -29,7 +29,8 @@ from crm_records.imports.tables import (
     STORING,
     record_import,
 )
-from crm_records.record import Record, Registry
+from crm_records.record import Record
+from crm_records.registry import Registry
 
 TYPES = (
     "text/csv",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crm_kit.jobs import Kind
 from crm_kit.rpc import Call
 from crm_records.following_merges import MERGE
-from crm_records.record import Registry
+from crm_records.registry import Registry
 from crm_records.undoing import Undone
 from customer.merging import merges, redirects
 
