@@ -17,7 +17,7 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing
+from crm_records import paging
 from crm_records.images import act, act_item
 from crm_records.jobs import started
 from crm_records.registry import Registry
@@ -50,7 +50,7 @@ class ActServicer:
         return _messages(call, [self._row(call, request)])[0]
 
     def ListActs(self, call: Call, request: pb.ListActsRequest) -> pb.ListActsResponse:
-        size = listing._page_size(request)
+        size = paging.page_size(request)
         query = self._visible(call, request.record_type)
         if request.page_token:
             if not kinds.is_id(request.page_token):
@@ -61,7 +61,7 @@ class ActServicer:
         return pb.ListActsResponse(acts=_messages(call, rows[:size]), next_page_token=token)
 
     def ListActItems(self, call: Call, request: pb.ListActItemsRequest) -> pb.ListActItemsResponse:
-        row, size = self._row(call, request), listing._page_size(request)
+        row, size = self._row(call, request), paging.page_size(request)
         query = select(act_item).where(act_item.c.act_id == row.id)
         if request.outcome:
             if request.outcome not in OUTCOMES:

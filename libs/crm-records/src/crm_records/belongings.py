@@ -11,7 +11,7 @@ from crm.records.v1 import handover_pb2 as pb
 from crm_kit import errors, field_access, organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import handover, listing
+from crm_records import handover, paging
 from crm_records.handover_tables import item, job
 from crm_records.record import Record
 from crm_records.registry import Registry
@@ -44,7 +44,7 @@ class BelongingServicer:
         return answer
 
     def ListHandoverItems(self, call: Call, request: pb.ListHandoverItemsRequest) -> pb.ListHandoverItemsResponse:
-        size = listing._page_size(request)
+        size = paging.page_size(request)
         if not kinds.is_id(request.handover_id):
             raise errors.NotFound()
         i = item.c

@@ -19,7 +19,7 @@ from crm.records.v1 import exports_pb2, jobs_pb2
 from crm_kit import errors, job_files, jobs
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import exports, files, listing
+from crm_records import exports, files, showing
 from crm_records.export_formats import Cell, Table, csv_lines, write_xlsx
 from crm_records.jobs import started
 from crm_records.record import Record
@@ -35,7 +35,7 @@ def start(call: Call, record: Record, request: exports_pb2.ExportRecordsRequest)
     """Queue the export. What is wrong with the request is told now."""
     exports.refuse_format(request)
     call.need(f"{record.type}.read")
-    listing.chosen_fields(record, request.fields, record.list_fields)
+    showing.chosen_fields(record, request.fields, record.list_fields)
     exports.first_page(call, record, request, 1)
     asked = {n: getattr(request, n) for n in ("filter", "order_by", "search", "fields", "format")}
     job_id = jobs.start(call, EXPORT, record.type, asked)

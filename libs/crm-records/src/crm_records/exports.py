@@ -21,7 +21,7 @@ from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import custom_fields, dictionaries, files, listing, reaching, visibility
+from crm_records import custom_fields, dictionaries, files, listing, paging, reaching, showing, visibility
 from crm_records import fields as kinds
 from crm_records.export_formats import Cell, Table, to_csv, to_html, to_xlsx
 from crm_records.fields import Field
@@ -113,7 +113,7 @@ def first_page(call: Call, record: Record, request: Any, size: int) -> None:
 
 
 def one_page(
-    call: Call, record: Record, request: Any, token: str, size: int = listing.LARGEST_PAGE
+    call: Call, record: Record, request: Any, token: str, size: int = paging.LARGEST_PAGE
 ) -> tuple[Sequence[Any], str]:
     """What the caller sees, by the right to read, as far as the right to take it along reaches, too; what goes on."""
     call.need(f"{record.type}.read")
@@ -139,7 +139,7 @@ def one_page(
 
 def table(call: Call, record: Record, request: Any, messages: Sequence[Any]) -> Table:
     """The messages as rows under labels, in words."""
-    chosen, view = listing.chosen_fields(record, request.fields, record.list_fields), visibility.of(call, record)
+    chosen, view = showing.chosen_fields(record, request.fields, record.list_fields), visibility.of(call, record)
     chosen = chosen if view is None else view.chosen(chosen, request.fields)
     wanted = [record.fields[n] for n in chosen if n != "etag"]
     names = _names(call, wanted, messages)

@@ -19,7 +19,7 @@ from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching
+from crm_records import paging, reaching
 from crm_records.record import Record
 from crm_records.registry import Registry
 from crm_records.teams import with_team
@@ -67,7 +67,7 @@ class FollowServicer:
         return put(call, record.team_of, request.id, call.caller.user_id, before, follows=False)
 
     def ListFollowers(self, call: Call, request: pb.ListFollowersRequest) -> pb.ListFollowersResponse:
-        record, size = self._seen(call, request), listing._page_size(request)
+        record, size = self._seen(call, request), paging.page_size(request)
         reaching.check_details(call, record, request.id)
         query = select(follower).where(_f.record_type == record.team_of, _f.record_id == request.id, ~_f.deleted)
         if request.page_token:

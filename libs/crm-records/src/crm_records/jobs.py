@@ -20,7 +20,7 @@ from crm_kit.jobs import Kind, job
 from crm_kit.organisation_reader import Organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import files, listing
+from crm_records import files, paging
 from crm_records.registry import Registry
 
 TYPE = "job"
@@ -57,7 +57,7 @@ class JobServicer:
         return self._messages(call, [self._row(call, request)])[0]
 
     def ListJobs(self, call: Call, request: pb.ListJobsRequest) -> pb.ListJobsResponse:
-        size = listing._page_size(request)
+        size = paging.page_size(request)
         query = self._visible(call, request.record_type)
         if request.kind:
             query = query.where(job.c.kind == request.kind)

@@ -21,8 +21,8 @@ from crm.records.v1 import overview_pb2 as pb
 from crm.records.v1.records_pb2 import ListRequest
 from crm_kit import contract, errors, failures
 from crm_kit.rpc import Call
+from crm_records import conditions, counting, listing, visibility
 from crm_records import fields as kinds
-from crm_records import listing, visibility
 from crm_records.record import Record
 
 log = logging.getLogger(__name__)
@@ -142,16 +142,16 @@ def groups_of(
     refuse_blind(call, record, condition)
     if name in visibility.blind(call, record):
         return ()
-    return listing.group(call, record, name, "", sums=sums, also=_narrowing(condition, record_id, bound))
+    return counting.group(call, record, name, "", sums=sums, also=_narrowing(condition, record_id, bound))
 
 
-def _narrowing(condition: ColumnElement[bool], record_id: str, bound: Mapping[str, Any] | None) -> listing.Narrowing:
+def _narrowing(condition: ColumnElement[bool], record_id: str, bound: Mapping[str, Any] | None) -> conditions.Narrowing:
     """A condition that is a constant of a module tells its own shape."""
-    return listing.Narrowing(condition, condition, {ABOUT.key: record_id, **(bound or {})})
+    return conditions.Narrowing(condition, condition, {ABOUT.key: record_id, **(bound or {})})
 
 
 def refuse_blind(call: Call, record: Record, condition: ColumnElement[bool]) -> None:
     """PERMISSION_DENIED where a condition compares a field that the caller does not see in full."""
     blind = visibility.blind(call, record)
-    if blind and not blind.isdisjoint(listing.columns_in(condition, record.table)):
+    if blind and not blind.isdisjoint(counting.columns_in(condition, record.table)):
         raise errors.Denied("right_missing", right=f"{record.type}.read")

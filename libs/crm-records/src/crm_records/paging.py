@@ -26,6 +26,8 @@ errors.texts(
     {"order_encrypted": ("{name}加密保存，不能用来排序", "{name} is kept encrypted: nothing can be sorted by it")}
 )
 
+DEFAULT_PAGE, LARGEST_PAGE = 20, 200
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -123,3 +125,12 @@ def _cursor_value(value: Any, kind: str) -> Any:
     if not isinstance(value, str):
         raise ValueError(value)
     return value
+
+
+def page_size(request: Any) -> int:
+    """How many rows a request asks for; INVALID_ARGUMENT where it is too many or less than none."""
+    if not 0 <= request.page_size <= LARGEST_PAGE:
+        label = ("每页条数", "Page size")
+        key, limit = ("too_small", 0) if request.page_size < 0 else ("too_large", LARGEST_PAGE)
+        raise errors.Invalid(errors.Problem("pageSize", key, {"label": label, "limit": limit}))
+    return request.page_size or DEFAULT_PAGE

@@ -16,7 +16,9 @@ from crm_records import (
     disclosure,
     listing,
     numbers,
+    paging,
     reaching,
+    showing,
     states,
     visibility,
 )
@@ -58,11 +60,11 @@ class RecordServicer(OfAllRecords):
         view = visibility.of(call, record)
         names = ("id",) if view is None or record.states is None else ("id", record.states.column)
         names = (*names, record.pooled) if view is not None and view.pools else names
-        message = listing.read(call, record, request.id, names, listing.columns_of(record, names))
+        message = listing.read(call, record, request.id, names, showing.columns_of(record, names))
         if record.pooled:
             reaching.check_details(call, record, request.id)
         state = getattr(message, record.states.column) if record.states is not None else None
-        size = listing._page_size(request)
+        size = paging.page_size(request)
         after = _log_position(request.page_token)
         rows = changes.of(call, record.type, request.id, after, size + 1)
         token = base64.urlsafe_b64encode(str(rows[size - 1].id).encode()).decode() if len(rows) > size else ""
@@ -77,7 +79,7 @@ class RecordServicer(OfAllRecords):
     def ListActions(self, call: Call, request: pb.ListActionsRequest) -> pb.ListActionsResponse:
         record = self._record(request.record_type)
         names = ("id",) if record.states is None else ("id", record.states.column)
-        message = listing.read(call, record, request.id, names, listing.columns_of(record, names))
+        message = listing.read(call, record, request.id, names, showing.columns_of(record, names))
         if record.states is None:
             return pb.ListActionsResponse()
         row = {record.states.column: getattr(message, record.states.column)}

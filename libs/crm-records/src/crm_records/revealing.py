@@ -8,7 +8,7 @@ from crm.records.v1 import fields_pb2 as pb
 from crm_kit import codec, errors, field_access
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import changes, listing, visibility
+from crm_records import changes, listing, showing, visibility
 from crm_records.record import Record
 from crm_records.visibility import CUSTOM
 
@@ -31,7 +31,7 @@ def reveal(call: Call, record: Record, request: pb.RevealFieldRequest) -> pb.Fie
     message: Any = None
     for right in (f"{record.type}.read", asked):
         call.caller.right = right
-        message = listing.read(call, record, request.id, names, listing.columns_of(record, names))
+        message = listing.read(call, record, request.id, names, showing.columns_of(record, names))
     level = field_access.OPTIONAL
     if view is not None:
         level = view.level(name, getattr(message, record.states.column) if record.states is not None else None)

@@ -16,7 +16,7 @@ from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing
+from crm_records import listing, paging
 from crm_records.record import Record
 
 MOST_IDS = 10_000
@@ -70,7 +70,7 @@ def go_on(
 ) -> tuple[str, int]:
     """Write down the next pages of what the list shows; (the token that goes on, empty at the end; found so far)."""
     for _ in range(PAGES):
-        page = read_page(call, record, selection["filter"], selection["search"], token, listing.LARGEST_PAGE)
+        page = read_page(call, record, selection["filter"], selection["search"], token, paging.LARGEST_PAGE)
         write_down(call.connection, act_id, [m.id for m in page.messages], found)
         found, token = found + len(page.messages), page.next_page_token
         if not token:

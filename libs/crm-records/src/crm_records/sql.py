@@ -17,6 +17,8 @@ from sqlalchemy.sql import ClauseElement
 from crm_kit.db import driver
 
 _DIALECT = PGDialect_psycopg()
+KEPT: dict[Any, Any] = {}
+"""What was compiled once for each combination of shapes, by a key that tells what it is for."""
 _unchanged: dict[Any, tuple[Any, list[tuple[Any, ...]]]] = {}
 
 
@@ -95,3 +97,11 @@ def unchanged(connection: Connection, statement: Prepared, parameters: dict[str,
 def prepare(statement: ClauseElement) -> Prepared:
     """A statement ready to run. Its literal values become fixed parameters, its `bindparam`s stay open."""
     return Prepared("", {}, statement)
+
+
+def keep(key: Any, value: Any) -> Any:
+    """Put what was compiled into `KEPT`, and hand it back."""
+    if len(KEPT) > 4000:
+        KEPT.clear()
+    KEPT[key] = value
+    return value

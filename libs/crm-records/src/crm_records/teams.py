@@ -18,7 +18,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
 from crm_records import fields as kinds
-from crm_records import images, listing, reaching, sql, team_places, writing
+from crm_records import images, paging, reaching, sql, team_places, writing
 from crm_records.record import Record
 from crm_records.registry import Registry
 
@@ -42,7 +42,7 @@ class TeamServicer:
     def ListTeam(self, call: Call, request: pb.ListTeamRequest) -> pb.ListTeamResponse:
         record = with_team(self._registry, request.record_type)
         reaching.check_details(call, record, request.id)
-        size = listing._page_size(request)
+        size = paging.page_size(request)
         query = _members(record, request.id, ~team_member.c.deleted, _user.c.active, ~_user.c.deleted)
         if request.page_token:
             query = query.where(team_member.c.user_id > _read_token(request.page_token))

@@ -29,7 +29,7 @@ from crm.customer.v1 import interactions_pb2 as pb
 from crm_kit import errors, field_access, organisation
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, sql
+from crm_records import paging, reaching, sql
 from customer.customer_events.tables import customer_event, customer_event_participant
 from customer.customers import CUSTOMERS
 from customer.interactions import INTERACTIONS
@@ -65,7 +65,7 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
         call, CUSTOMERS, request.customer_id, INTERACTIONS.reach(call)
     ):
         raise errors.NotFound()
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     readable = [record_type for record_type in _TITLES if call.access.may(f"{record_type}.read")]
     bound: dict[str, Any] = {"customer_id": request.customer_id, "readable": readable, "rows": size + 1}
     if request.page_token:

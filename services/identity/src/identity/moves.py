@@ -13,7 +13,7 @@ from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import changes, disclosure, listing, visibility
+from crm_records import changes, disclosure, listing, paging, showing, visibility
 from crm_records.changes import change_log
 from crm_records.record import Record
 from identity.departments import DEPARTMENTS
@@ -31,8 +31,8 @@ Place = tuple[int, str]
 
 def page(call: Call, record: Record, request: pb.ListMovesRequest) -> pb.ListMovesResponse:
     """The stays of one record, newest first, as far as the caller's scope and field rules show them."""
-    size = listing._page_size(request)
-    listing.read(call, record, request.id, ("id",), listing.columns_of(record, ("id",)))
+    size = paging.page_size(request)
+    listing.read(call, record, request.id, ("id",), showing.columns_of(record, ("id",)))
     stays = _stays(_history(call, record, request.id), KINDS[record.type])
     if request.page_token:
         last = _read_token(request.page_token)

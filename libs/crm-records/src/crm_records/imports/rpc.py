@@ -16,7 +16,7 @@ from crm_kit import errors, ids, job_files, jobs
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import images, listing, suite, writing
+from crm_records import images, paging, suite, writing
 from crm_records.imports import answers, companions, going_on, mapping, options, reading, sheets, targets
 from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
 from crm_records.imports.tables import (
@@ -102,7 +102,7 @@ class ImportServicer:
         return answers.of(call, record, self.row(call, record, request.id))
 
     def ListImports(self, call: Call, request: pb.ListImportsRequest) -> pb.ListImportsResponse:
-        record, size = self.record(request.record_type), listing._page_size(request)
+        record, size = self.record(request.record_type), paging.page_size(request)
         query = self._own(call, record)
         if request.page_token:
             if not kinds.is_id(request.page_token):
@@ -167,7 +167,7 @@ class ImportServicer:
 
     def ListImportRows(self, call: Call, request: pb.ListImportRowsRequest) -> pb.ListImportRowsResponse:
         record = self.record(request.record_type)
-        return answers.rows(call, record, self.row(call, record, request.id), request, listing._page_size(request))
+        return answers.rows(call, record, self.row(call, record, request.id), request, paging.page_size(request))
 
     def ExportImportErrors(self, call: Call, request: pb.ExportImportErrorsRequest) -> HttpBody:
         from crm_records.imports import error_book

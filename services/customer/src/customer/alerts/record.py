@@ -13,7 +13,7 @@ from crm_kit import errors, field_access, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import listing, writing
+from crm_records import counting, writing
 from crm_records.record import Record
 from crm_records.states import States, Transition
 from customer.alerts.rules import ALERT_RULES, BIRTHDAY, NEXT_STEP, NO_BUSINESS
@@ -102,7 +102,7 @@ def count(call: Call, request: pb.CountAlertsRequest) -> pb.CountAlertsResponse:
     name = request.group_by
     if name not in ("kind", "state", "user_id", "rule_id"):
         raise errors.Invalid(Problem("groupBy", "unknown_field", {"name": name[:60]}))
-    groups = listing.count_groups(call, ALERTS, name, request.filter, "")
+    groups = counting.count_groups(call, ALERTS, name, request.filter, "")
     labels = _labels(call, name, [str(key) for key, _ in groups if key])
     answer = pb.CountAlertsResponse(total=sum(n for _, n in groups))
     for key, n in groups:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from crm_kit import organisation
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import listing, sql
+from crm_records import conditions, sql
 from customer.allocation.rules import DEPARTMENT, FIXED, LEAST_LOAD, ROUND_ROBIN
 from customer.allocation.tables import allocation_rule, turn
 from customer.customers import CUSTOMERS
@@ -148,7 +148,7 @@ class Chooser:
 
     def _meeting(self, rule: Any, ids: Sequence[str]) -> set[str]:
         """Those of the customers that meet the condition of a rule."""
-        key, where, parameters = listing._selection(self._call, CUSTOMERS, rule.condition or "", "", False, None)
+        key, where, parameters = conditions.of(self._call, CUSTOMERS, rule.condition or "", "", False, None)
         if key not in _statements:
             if len(_statements) > 500:
                 _statements.clear()

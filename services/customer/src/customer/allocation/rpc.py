@@ -10,7 +10,7 @@ from crm.records.v1 import jobs_pb2
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching
+from crm_records import paging, reaching
 from crm_records.servicer import Servicer
 from customer.allocation import bulk
 from customer.allocation.rules import RULES
@@ -34,7 +34,7 @@ class AllocationServicer:
 
     def ListAllocations(self, call: Call, request: pb.ListAllocationsRequest) -> pb.ListAllocationsResponse:
         reaching.check_details(call, CUSTOMERS, request.customer_id)
-        size = listing._page_size(request)
+        size = paging.page_size(request)
         query = select(allocation).where(allocation.c.customer_id == request.customer_id)
         if request.page_token:
             if not kinds.is_id(request.page_token):

@@ -6,7 +6,7 @@ from crm.customer.v1 import allocation_pb2 as pb
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import listing
+from crm_records import conditions
 from crm_records.record import Record, Row
 from customer.allocation.tables import allocation_rule
 from customer.customers import CUSTOMERS
@@ -55,7 +55,7 @@ class AllocationRules(Record):
 def _check_condition(call: Call, condition: str) -> None:
     """It must be one that its writer could ask a list of customers with."""
     try:
-        listing._selection(call, CUSTOMERS, condition, "", False, None)
+        conditions.of(call, CUSTOMERS, condition, "", False, None)
     except errors.Refusal as refusal:
         label = RULES.fields["condition"].label
         what = tuple(refusal.message(language) for language in (errors.ZH, errors.EN))

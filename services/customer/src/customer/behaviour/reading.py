@@ -16,7 +16,7 @@ from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, validation
+from crm_records import paging, reaching, validation
 from customer.clock import later
 from customer.customers import CUSTOMERS
 from customer.sight import behaviour_reach
@@ -56,7 +56,7 @@ def refuse_outside(call: Call, customer_id: str, right: str) -> None:
 def events(call: Call, request: pb.ListBehaviourEventsRequest) -> pb.ListBehaviourEventsResponse:
     """One page, newest first. Each way gives a page at most, so the cost does not grow with the history."""
     refuse_outside(call, request.customer_id, call.caller.right)
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     values: dict[str, Any] = {"customers": [request.customer_id], "size": size + 1}
     more = ""
     if request.kind:

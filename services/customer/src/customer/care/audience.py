@@ -12,7 +12,7 @@ from crm_kit import errors, organisation
 from crm_kit.caller import Caller
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import listing, visibility
+from crm_records import conditions, listing, visibility
 from crm_records.record import Record, Row
 from customer.care import days, people, plans
 from customer.contacts import CONTACTS
@@ -90,7 +90,7 @@ def _of_customers(call: Call, plan: Row, recipients: Sequence[people.Recipient])
     if not ids:
         return []
     asked = records_pb.ListRequest(filter=plan["customer_filter"], page_size=PAGE, fields="id")
-    these = listing.Narrowing(_THESE, ("care recipients",), {"care_customer_ids": ids}, ())
+    these = conditions.Narrowing(_THESE, ("care recipients",), {"care_customer_ids": ids}, ())
     left = {m.id for m in listing.page(owner, CUSTOMERS, asked, also=these).messages}
     return [r for r in recipients if r.customer_id in left]
 

@@ -16,7 +16,7 @@ from crm_kit.db import one_of
 from crm_kit.jobs import job
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, visibility
+from crm_records import paging, visibility
 from crm_records.jobs import started
 from customer.customers import CUSTOMERS
 from customer.duplicates import checking, clusters, scoring
@@ -45,7 +45,7 @@ def find(call: Call) -> jobs_pb2.Job:
 
 def page(call: Call, request: pb.ListDuplicateClustersRequest) -> pb.ListDuplicateClustersResponse:
     """Clusters of the last run that the caller sees whole."""
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     if request.page_token and not kinds.is_id(request.page_token):
         raise errors.Invalid(key="bad_page_token")
     run = call.connection.execute(

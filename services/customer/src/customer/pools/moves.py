@@ -13,7 +13,7 @@ from crm.customer.v1 import pools_pb2 as pb
 from crm_kit import errors, organisation
 from crm_kit.pool import today
 from crm_kit.rpc import Call
-from crm_records import dictionaries, listing, validation
+from crm_records import dictionaries, paging, validation
 from crm_records import fields as kinds
 from customer.pools.config import administers, of_row
 from customer.pools.tables import pool, pool_move
@@ -37,7 +37,7 @@ def administered(call: Call, pool_id: str) -> None:
 
 def page(call: Call, of: ColumnElement[bool], request: Any) -> moves_pb.ListPoolMovesResponse:
     """Moves, newest first."""
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     query = select(pool_move, customer.c.number).outerjoin(customer, customer.c.id == _c.customer_id).where(of)
     if request.page_token:
         if not kinds.is_id(request.page_token):

@@ -19,7 +19,7 @@ from crm_kit.jobs import Job, Kind, Step
 from crm_kit.pool import today
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, reaching, validation, writing
+from crm_records import paging, reaching, validation, writing
 from crm_records.jobs import started
 from customer.clock import later
 from customer.customers import CUSTOMERS
@@ -109,7 +109,7 @@ def _of(call: Call, request: pb.GetPoolSimulationRequest) -> None:
 def losses(call: Call, request: pb.GetPoolSimulationRequest) -> pb.ListSimulatedLossesResponse:
     """By day and owner."""
     _of(call, request)
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     sums = [func.sum(cast(_s[n], Integer)).label(n) for n in ("open_opportunity", "open_contract")]
     query = select(_s.day, _s.owner_id, func.count().label("n"), *sums).where(_s.job_id == request.job_id)
     if request.page_token:
@@ -135,7 +135,7 @@ def losses(call: Call, request: pb.GetPoolSimulationRequest) -> pb.ListSimulated
 def returns(call: Call, request: pb.GetPoolSimulationRequest) -> pb.ListSimulatedReturnsResponse:
     """The customers, by day."""
     _of(call, request)
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     query = select(simulated_return).where(_s.job_id == request.job_id)
     if request.page_token:
         query = query.where(tuple_(_s.day, _s.customer_id) > _place(request.page_token))

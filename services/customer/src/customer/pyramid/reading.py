@@ -14,7 +14,7 @@ from crm_kit import errors, scope
 from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, rows, sql, visibility
+from crm_records import listing, paging, rows, sql, visibility
 from crm_records.pooling import NONE
 from crm_records.pooling import Narrowing as Spared
 from customer.customers import CUSTOMERS
@@ -32,7 +32,7 @@ _FEN = Decimal("0.01")
 def snapshots(call: Call, request: pb.ListPyramidSnapshotsRequest) -> pb.ListPyramidSnapshotsResponse:
     """One page of those that are complete, newest first."""
     of(call, request.id)
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     c = snapshot.c
     query = select(snapshot).where(c.pyramid_id == request.id, c.complete)
     if request.page_token:

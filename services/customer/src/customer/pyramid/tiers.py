@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, bindparam, case, literal, select
 
-from crm_records.listing import Narrowing
+from crm_records.conditions import Narrowing
 from customer.pyramid.tables import place
 from customer.tables import customer
 

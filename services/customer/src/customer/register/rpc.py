@@ -5,7 +5,7 @@ from __future__ import annotations
 from crm.customer.v1 import company_register_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
-from crm_records import listing, writing
+from crm_records import paging, writing
 from customer.register import takeovers
 from customer.register.provider import configured
 
@@ -17,7 +17,7 @@ class CompanyRegisterServicer:
         self, call: Call, request: pb.SearchRegisteredCompaniesRequest
     ) -> pb.SearchRegisteredCompaniesResponse:
         name = writing.given(request)["name"]
-        found = configured().search(call, name, listing._page_size(request), request.page_token)
+        found = configured().search(call, name, paging.page_size(request), request.page_token)
         return pb.SearchRegisteredCompaniesResponse(
             registered_companies=found.companies, next_page_token=found.next_token, capped=found.capped
         )

@@ -17,7 +17,7 @@ from crm_kit import codec, errors, ids
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, writing
+from crm_records import paging, writing
 from customer import sight
 from customer.customers import CUSTOMERS
 from customer.register.provider import configured
@@ -71,7 +71,7 @@ def take_over(call: Call, request: pb.TakeOverRegisteredCompanyRequest) -> pb.Ta
 def listed(call: Call, request: pb.ListRegisterTakeoversRequest) -> pb.ListRegisterTakeoversResponse:
     """One page, newest first."""
     hidden = sight.of(call, request.customer_id).hidden
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     c = takeover.c
     query = select(takeover).where(c.customer_id == request.customer_id).order_by(c.time.desc(), c.id.desc())
     if request.page_token:

@@ -13,7 +13,7 @@ from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import assigning, bulk, dictionaries, fields, listing, search, writing
+from crm_records import assigning, bulk, counting, dictionaries, fields, listing, search, writing
 from crm_records.record import Record, Unseen
 from crm_records.servicer import Servicer
 from customer.allocation.giving import ASKED
@@ -113,7 +113,7 @@ class CustomerServicer(Servicer):
 
     def CountCustomers(self, call: Call, request: pb.CountCustomersRequest) -> pb.CountCustomersResponse:
         field = group_field(request.group_by)
-        groups = listing.count_groups(call, CUSTOMERS, field.name, request.filter, request.search)
+        groups = counting.count_groups(call, CUSTOMERS, field.name, request.filter, request.search)
         names: dict[str, str] = {}
         if field.references == "user":
             query = select(organisation.user.c.id, organisation.user.c.name)

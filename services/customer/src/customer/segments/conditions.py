@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, false, fu
 
 from crm_kit.rpc import Call
 from crm_records import custom_fields, filter_language, filters
-from crm_records.listing import Narrowing
+from crm_records.conditions import Narrowing
 from customer import clock
 from customer.behaviour.tables import event, identity
 from customer.customers import CUSTOMERS

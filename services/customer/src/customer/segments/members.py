@@ -16,9 +16,9 @@ from crm_kit import errors, jobs, scope
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
+from crm_records import counting, listing, reaching, rows, sql, writing
 from crm_records import fields as kinds
-from crm_records import listing, reaching, rows, sql, writing
-from crm_records.listing import Narrowing
+from crm_records.conditions import Narrowing
 from crm_records.record import Row
 from customer import clock
 from customer.customers import CUSTOMERS
@@ -81,7 +81,7 @@ def page(call: Call, request: pb.ListSegmentMembersRequest) -> pb.ListSegmentMem
 
 def count(call: Call, segment_id: str) -> int:
     """How many members the caller reaches."""
-    return listing.count(call, CUSTOMERS, condition(call, find(call, segment_id)))
+    return counting.count(call, CUSTOMERS, condition(call, find(call, segment_id)))
 
 
 def start(call: Call, request: pb.FreezeSegmentRequest) -> str:

@@ -11,7 +11,7 @@ from crm.customer.v1 import standings_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing
+from crm_records import paging
 from customer import sight
 from customer.sight import Sight
 from customer.standing.computing import COMPUTATIONS, named
@@ -41,7 +41,7 @@ def one(call: Call, customer_id: str, topic: str) -> pb.Standing:
 def past(call: Call, request: pb.ListStandingHistoryRequest) -> pb.ListStandingHistoryResponse:
     """One page of how it changed, newest first."""
     seen = sight.of(call, request.customer_id)
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     query = select(history).where(history.c.customer_id == request.customer_id)
     if request.topic:
         query = query.where(history.c.topic == request.topic)

@@ -10,7 +10,7 @@ from crm.customer.v1 import value_models_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import listing, rows
+from crm_records import paging, rows
 from customer import sight
 from customer.sight import Sight
 from customer.value.models import VALUE_MODELS, seen_in_full
@@ -21,7 +21,7 @@ def page(call: Call, request: pb.ListCustomerScoresRequest) -> pb.ListCustomerSc
     """One page, newest first; of models that look at nothing that the caller does not see."""
     customer_id = request.customer_id
     seen = sight.of(call, customer_id)
-    size = listing._page_size(request)
+    size = paging.page_size(request)
     c = score_change.c
     query = select(score_change).where(c.customer_id == customer_id)
     if request.code:

@@ -15,7 +15,7 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.field_access import MASKED
 from crm_kit.rpc import Call
-from crm_records import filter_language, listing, writing
+from crm_records import counting, filter_language, listing, writing
 from crm_records.record import Row
 from customer.tables import customer
 from customer.visits import distance
@@ -86,7 +86,7 @@ def statistics(call: Call, request: pb.GetVisitStatisticsRequest) -> pb.VisitSta
         filter_language.parse(given["filter"])  # by itself, so that it says what it would say anywhere
         words += f" AND ({given['filter']})"
     field = "owner_id" if by in ("person", "department") else "plan_day"
-    found = listing.group(call, VISITS, field, words, sums=_SUMS)
+    found = counting.group(call, VISITS, field, words, sums=_SUMS)
     homes = _departments(call, {row[0] for row in found}) if by == "department" else {}
     groups: dict[str, list[int]] = {}
     for key, _, *sums in found:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from crm.sales.v1 import opportunities_pb2 as pb
 from crm_kit.rpc import Call
-from crm_records import listing, rows, visibility, writing
+from crm_records import counting, rows, visibility, writing
 from crm_records.servicer import Servicer
 from sales import verbs
 from sales.lines import CENT
@@ -53,7 +53,7 @@ class OpportunityServicer(Servicer):
         expected_seen = "expected_amount" not in blind
         weighted_seen = expected_seen and "probability" not in blind
         sums = (opportunity.c.expected_amount, _WEIGHTED)
-        groups = listing.group(call, OPPORTUNITIES, by, request.filter, sums=sums)
+        groups = counting.group(call, OPPORTUNITIES, by, request.filter, sums=sums)
         return pb.SummarizeOpportunitiesResponse(
             groups=[
                 pb.SummarizeOpportunitiesResponse.Group(
