@@ -6,7 +6,7 @@ from crm.records.v1 import records_pb2 as pb
 from crm_kit import field_access
 from crm_records import changes
 from crm_records.record import Record
-from crm_records.visibility import View, name_of
+from crm_records.view import View, name_of
 
 
 def of_field(view: View, name: str, described: pb.FieldDescription) -> pb.FieldDescription:

@@ -26,7 +26,7 @@ from crm_records import fields as kinds
 from crm_records.export_formats import Cell, Table, to_csv, to_html, to_xlsx
 from crm_records.fields import Field
 from crm_records.record import Record
-from crm_records.visibility import View
+from crm_records.view import View
 
 LARGEST = 15 * 1024 * 1024
 """Bytes of one file: an answer is one message."""

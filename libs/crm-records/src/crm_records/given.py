@@ -16,7 +16,7 @@ from crm_kit.rpc import Call
 from crm_records import custom_fields, visibility
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
-from crm_records.visibility import CUSTOM, View
+from crm_records.view import ALWAYS, CUSTOM, View
 
 _BROUGHT = "fields brought along"
 EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -97,7 +97,7 @@ def brought(call: Call, record: Record, before: Row, after: Row) -> list[Problem
     view = visibility.of(call, record)
     assert view is not None
     state = _state(record, before)
-    given = {f.name for f, _ in request.ListFields()} - visibility.ALWAYS
+    given = {f.name for f, _ in request.ListFields()} - ALWAYS
     for field in request.DESCRIPTOR.fields:
         if field.name in record.stored and record.stored[field.name].kind == kinds.ID and not after[field.name]:
             given |= {field.name} if before[field.name] else set()

@@ -10,14 +10,14 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import changes, listing, showing, visibility
 from crm_records.record import Record
-from crm_records.visibility import CUSTOM
+from crm_records.view import CUSTOM, name_of
 
 errors.texts({"not_masked": ("{label}没有脱敏，可直接查看", "{label} is not masked: read the record")})
 
 
 def reveal(call: Call, record: Record, request: pb.RevealFieldRequest) -> pb.FieldValue:
     """The value of a field that is masked for the caller, on a record that the caller may read and reveal."""
-    name = visibility.name_of(record, request.field)
+    name = name_of(record, request.field)
     column = "custom" if name.startswith(CUSTOM) else name
     view = visibility.of(call, record)
     if column not in record.fields or (view is not None and view.is_gone(name)):

@@ -8,6 +8,7 @@ from crm_kit.access import Access
 from crm_kit.reach import Reach
 from crm_kit.rpc import Call
 from crm_records import reaching, visibility
+from crm_records.view import name_of
 from customer.customers import CUSTOMERS
 from customer.trade.entries import PAID_BY, TRADE_ENTRIES
 
@@ -32,7 +33,7 @@ class Sight:
             if name not in self._known:
                 self._known[name] = self._reads(name)
             return self._known[name]
-        name = visibility.name_of(CUSTOMERS, name)
+        name = name_of(CUSTOMERS, name)
         return self.hidden.isdisjoint((name, name.partition(".")[0]))
 
 

@@ -19,6 +19,7 @@ from crm_records.imports import going_on, mapping, sheets, targets, trying
 from crm_records.imports.tables import import_row
 from crm_records.jobs import message as job_message
 from crm_records.record import Record
+from crm_records.view import name_of
 
 _TEXTS = ("id", "record_type", "state", "file_name", "format", "detail", "creator_name")
 
@@ -114,7 +115,7 @@ class Shown:
         """How the reader sees the field that a column or a difference is about."""
         record, name = targets.owner(self._record, path)
         view = visibility.of(self._call, record)
-        return view.level(visibility.name_of(record, name)) if view is not None else OPTIONAL
+        return view.level(name_of(record, name)) if view is not None else OPTIONAL
 
 
 def _row(shown: Shown, row: Any) -> pb.ImportRow:

@@ -14,7 +14,7 @@ from crm_records import custom_fields, visibility
 from crm_records import fields as kinds
 from crm_records.given import EMPTY
 from crm_records.record import Record, Row
-from crm_records.visibility import CUSTOM
+from crm_records.view import CUSTOM
 
 errors.texts(
     {

@@ -12,9 +12,10 @@ from crm_kit import errors, masking
 from crm_kit.db import one_of
 from crm_kit.field_access import HIDDEN, MASKED
 from crm_kit.rpc import Call
-from crm_records import changes, custom_fields, listing, relinking, rows, visibility, writing
+from crm_records import changes, custom_fields, listing, relinking, rows, writing
 from crm_records.given import EMPTY
 from crm_records.record import Record, Row
+from crm_records.view import CUSTOM, mask_of
 from customer.customers import CUSTOMERS, USED_BY
 from customer.merging import choosing, merges
 from customer.tables import usage
@@ -75,8 +76,8 @@ def _shown(call: Call, record: Record, field: choosing.Field, value: Any) -> Any
     """A value as its reader sees it."""
     if field.level > MASKED or not value:
         return value
-    if not field.name.startswith(visibility.CUSTOM):
-        mask = visibility.mask_of(record.fields[field.name])
+    if not field.name.startswith(CUSTOM):
+        mask = mask_of(record.fields[field.name])
         return mask(value) if mask is not None else None
-    is_text = custom_fields.kinds_of(call, record).get(field.name.removeprefix(visibility.CUSTOM)) == "text"
+    is_text = custom_fields.kinds_of(call, record).get(field.name.removeprefix(CUSTOM)) == "text"
     return masking.by_form(value) if is_text else None

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, select
 
 from crm_kit.kept import Kept
 from crm_kit.rpc import Call
-from crm_records import visibility, writing
+from crm_records import writing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
+from crm_records.view import CUSTOM, name_of
 from customer.review.tables import review_rule
 
 PENDING, APPROVED, RETURNED = "pending", "approved", "returned"
@@ -65,9 +66,9 @@ def reopen(call: Call, record: Record, row: Row, before: Row) -> None:
 
 
 def _value(record: Record, row: Row, name: str) -> Any:
-    if name.startswith(visibility.CUSTOM):
-        return (row["custom"] or {}).get(name.removeprefix(visibility.CUSTOM))
-    return row.get(visibility.name_of(record, name))
+    if name.startswith(CUSTOM):
+        return (row["custom"] or {}).get(name.removeprefix(CUSTOM))
+    return row.get(name_of(record, name))
 
 
 def approve(call: Call, record: Record, request: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from crm.customer.v1 import review_rules_pb2 as pb
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import custom_fields, visibility, writing
+from crm_records import custom_fields, writing
 from crm_records.record import Record, Row
+from crm_records.view import CUSTOM, name_of
 from customer.review.marks import RULES
 from customer.review.tables import review_rule
 
@@ -23,9 +24,9 @@ class ReviewRules(Record):
         record = self.registry.records[row["record_type"]]
         problems, names = [], []
         for given in row["fields"]:
-            name = visibility.name_of(record, given)
-            key = given.removeprefix(visibility.CUSTOM)
-            if given.startswith(visibility.CUSTOM) and key in custom_fields.kinds_of(call, record):
+            name = name_of(record, given)
+            key = given.removeprefix(CUSTOM)
+            if given.startswith(CUSTOM) and key in custom_fields.kinds_of(call, record):
                 names.append(given)
             elif name in record.writable and name != "custom":
                 names.append(record.fields[name].json_name)

@@ -14,8 +14,8 @@ from crm_kit.errors import Problem
 from crm_kit.kept import Kept
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import visibility
 from crm_records.record import Row
+from crm_records.view import name_of
 from customer.customers import CUSTOMERS
 from customer.sight import BEHAVIOUR, TRADE, Sight
 from customer.standing.rules import ACTIVE, DRAFT, Rules, states_of
@@ -160,7 +160,7 @@ def looked_at_changed(call: Call, row: Row, before: Row) -> bool:
             if row["custom"].get(key) != before["custom"].get(key):
                 return True
         else:
-            name = visibility.name_of(CUSTOMERS, name)
+            name = name_of(CUSTOMERS, name)
             if row.get(name) != before.get(name):
                 return True
     return False
