@@ -7,44 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Connection,
-    Date,
-    DateTime,
-    Integer,
-    Numeric,
-    Text,
-    Uuid,
-    and_,
-    any_,
-    bindparam,
-    case,
-    cast,
-    not_,
-    or_,
-    true,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import ColumnElement, Connection, Text, and_, any_, bindparam, not_, or_, true
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_kit import errors
-from crm_records import blind, filter_language, search, validation
+from crm_records import blind, custom_filters, filter_language, search
 from crm_records import fields as kinds
 from crm_records.fields import Field
 from crm_records.filter_language import Comparison
+from crm_records.filter_values import NULL, TYPES, Readers
 from crm_records.record import Record
 
 DEPTH = 20
-_NULL = ("null 只能与 = 或 != 一起使用", "null goes with = and != only")
-
-Readers = list[tuple[str, Callable[[Comparison], Any]]]
-"""Parameters and how each gets its value from the comparison it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +57,10 @@ def compile_tree(record: Record, tree: Any, custom_kinds: Mapping[str, str], pre
             raise errors.Invalid(key="bad_filter", what=("嵌套过深", "nested too deeply"))
         if isinstance(node, Comparison):
             name = f"{prefix}_{next(count)}"
-            if _is_custom_text(record, node, custom_kinds):
-                return _compile_custom(record, node, name, readers)
-            if _kind_of_custom(node, custom_kinds) == "multi_choice" and "custom" in record.table.c:
-                return _compile_choices(record, node, name, readers)
+            if custom_filters.equals_text(record, node, custom_kinds):
+                return custom_filters.compile_text(record, node, name, readers)
+            if custom_filters.kind_of(node, custom_kinds) == "multi_choice" and "custom" in record.table.c:
+                return custom_filters.compile_choices(record, node, name, readers)
             return _compile_test(record, node, name, custom_kinds, readers)
         parts = [build(p, depth + 1) for p in node.parts]
         match node.kind:
@@ -110,11 +86,11 @@ def _compile_test(
         empty = column == [] if kind in (kinds.TEXTS, kinds.IDS) else column.is_(None)
         return empty if test.operator == "=" else not_(empty)
     if None in test.values:
-        raise errors.Invalid(key="bad_filter", what=_NULL)
+        raise errors.Invalid(key="bad_filter", what=NULL)
     field = _field(record, test.field)
     if field is not None and field.encrypted:
         return _compile_exact(record, field, test, name, readers)
-    sql_type, read = _TYPES[kind]
+    sql_type, read = TYPES[kind]
 
     def one(value: str | None) -> Any:
         try:
@@ -171,42 +147,6 @@ def _compile_exact(record: Record, field: Field, test: Comparison, name: str, re
     return not_(found) if test.operator == "!=" else found
 
 
-def _is_custom_text(record: Record, test: Comparison, custom_kinds: Mapping[str, str]) -> bool:
-    kind = _kind_of_custom(test, custom_kinds)
-    written = kind in ("text", "choice", "reference") and "custom" in record.table.c
-    return written and test.operator == "=" and test.values[0] is not None
-
-
-def _kind_of_custom(test: Comparison, custom_kinds: Mapping[str, str]) -> str | None:
-    """The kind of the custom field that a comparison is about; None where it is about no custom field that there is."""
-    return custom_kinds.get(test.field.removeprefix("custom.")) if test.field.startswith("custom.") else None
-
-
-def _compile_choices(record: Record, test: Comparison, name: str, readers: Readers) -> ColumnElement[bool]:
-    """A custom field of several choices is compared as a list: it holds one, or one of several, or is empty."""
-    key = test.field.removeprefix("custom.")
-    custom = record.table.c.custom
-    if None in test.values:
-        if test.operator not in ("=", "!="):
-            raise errors.Invalid(key="bad_filter", what=_NULL)
-        empty = or_(custom[key].is_(None), custom[key].astext == "[]")
-        return empty if test.operator == "=" else not_(empty)
-    if test.operator == "in":
-        readers.append((f"{name}_v", lambda t: [Jsonb({key: [value]}) for value in t.values]))
-        return custom.op("@>", is_comparison=True)(any_(bindparam(f"{name}_v", type_=ARRAY(JSONB))))
-    if test.operator not in ("=", ":", "!="):
-        raise errors.Invalid(key="bad_filter", what=(f"{key}是列表", f"{key} is a list"))
-    readers.append((f"{name}_v", lambda t: Jsonb({key: [t.values[0]]})))
-    found = custom.contains(bindparam(f"{name}_v", type_=JSONB))
-    return not_(found) if test.operator == "!=" else found
-
-
-def _compile_custom(record: Record, test: Comparison, name: str, readers: Readers) -> ColumnElement[bool]:
-    """A custom field that is a text equals a value: in the form that the index on `custom` serves."""
-    readers.append((f"{name}_v", lambda t: Jsonb({t.field.removeprefix("custom."): t.values[0]})))
-    return record.table.c.custom.contains(bindparam(f"{name}_v", type_=JSONB))
-
-
 def _contains(
     record: Record,
     field: str,
@@ -234,10 +174,10 @@ def _column(
     if name.startswith("custom."):
         key = name.removeprefix("custom.")
         if custom_kinds.get(key) not in (None, "multi_choice") and "custom" in record.table.c:
-            return *custom_column(record, key, custom_kinds[key]), (key, key)
+            return *custom_filters.column_of(record, key, custom_kinds[key]), (key, key)
     else:
         field = _field(record, name)
-        if field is not None and field.kind in _TYPES:
+        if field is not None and field.kind in TYPES:
             return record.table.c[field.name], field.kind, field.label
     raise filter_language.no_field(name)
 
@@ -245,65 +185,3 @@ def _column(
 def _field(record: Record, name: str) -> Field | None:
     """The stored field of a name, as the contract or as JSON writes it."""
     return record.stored.get(name) or next((f for f in record.stored.values() if f.json_name == name), None)
-
-
-def custom_column(record: Record, key: str, kind: str) -> tuple[ColumnElement[Any], str]:
-    """A custom field as a typed column, and the kind it compares as."""
-    text = record.table.c.custom[key].astext
-    match kind:
-        case "number":
-            return cast(text, Numeric), kinds.DECIMAL
-        case "date":
-            # Guarded: one value that is no date must not break the question for everybody.
-            is_day = text.regexp_match(r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$")
-            return case((is_day, cast(text, Date)), else_=None), kinds.DATE
-    return text, kinds.TEXT
-
-
-def _time(text: str) -> datetime:
-    value = datetime.fromisoformat(text)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def _boolean(text: str) -> bool:
-    return {"true": True, "false": False}[text] if text in ("true", "false") else _no(text)
-
-
-def _no(text: str) -> bool:
-    raise ValueError(text)
-
-
-def _identifier(text: str) -> str:
-    return text if kinds.is_id(text) else str(_no(text))
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    return value if -(2**31) <= value < 2**31 else int(_no(text))
-
-
-def _day(text: str) -> date:
-    value = validation.day(text)
-    if value is None:
-        raise ValueError(text)
-    return value
-
-
-def _finite(text: str) -> Decimal:
-    value = validation.number(text)
-    if value is None:
-        raise ValueError(text)
-    return value
-
-
-_TYPES: dict[str, tuple[Any, Callable[[str], Any]]] = {
-    kinds.TEXT: (Text, str),
-    kinds.DECIMAL: (Numeric, _finite),
-    kinds.DATE: (Date, _day),
-    kinds.ID: (Uuid(as_uuid=False), _identifier),
-    kinds.TIME: (DateTime(timezone=True), _time),
-    kinds.INTEGER: (Integer, _whole),
-    kinds.BOOLEAN: (Boolean, _boolean),
-    kinds.TEXTS: (Text, str),
-    kinds.IDS: (Uuid(as_uuid=False), _identifier),
-}

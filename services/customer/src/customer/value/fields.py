@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Numeric, Text, cast
 
 from crm_kit.rpc import Call
-from crm_records import custom_fields, dictionaries, filters
+from crm_records import custom_fields, custom_filters, dictionaries
 from crm_records import fields as kinds
 from customer.customers import CUSTOMERS
 
@@ -51,5 +51,5 @@ def _custom(call: Call, name: str) -> Source | None:
     row = custom_fields.KEPT.read(call.connection).get(CUSTOMERS.type, {}).get(key)
     if row is None or row.kind not in ("number", "choice"):
         return None
-    column, _ = filters.custom_column(CUSTOMERS, key, row.kind)
+    column, _ = custom_filters.column_of(CUSTOMERS, key, row.kind)
     return Source(name, column, row.kind == "number", frozenset(row.choices))
