@@ -21,6 +21,7 @@ from crm_kit.errors import Problem, Refusal
 from crm_kit.rpc import Call
 from crm_records import changes, references, sql, storing, validation, writing
 from crm_records.given import changed, told_once
+from crm_records.new_rows import new_row
 from crm_records.record import Record, Row
 
 _Refused = (IntegrityError, psycopg.IntegrityError, Refusal)
@@ -74,7 +75,7 @@ def store(
 
 
 def _draft(call: Call, record: Record, item: Item) -> Row:
-    row = writing.new_row(call, record, item.message, item.problems, record.importable)
+    row = new_row(call, record, item.message, item.problems, record.importable)
     row.update(item.origin)
     return row
 

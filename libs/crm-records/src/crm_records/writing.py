@@ -1,4 +1,4 @@
-"""Writing: create, change, act, delete, restore. One form for every record and every verb.
+"""Writing: create, change, act; `recycling` deletes and restores. One form for every record and every verb.
 
 A write finds its row within the caller's scope and locks it, refuses a stale version, checks everything the
 contract says and everything the record adds, stores, logs what changed and announces it: all in the call's
@@ -8,14 +8,13 @@ transaction.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from crm_kit import errors, ids
+from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import (
@@ -23,7 +22,7 @@ from crm_records import (
     custom_fields,
     dictionaries,
     images,
-    reaching,
+    owning,
     references,
     rows,
     states,
@@ -32,6 +31,7 @@ from crm_records import (
 )
 from crm_records import fields as kinds
 from crm_records import given as giving
+from crm_records.new_rows import new_row
 from crm_records.record import Record, Row
 from crm_records.storing import as_row as as_row
 from crm_records.storing import insert_rows as insert_rows
@@ -166,43 +166,6 @@ def name_fields(call: Call, names: Iterable[str]) -> None:
     call.memo[_GIVEN] = frozenset(names)
 
 
-def new_row(
-    call: Call,
-    record: Record,
-    message: Any,
-    problems: list[Problem],
-    also: Iterable[str] = (),
-    own: Container[str] = (),
-) -> Row:
-    """The values of a new record: what the message gives, who made it, whose it is.
-
-    `also` may be given besides; `own` are fields that no caller gave.
-    """
-    given = {f.name for f, _ in message.ListFields()} & {*record.writable, *also}
-    plain, lists, objects = _blank(record)
-    row: Row = dict(plain)
-    row.update({n: [] for n in lists})
-    row.update({n: {} for n in objects})
-    now = datetime.now(UTC)
-    row.update(id=ids.uuid7(), version=1, create_time=now, update_time=now)
-    row["creator_id"] = row["updater_id"] = call.caller.user_id or None
-    if record.states is not None:
-        row[record.states.column] = record.states.initial
-    row.update(validation.row_values(message, sorted(given | _required(record)), record.fields, problems))
-    if "owner_id" in row and not row["owner_id"] and not row["department_id"]:
-        row["owner_id"], row["department_id"] = _place(call, record)
-    closed = giving.new(call, record, message, row, own)
-    if closed:
-        problems[:] = giving.told_once(closed, problems)
-    return row
-
-
-def _place(call: Call, record: Record) -> tuple[str | None, str | None]:
-    """(owner, department) of a new record if nobody says whose it is. A program owns nothing: its department does."""
-    own = record.owned_by_creator and not call.access.client
-    return (call.caller.user_id or None, None) if own else (None, call.access.department_id)
-
-
 def check(call: Call, record: Record, row: Row, before: Row | None, wrong: Iterable[Problem] = ()) -> None:
     """Everything about a row that needs more than one value: dictionary, references, ownership, the record's rules."""
     examine(call, record, row, before, wrong)
@@ -217,41 +180,7 @@ def examine(call: Call, record: Record, row: Row, before: Row | None, wrong: Ite
     references.check(call, record, row, before, problems)
     refuse(problems)
     if "owner_id" in row:
-        _may_give(call, record, row, before)
-
-
-def _may_give(call: Call, record: Record, row: Row, before: Row | None) -> None:
-    """Whose a record is decides who sees it: to make it another's takes the right to assign, within its reach."""
-    owner, department = row["owner_id"], row["department_id"]
-    if before is not None and (owner, department) == (before["owner_id"], before["department_id"]):
-        return
-    own = owner == call.caller.user_id and not call.access.client
-    if before is None and (own or (owner, department) == _place(call, record)):
-        return
-    assign = f"{record.type}.assign"
-    field = record.fields["owner_id" if owner else "department_id"]
-    if not call.access.may(assign):
-        problem = Problem(field.json_name, "right_for_field", {"label": field.label, "right": assign})
-        raise errors.Denied("right_missing", problem, right=assign)
-    mine, reach = record.reach(call), record.reach_of(call.access, assign)
-    if before is not None and mine.record_ids and not reaching.holds(call, record, row["id"], mine.alone()):
-        raise errors.Denied("beyond_team")
-    if owner and not record.given_within_reach:
-        return
-    if reach.all or (owner and owner in reach.owner_ids) or (not owner and department in reach.department_ids):
-        return
-    seen = not call.access.client if owner else _sees_department(call, department)
-    key = "beyond_assigning" if seen else "unknown_reference"
-    raise errors.Invalid(Problem(field.json_name, key, {"label": field.label}))
-
-
-def _sees_department(call: Call, department_id: str | None) -> bool:
-    """Whether the caller knows that there is a department. Of people everybody who is signed in knows."""
-    right = "department.read"
-    if department_id is None or not call.access.may(right):
-        return False
-    reach = call.access.reach("department", right)
-    return reach.all or department_id in reach.department_ids
+        owning.may_give(call, record, row, before)
 
 
 def answer(call: Call, record: Record, row: Row) -> Any:
@@ -291,23 +220,3 @@ def _named(record: Record, mask: FieldMask) -> list[str]:
 
 def _whole_custom(mask: FieldMask) -> bool:
     return "custom" in mask.paths
-
-
-@cache
-def _required(record: Record) -> frozenset[str]:
-    return frozenset(n for n in record.writable if record.fields[n].required)
-
-
-@cache
-def _blank(record: Record) -> tuple[Row, list[str], list[str]]:
-    """An empty row in the order of the contract; which of its columns hold a list or an object of its own."""
-    empty = {n: _empty(f) for n, f in record.stored.items()}
-    return empty, [n for n, v in empty.items() if v == []], [n for n, v in empty.items() if v == {}]
-
-
-def _empty(field: kinds.Field) -> Any:
-    if field.kind in (kinds.TEXTS, kinds.IDS) or (field.kind == kinds.DATA and field.repeated):
-        return []
-    if field.kind == kinds.CUSTOM:
-        return {}
-    return False if field.kind == kinds.BOOLEAN else None

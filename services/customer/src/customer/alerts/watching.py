@@ -12,6 +12,7 @@ from crm_kit.db import one_of
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import changes, writing
+from crm_records.new_rows import new_row
 from crm_records.record import Row
 from customer.alerts import reasons, rules
 from customer.alerts.reasons import Reason
@@ -60,7 +61,7 @@ def look(call: Call, page: reasons.Page) -> tuple[int, int]:
 
 
 def _row(call: Call, reason: Reason) -> Row:
-    row = writing.new_row(call, ALERTS, pb.Alert(), [])
+    row = new_row(call, ALERTS, pb.Alert(), [])
     values: dict[str, Any] = {
         "customer_id": reason.customer["id"],
         "customer_name": reason.customer["name"],

@@ -18,6 +18,7 @@ from crm_kit.db import one_of
 from crm_kit.jobs import ZONE, Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import changes, dictionaries, each, writing
+from crm_records.new_rows import new_row
 from crm_records.record import Row
 from customer.care import audience, days, festivals, items, occasions, people, plans, templates
 from customer.care.items import CARE_ITEMS
@@ -162,7 +163,7 @@ def _item(call: Call, plan: Row, template: Row, wanted: Wanted, owners: Mapping[
     leaves = datetime.combine(occurrence.date - timedelta(days=plan["days_before"]), time(plan["hour"]), ZONE)
     refused = one.why_not(plan["channel"])
     state = items.NOT_SENT if refused else items.CONFIRMED if plan["automatic"] else items.PROPOSED
-    row = writing.new_row(call, CARE_ITEMS, pb.CareItem(), [])
+    row = new_row(call, CARE_ITEMS, pb.CareItem(), [])
     row.update(
         customer_id=one.customer_id,
         record_type=one.record_type,

@@ -14,6 +14,7 @@ from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import bulk, recycling, writing
 from crm_records import fields as kinds
+from crm_records.new_rows import new_row
 from crm_records.record import Row
 from crm_records.servicer import Servicer
 from identity import devices, moves, password_policies, passwords, people, sessions, users, viewing
@@ -46,7 +47,7 @@ class UserServicer(Servicer):
         owner = password_policies.Owner(request.user.username, request.user.name)
         problems = password_policies.problems(call, policy, first, owner, "initialPassword", users.FIRST)
         if problems:
-            writing.new_row(call, USERS, request.user, problems)  # names every other wrong field, too
+            new_row(call, USERS, request.user, problems)  # names every other wrong field, too
             writing.refuse(problems)
         return _user(writing.create(call, USERS, request.user, **password_policies.first(passwords.hashed(first))))
 
