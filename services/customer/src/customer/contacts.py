@@ -16,7 +16,10 @@ from crm_records import changes, sql, writing
 from crm_records.fields import Field
 from crm_records.record import Row, Unseen
 from customer import headings, pinyin, traditional
-from customer.customers import CUSTOMERS, PERSONAL, find_again
+from customer.behaviour import persons
+from customer.care.festivals import derive_birthday
+from customer.customers import CUSTOMERS, find_again
+from customer.finding import PERSONAL
 from customer.merging.mergeable import Mergeable
 from customer.review import marks
 from customer.tables import contact
@@ -83,20 +86,14 @@ class Contacts(Mergeable):
         else:
             marks.reopen(call, self, row, before)
         if row["birthday_lunar"] or (before is not None and before["birthday_lunar"]):
-            from customer.care.festivals import derive_birthday
-
             derive_birthday(row, before)
         if row["primary"] and not (before and before["primary"]):
             _take_the_mark(call, row)
 
     def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
-        from customer.behaviour import persons
-
         return persons.exported(call, "contact", row)
 
     def erase_besides(self, call: Call, before: Row, after: Row) -> None:
-        from customer.behaviour import persons
-
         persons.erase(call, "contact", before)
 
 

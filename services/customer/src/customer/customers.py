@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
-from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, and_, any_, bindparam, func, or_, select, update
 
 from crm.customer.v1 import customers_pb2 as pb
 from crm_kit import errors
@@ -15,36 +14,24 @@ from crm_kit.rpc import Call
 from crm_records import blind, search, sql
 from crm_records.companion import Companion
 from crm_records.record import Record, Row, Unseen
-from customer import clock, headings, pinyin, traditional, undoing
+from customer import checks, clock, finding, headings, pinyin, traditional, undoing
+from customer.allocation import asking
+from customer.behaviour import persons
+from customer.care.festivals import derive_birthday
 from customer.duplicates import keeping
 from customer.merging.mergeable import Mergeable
 from customer.pools import capacity, ownership
 from customer.pools.config import CREATION, HANDOVER
+from customer.register import notes as register_notes
 from customer.review import marks
 from customer.standing import marks as standing_marks
 from customer.standing import notes
 from customer.tables import contact, customer, usage
 
-errors.texts(
-    {
-        "own_parent": ("上级单位不能是自己或自己的下级", "A customer cannot be its own parent"),
-        "parts_exceed_total": (
-            "男女员工数之和不能超过员工总数",
-            "Male and female employees are more than all employees",
-        ),
-    }
-)
-
 USED_BY = {
     "opportunity": ("商机", "Opportunity"),
     "service_request": ("服务请求", "Service request"),
 }
-
-
-PERSONAL = ("phone", "office_phone", "mobile", "home_phone", "fax", "email", "wechat", "identity_number")
-"""Fields of a contact that are kept encrypted and that a search finds by their whole value."""
-MOST = 1000
-"""Contacts that share a number, beyond which their customers are not told apart."""
 
 
 class Customers(Mergeable):
@@ -115,28 +102,23 @@ class Customers(Mergeable):
         yield from pinyin.spellings(row["name"])
         yield from pinyin.spellings(row["short_name"] or "")
         if before is not None:
-            found = _CONTACT_TEXTS.run(call.connection, {"customer_id": row["id"]}).fetchall()
-            yield from (line for (text,) in found for line in text.split("\n"))
+            yield from finding.lines_of_contacts(call, row["id"])
 
     def search_condition(self) -> ColumnElement[bool]:
         """Also by what is personal of a contact, whole. An array, so that each way in has its index."""
-        theirs = select(contact.c.customer_id).where(search.exactly(contact), contact.c.delete_time.is_(None))
-        ids: ColumnElement[Any] = func.array(
-            theirs.limit(MOST).scalar_subquery(), type_=ARRAY(contact.c.customer_id.type)
-        )
-        return or_(super().search_condition(), customer.c.id == any_(ids))
+        return or_(super().search_condition(), finding.by_contacts())
 
     def narrow_search(self, unseen: Unseen) -> ColumnElement[bool]:
         """Also by every reading of the own name, where all of the customer is seen: by no line that a contact gave."""
         found = super().narrow_search(unseen)
-        return found if self.type in unseen else or_(found, and_(search.condition(customer), _own_line()))
+        return found if self.type in unseen else or_(found, and_(search.condition(customer), finding.own_line()))
 
     def search_parameters(self, call: Call, words: str, unseen: Unseen) -> dict[str, Any]:
         """Also in simplified characters, which every name that has others is found by."""
         return traditional.also_simplified(super().search_parameters(call, words, unseen), words)
 
     def search_exactly(self, words: str, unseen: Unseen) -> list[tuple[str, str]]:
-        personal = [n for n in PERSONAL if n not in unseen.get("contact", ())]
+        personal = [n for n in finding.PERSONAL if n not in unseen.get("contact", ())]
         return super().search_exactly(words, unseen) + blind.of(contact).searched(personal, words)
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
@@ -150,13 +132,11 @@ class Customers(Mergeable):
         else:
             marks.reopen(call, self, row, before)
         if row["birthday_lunar"] or (before is not None and before["birthday_lunar"]):
-            from customer.care.festivals import derive_birthday
-
             derive_birthday(row, before)
-        _check_employees(row)
-        _check_position(row)
+        checks.employees(row)
+        checks.position(self, row)
         if row["parent_id"] and (before is None or row["parent_id"] != before["parent_id"]):
-            check_parent(call, row)
+            checks.parent(call, row)
         ownership.settle(row, before)
         if before is None and row["owner_id"]:
             _check_room(call, row["owner_id"])
@@ -164,7 +144,7 @@ class Customers(Mergeable):
     def created(self, call: Call, rows: Sequence[Row], *, many: bool) -> None:
         """Whoever asked for it, or where nobody owns them and a rule is for that: they are given away by the rules. For
         the rest, which may be many, there must be room."""
-        from customer.allocation import giving
+        from customer.allocation import giving  # knows customers itself, as the two that are imported below do
 
         owners = [row["owner_id"] for row in rows]
         giving.new_ones(call, rows, many=many)
@@ -178,7 +158,7 @@ class Customers(Mergeable):
         undoing.refuse_gone(call, self, pairs)
         for before, after in pairs:
             if after["parent_id"] and after["parent_id"] != before["parent_id"]:
-                check_parent(call, after)
+                checks.parent(call, after)
 
     def import_hints(self, call: Call, messages: Sequence[Any]) -> Sequence[tuple[str, Problem | None]]:
         from customer.duplicates import hinting
@@ -208,17 +188,12 @@ class Customers(Mergeable):
             raise errors.Conflict("depended_on", what=what)
 
     def export_besides(self, call: Call, row: Row) -> Iterable[tuple[str, dict[str, Any]]]:
-        from customer.behaviour import persons
-
         yield from persons.exported(call, "customer", row)
         yield from notes.of(call.connection, row["id"])
 
     def erase_besides(self, call: Call, before: Row, after: Row) -> None:
-        from customer.behaviour import persons
-        from customer.register import takeovers
-
         persons.erase(call, "customer", before)
-        takeovers.erase(call, before["id"])
+        register_notes.forget(call.connection, before["id"])
         notes.forget(call.connection, before["id"])
         ownership.erase(call, before["id"])
 
@@ -228,9 +203,7 @@ CUSTOMERS = Customers()
 
 def _check_room(call: Call, owner_id: str) -> None:
     """Whether there is room for a new customer that its owner keeps."""
-    from customer.allocation import giving
-
-    if giving.ASKED not in call.memo:
+    if not asking.is_asked(call):
         capacity.check(call, CREATION, [owner_id], coming=1)
 
 
@@ -248,25 +221,6 @@ _USED = sql.prepare(
     .where(usage.c.customer_id == any_(bindparam("ids", type_=ARRAY(usage.c.customer_id.type))))
     .group_by(usage.c.customer_id, usage.c.record_type)
 )
-_CONTACT_TEXTS = sql.prepare(
-    select(contact.c.search_text).where(
-        contact.c.customer_id == bindparam("customer_id", type_=contact.c.customer_id.type),
-        contact.c.delete_time.is_(None),
-    )
-)
-
-
-def _own_line() -> ColumnElement[bool]:
-    """A line of what a customer is found by holds the words, and none of its contacts gave that line."""
-    split = partial(func.string_to_array, type_=ARRAY(Text))
-    line = func.unnest(split(customer.c.search_text, "\n"), type_=Text).column_valued("line")
-    theirs = select(func.unnest(split(contact.c.search_text, "\n"), type_=Text)).where(
-        contact.c.customer_id == customer.c.id, contact.c.delete_time.is_(None)
-    )
-    own = select(line).where(search.like(line), line.not_in(theirs.correlate(customer)))
-    return own.correlate(customer).exists()
-
-
 _NAMED = [customer.c[n] for n in ("id", *CUSTOMERS.search) if not CUSTOMERS.stored[n].encrypted]
 _SEARCHED = sql.prepare(
     update(customer)
@@ -281,42 +235,3 @@ def find_again(call: Call, customer_id: str) -> None:
     row = dict(call.connection.execute(locked).mappings().one())
     text, grams = search.keys(CUSTOMERS.search_texts(call, row, row))
     _SEARCHED.run(call.connection, {"customer_id": customer_id, "search_text": text, "search_grams": grams})
-
-
-GROUPABLE = ("owner_id", "department_id", "province", "city")
-"""Fields without a dictionary that counts may be grouped by."""
-
-
-_PARENTS = 0x43524D31
-"""Advisory lock of whoever changes a parent."""
-
-
-def _check_employees(row: Row) -> None:
-    total = row["employees"]
-    if total is not None and (row["male_employees"] or 0) + (row["female_employees"] or 0) > total:
-        raise errors.Invalid(Problem("employees", "parts_exceed_total"))
-
-
-def _check_position(row: Row) -> None:
-    """Half a position is none."""
-    for name, other in (("latitude", "longitude"), ("longitude", "latitude")):
-        if row[name] is None and row[other] is not None:
-            field = CUSTOMERS.fields[name]
-            raise errors.Invalid(Problem(field.json_name, "required", {"label": field.label}))
-
-
-def check_parent(call: Call, row: Row) -> None:
-    """Walk up from the parent: the customer itself must not be on the way. One at a time, or two make a ring."""
-    call.connection.execute(select(func.pg_advisory_xact_lock(_PARENTS)))
-    above = select(customer.c.id, customer.c.parent_id).where(customer.c.id == row["parent_id"]).cte(recursive=True)
-    above = above.union(select(customer.c.id, customer.c.parent_id).join(above, customer.c.id == above.c.parent_id))
-    if row["id"] in set(call.connection.scalars(select(above.c.id))):
-        raise errors.Invalid(Problem("parentId", "own_parent"))
-
-
-def group_field(name: str) -> Any:
-    """The field that a count is grouped by, or a refusal."""
-    field = CUSTOMERS.stored.get(name) or next((f for f in CUSTOMERS.stored.values() if f.json_name == name), None)
-    if field is None or not (field.dictionary or field.values or field.name in GROUPABLE):
-        raise errors.Invalid(Problem("groupBy", "unknown_field", {"name": name[:60]}))
-    return field

@@ -11,12 +11,11 @@ from crm_kit import ids
 from crm_kit.rpc import Call
 from crm_records import acting, acts, changes, images, writing
 from crm_records.record import Row
+from customer.allocation import asking
 from customer.allocation.choosing import Chooser, Decision
 from customer.allocation.tables import allocation
 from customer.customers import CUSTOMERS
 
-ASKED = "allocation asked for"
-"""In a call's memo: whoever makes customers here wants them given away."""
 KIND = "allocate"
 
 
@@ -58,7 +57,7 @@ def give(suite: Call, before: Row, decision: Decision, act_id: str | None = None
 def new_ones(call: Call, rows: Sequence[Row], *, many: bool) -> None:
     """Customers were made in this call: those that are to be given away go to whom the rules say. The rules decide,
     not the rights of whoever made them."""
-    asked = ASKED in call.memo
+    asked = asking.is_asked(call)
     chosen = [row for row in rows if asked or not row["owner_id"]]
     if not chosen:
         return

@@ -21,8 +21,8 @@ from crm_kit.rpc import Call
 from crm_records import changes, images, reaching, recycling, relinking, writing
 from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
-from customer import last_contact
-from customer.customers import CUSTOMERS, check_parent, find_again
+from customer import checks, last_contact
+from customer.customers import CUSTOMERS, find_again
 from customer.merging import choosing, loose, redirects
 from customer.pools import capacity
 
@@ -193,7 +193,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
         recycling.bin_one(call, record, row)
     after = settled(call, asked, rows)
     if record is CUSTOMERS and after["parent_id"]:
-        check_parent(call, after)
+        checks.parent(call, after)
     _tell(call, record, MERGED, before, after, act_id, merged)
     if record is CUSTOMERS:
         capacity.do_not_ask(call)

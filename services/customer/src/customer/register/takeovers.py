@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
-from sqlalchemy import delete, insert, literal, select, tuple_
+from sqlalchemy import insert, literal, select, tuple_
 
 from crm.customer.v1 import company_register_pb2 as pb
 from crm.customer.v1.customers_pb2 import Customer
@@ -85,11 +85,6 @@ def listed(call: Call, request: pb.ListRegisterTakeoversRequest) -> pb.ListRegis
         plain = orjson.dumps([last["time"].isoformat(), last["id"]])
         answer.next_page_token = base64.urlsafe_b64encode(plain).decode()
     return answer
-
-
-def erase(call: Call, customer_id: str) -> None:
-    """Forget what was taken over into a customer who is a person."""
-    call.connection.execute(delete(takeover).where(takeover.c.customer_id == customer_id))
 
 
 def _chosen(given: list[str]) -> list[str]:

@@ -16,8 +16,8 @@ from crm_kit.rpc import Call
 from crm_records import assigning, bulk, counting, dictionaries, fields, listing, search, writing
 from crm_records.record import Record, Unseen
 from crm_records.servicer import Servicer
-from customer.allocation.giving import ASKED
-from customer.customers import CUSTOMERS, group_field
+from customer.allocation import asking
+from customer.customers import CUSTOMERS
 from customer.customers import Customers as CustomerRecord
 from customer.merging import redirects
 from customer.review import marks
@@ -49,6 +49,8 @@ class Briefs(CustomerRecord):
 
 
 BRIEFS = Briefs()
+GROUPABLE = ("owner_id", "department_id", "province", "city")
+"""Fields without a dictionary that counts may be grouped by."""
 BRIEF_TAKES = ("page_size", "page_token", "search")
 """What a list of briefs may be asked: by the rest one could ask for more than briefs tell."""
 
@@ -79,13 +81,13 @@ class CustomerServicer(Servicer):
 
     def CreateCustomer(self, call: Call, request: pb.CreateCustomerRequest) -> pb.Customer:
         if request.allocate:
-            call.memo[ASKED] = True
+            asking.ask(call)
         made: pb.Customer = writing.create(call, CUSTOMERS, request.customer)
         return made
 
     def ImportCustomers(self, call: Call, request: pb.ImportCustomersRequest) -> records_pb.BulkResponse:
         if request.allocate:
-            call.memo[ASKED] = True
+            asking.ask(call)
         return bulk.import_rows(call, CUSTOMERS, request.customers)
 
     def AssignCustomer(self, call: Call, request: pb.AssignCustomerRequest) -> pb.Customer:
@@ -112,7 +114,7 @@ class CustomerServicer(Servicer):
         return answer
 
     def CountCustomers(self, call: Call, request: pb.CountCustomersRequest) -> pb.CountCustomersResponse:
-        field = group_field(request.group_by)
+        field = _group_field(request.group_by)
         groups = counting.count_groups(call, CUSTOMERS, field.name, request.filter, request.search)
         names: dict[str, str] = {}
         if field.references == "user":
@@ -125,3 +127,11 @@ class CustomerServicer(Servicer):
             label = dictionaries.label(call, field.dictionary, text) if field.dictionary else names.get(text, text)
             answer.groups.add(key=text, label=label, count=n)
         return answer
+
+
+def _group_field(name: str) -> Any:
+    """The field that a count is grouped by, or a refusal."""
+    field = CUSTOMERS.stored.get(name) or next((f for f in CUSTOMERS.stored.values() if f.json_name == name), None)
+    if field is None or not (field.dictionary or field.values or field.name in GROUPABLE):
+        raise errors.Invalid(Problem("groupBy", "unknown_field", {"name": name[:60]}))
+    return field
