@@ -129,7 +129,7 @@ def _spread(call: Call, model: dict[str, Any], ready: scoring.Scoring, today: da
         query = select(score.c.customer_id, score.c.level).where(
             one_of(score.c.customer_id, bunch.ids), score.c.code == model["code"]
         )
-        before = dict(call.connection.execute(query).tuples().all())
+        before = dict(call.connection.execute(query).all())
         for customer_id, number, _ in _score(bunch, model, ready, today):
             level = ready.level(number)
             levels[level] += 1
