@@ -25,6 +25,7 @@ from crm_records import (
     recycling,
     references,
     selecting,
+    storing,
     validation,
     writing,
 )
@@ -149,7 +150,7 @@ def _assign(call: Call, record: Record, job: Job, record_id: str) -> bool:
 
 
 def _delete(call: Call, record: Record, _job: Job, record_id: str) -> bool:
-    recycling.bin_one(call, record, writing.locked(call, record, record_id, None, alone=True))
+    recycling.bin_one(call, record, storing.locked(call, record, record_id, None, alone=True))
     return True
 
 

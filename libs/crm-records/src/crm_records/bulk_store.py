@@ -207,7 +207,7 @@ def _merged(call: Call, record: Record, item: Item, row: Row | None) -> Row | No
         touched += [f"custom.{key}" for key in values["custom"]]
         values["custom"] = after["custom"] = {**row["custom"], **values["custom"]}
     writing.refuse(told_once(changed(call, record, touched, row, after), problems))
-    if not writing.record_changed(record, row, after):
+    if not storing.record_changed(record, row, after):
         return None
     item.given = frozenset(values)
     fixed = [n for n in values if item.strict and record.fields[n].immutable and n not in record.importable]
@@ -225,11 +225,11 @@ def _change(call: Call, record: Record, good: Sequence[tuple[Item, Row, Row]]) -
         after = dict(merged)
         writing.name_fields(call, item.given)
         record.prepare(call, after, row)
-        item.outcome = "updated" if writing.record_changed(record, row, after) else "unchanged"
+        item.outcome = "updated" if storing.record_changed(record, row, after) else "unchanged"
         if item.outcome == "updated":
             item.changes = changes.between(record, row, after, whole=True)
             stored.append((row, after))
-    writing.store_many(call, record, stored)
+    storing.store_many(call, record, stored)
     record.written_many(call, stored)
     if stored:
         changes.tell(call, record, "updated", stored, stored[0][1]["update_time"], bulk=True)
@@ -257,5 +257,5 @@ def _locked(call: Call, record: Record, ids: Sequence[str]) -> dict[str, Row]:
     within = record.within(scope.shape(reach))
     query = query if within is None else query.where(within)
     found = sql.prepare(query.with_for_update(of=table)).run(call.connection, scope.parameters(reach)).fetchall()
-    rows = [writing.as_row(call, record, values) for values in found]
+    rows = [storing.as_row(call, record, values) for values in found]
     return {row["id"]: row for row in rows}

@@ -22,7 +22,7 @@ from crm_kit.db import one_of
 from crm_kit.inbox import Handler
 from crm_kit.rpc import Call
 from crm_kit.team import team_member
-from crm_records import acting, changes, erasing_events, exporting, images, personal, team_places, writing
+from crm_records import acting, changes, erasing_events, exporting, images, personal, storing, team_places
 from crm_records import fields as kinds
 from crm_records.changes import HIDDEN, change_log
 from crm_records.handover_tables import item
@@ -159,8 +159,8 @@ def _empty_record(call: Call, found: Found, before: Row, *, anew: bool) -> int:
         **before,
         **{n: _emptied(record, before, n) for n in record.personal if before[n] not in (None, [], {}, False)},
     }
-    if anew or writing.record_changed(record, before, after):
-        writing.store(call, record, before, after)
+    if anew or storing.record_changed(record, before, after):
+        storing.store(call, record, before, after)
         record.written_many(call, [(before, after)])
         hidden = {**before, **{n: _hidden(before[n]) for n in record.personal if after[n] != before[n]}}
         changes.tell(call, record, "erased", [(hidden, after)], after["update_time"], bulk=True)

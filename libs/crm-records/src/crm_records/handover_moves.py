@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from crm_kit.db import one_of
 from crm_kit.errors import Refusal
 from crm_kit.rpc import Call
-from crm_records import acting, changes, sql, writing
+from crm_records import acting, changes, sql, storing
 from crm_records.handover_tables import OWNER, chosen, item
 from crm_records.record import Record, Row
 
@@ -76,7 +76,7 @@ def _rows(call: Call, record: Record, where: ColumnElement[bool]) -> list[Row]:
     """Records, whole and locked, in the order of their ids."""
     query = select(record.table).where(where).order_by(record.table.c.id).limit(BATCH)
     found = sql.prepare(query.with_for_update(of=record.table)).run(call.connection).fetchall()
-    return [writing.as_row(call, record, values) for values in found]
+    return [storing.as_row(call, record, values) for values in found]
 
 
 def _key(record: Record, row: Row) -> str:

@@ -17,7 +17,7 @@ from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import suite, writing
+from crm_records import storing, suite
 from crm_records.record import Record, Row
 from crm_records.registry import Registry
 
@@ -152,7 +152,7 @@ def _rows(call: Call, record: Record, where: ColumnElement[bool], lock: bool) ->
     query = select(record.table).where(where).order_by(record.table.c.id).limit(MOST + 1)
     if lock:
         query = query.with_for_update(of=record.table)
-    found = [writing.as_row(call, record, tuple(row)) for row in call.connection.execute(query)]
+    found = [storing.as_row(call, record, tuple(row)) for row in call.connection.execute(query)]
     if len(found) > MOST:
         raise errors.Conflict("too_much_data", label=record.label, limit=MOST)
     return found

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import changes, custom_fields, writing
+from crm_records import changes, custom_fields, storing
 from crm_records import fields as kinds
 from crm_records.record import Record, Row
 from crm_records.registry import Registry
@@ -104,7 +104,7 @@ def relink(call: Call, registry: Registry, record_type: str, ids: Sequence[str],
         if record.type == record_type:
             query = query.where(table.c.id.not_in([*ids, to_id]))
         query = query.order_by(table.c.id).limit(BATCH - changed).with_for_update(of=table)
-        found = [writing.as_row(call, record, values) for values in call.connection.execute(query).all()]
+        found = [storing.as_row(call, record, values) for values in call.connection.execute(query).all()]
         places = [p for p in pointers(call, registry, record_type) if p.record is record]
         for before in found:
             after = dict(before)
@@ -125,14 +125,14 @@ def _store(call: Call, record: Record, before: Row, after: Row) -> Row:
     try:
         with call.connection.begin_nested():
             turned = dict(after)
-            writing.store(call, record, before, turned)
+            storing.store(call, record, before, turned)
             return turned
     except (IntegrityError, psycopg.errors.UniqueViolation) as error:
         cause = error.orig if isinstance(error, IntegrityError) else error
         if not isinstance(cause, psycopg.errors.UniqueViolation) or after["delete_time"] is not None:
             raise
     binned = {**after, "delete_time": datetime.now(UTC), "deleter_id": call.caller.user_id or None}
-    writing.store(call, record, before, binned)
+    storing.store(call, record, before, binned)
     return binned
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import ARRAY, any_, bindparam, select, update
 from crm_kit import errors
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import acting, changes, each, images, recycling, references, sql, writing
+from crm_records import acting, changes, each, images, recycling, references, sql, storing
 from crm_records.images import act, act_item
 from crm_records.record import Record
 from crm_records.registry import Registry
@@ -151,7 +151,7 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
         query = select(table).where(these).order_by(table.c.id)
         _statements[key] = sql.prepare(query.with_for_update(of=table))
     found = _statements[key].run(call.connection, {"ids": [i.record_id for i in items]}).fetchall()
-    by_id = {row["id"]: row for row in (writing.as_row(call, record, values) for values in found)}
+    by_id = {row["id"]: row for row in (storing.as_row(call, record, values) for values in found)}
     reasons, binned, changed = dict[int, str](), list[dict[str, Any]](), list[tuple[Any, Any]]()
     as_before: list[tuple[str, int, int]] = []
     for item in items:
@@ -173,7 +173,7 @@ def _undo(call: Call, record: Record, items: Sequence[Any]) -> dict[int, str]:
     if binned:
         recycling.bin_many(call, record, binned, "undone")
     if changed:
-        writing.store_many(call, record, changed)
+        storing.store_many(call, record, changed)
         record.written_many(call, changed)
         record.taken_back(call, changed)
         changes.tell(call, record, "undone", changed, changed[0][1]["update_time"])

@@ -33,12 +33,7 @@ from crm_records import fields as kinds
 from crm_records import given as giving
 from crm_records.new_rows import new_row
 from crm_records.record import Record, Row
-from crm_records.storing import as_row as as_row
-from crm_records.storing import insert_rows as insert_rows
-from crm_records.storing import locked as locked
-from crm_records.storing import record_changed as record_changed
-from crm_records.storing import store as store
-from crm_records.storing import store_many as store_many
+from crm_records.storing import insert_rows, locked, record_changed, store
 
 _GIVEN = "fields given"
 

@@ -12,7 +12,7 @@ from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import changes, sql, writing
+from crm_records import changes, sql, storing
 from crm_records.fields import Field
 from crm_records.record import Row, Unseen
 from customer import headings, pinyin, traditional
@@ -120,9 +120,9 @@ def contact_of(call: Call, field: Field, contact_ids: Collection[str], customer_
 def _take_the_mark(call: Call, row: Row) -> None:
     """A customer has one primary contact: the one before loses the mark, as a change of its own."""
     found = _PRIMARY.run(call.connection, {"customer_id": row["customer_id"]}).fetchall()
-    for before in (writing.as_row(call, CONTACTS, values) for values in found):
+    for before in (storing.as_row(call, CONTACTS, values) for values in found):
         if before["id"] == row["id"]:
             continue
         after = {**before, "primary": False}
-        writing.store(call, CONTACTS, before, after)
+        storing.store(call, CONTACTS, before, after)
         changes.tell(call, CONTACTS, "updated", [(before, after)], after["update_time"])

@@ -11,7 +11,7 @@ from crm.identity.v1.handovers_pb2 import Handover
 from crm.records.v1.handover_pb2 import HandoverPart
 from crm_kit import errors
 from crm_kit.rpc import Call
-from crm_records import writing
+from crm_records import storing, writing
 from crm_records.handover_tables import MANAGER, item
 from crm_records.record import Record, Row
 from identity.departments import DEPARTMENTS
@@ -64,7 +64,7 @@ def give_back(call: Call, handover: Row) -> None:
         for one in call.connection.execute(select(item).where(*mine)).mappings().all():
             outcome = "kept"
             try:
-                row = writing.locked(call, record, one["record_id"], str(one["version"]))
+                row = storing.locked(call, record, one["record_id"], str(one["version"]))
                 _give(call, record, row["id"], one["from_user_id"], "handed_back")
                 outcome = "undone"
             except (errors.Stale, errors.NotFound):

@@ -23,7 +23,7 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_kit.service import Service
 from crm_records import fields as kinds
-from crm_records import listing, writing
+from crm_records import listing, storing, writing
 from crm_records.record import Row
 from identity import entering, openid, secret, signing_out
 from identity.identity_providers import FIELDS, IDENTITY_PROVIDERS, OPENID, claim_of, kind_of, standard_claim
@@ -211,7 +211,7 @@ def _enabled(call: Call, provider_id: str) -> Row | None:
     table = identity_provider
     query = select(table).where(table.c.id == provider_id, table.c.enabled, table.c.delete_time.is_(None))
     row = call.connection.execute(query).one_or_none()
-    return writing.as_row(call, IDENTITY_PROVIDERS, row) if row else None
+    return storing.as_row(call, IDENTITY_PROVIDERS, row) if row else None
 
 
 def _provider(row: Row) -> Provider:

@@ -15,7 +15,7 @@ from crm.identity.v1.keys_pb2 import Session
 from crm_kit import errors, ids, organisation
 from crm_kit.rpc import Call
 from crm_kit.tokens import Claims
-from crm_records import writing
+from crm_records import storing
 from identity import sessions, users
 from identity.keys import Keys
 
@@ -31,7 +31,7 @@ errors.texts(
 
 def begin(call: Call, keys: Keys, user_id: str) -> pb.ViewToken:
     """A token with which the caller sees what the person sees; announced as a session that was viewed."""
-    person = writing.locked(call, users.USERS, user_id, None)
+    person = storing.locked(call, users.USERS, user_id, None)
     if user_id == call.caller.user_id:
         raise errors.Conflict("view_as_self")
     known = organisation.user

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select, text
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import changes, sql, writing
+from crm_records import changes, sql, storing
 from crm_records.record import Record, Row
 
 errors.texts(
@@ -53,9 +53,9 @@ def keep_one_default(call: Call, record: Record, row: Row, before: Row | None) -
     if row["default"] and not was:
         in_turn(call, record.type)
         for values in _marked(record).run(call.connection, {"id": row["id"]}).fetchall():
-            other = writing.as_row(call, record, values)
+            other = storing.as_row(call, record, values)
             unmarked = {**other, "default": False}
-            writing.store(call, record, other, unmarked)
+            storing.store(call, record, other, unmarked)
             changes.tell(call, record, "updated", [(other, unmarked)], unmarked["update_time"])
 
 

@@ -12,7 +12,7 @@ from crm.service_desk.v1 import requests_pb2 as pb
 from crm_kit import errors, organisation
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import changes, sql, writing
+from crm_records import changes, sql, storing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
 from service_desk.tables import CUSTOMERS, service_request
@@ -176,7 +176,7 @@ def merge_target(call: Call, request: Row, into_id: str) -> Row:
     if into_id == request["id"]:
         raise errors.Invalid(Problem("intoId", "merged_into_itself"))
     try:
-        into = writing.locked(call, REQUESTS, into_id, None)
+        into = storing.locked(call, REQUESTS, into_id, None)
     except errors.NotFound:
         raise errors.Invalid(Problem("intoId", "unknown_reference", {"label": label})) from None
     if into["customer_id"] != request["customer_id"]:
@@ -201,12 +201,12 @@ def _link_back(call: Call, request_id: str, *, added: set[str], removed: set[str
         before = _ANY.run(call.connection, {"id": other_id}).fetchone()
         if before is None:
             continue
-        other = writing.as_row(call, REQUESTS, before)
+        other = storing.as_row(call, REQUESTS, before)
         linked = [i for i in other["linked_ids"] if i != request_id] + ([request_id] if other_id in added else [])
         if linked == other["linked_ids"]:
             continue
         after = {**other, "linked_ids": linked}
-        writing.store(call, REQUESTS, other, after)
+        storing.store(call, REQUESTS, other, after)
         changes.tell(call, REQUESTS, "updated", [(other, after)], after["update_time"])
 
 

@@ -11,7 +11,7 @@ from crm_kit import ids
 from crm_kit.db import one_of
 from crm_kit.organisation import user
 from crm_kit.rpc import Call
-from crm_records import changes, sql, writing
+from crm_records import changes, sql, storing
 from workspace.notifications import TASK_OVERDUE, notice, put
 from workspace.tables import task
 from workspace.tasks import TASKS
@@ -36,14 +36,14 @@ _OVERDUE = sql.prepare(
 def escalate(call: Call) -> None:
     """Mark what is overdue and tell the managers: mark, event and notification commit together."""
     now = datetime.now(UTC)
-    found = [writing.as_row(call, TASKS, row) for row in _OVERDUE.run(call.connection, {"now": now}).fetchall()]
+    found = [storing.as_row(call, TASKS, row) for row in _OVERDUE.run(call.connection, {"now": now}).fetchall()]
     if not found:
         return
     owners, managers = _owners(call, [row["owner_id"] for row in found if row["owner_id"]])
     notices = []
     for before in found:
         after = {**before, "escalate_time": now}
-        writing.store(call, TASKS, before, after)
+        storing.store(call, TASKS, before, after)
         changes.tell(call, TASKS, "escalated", [(before, after)], now)
         owner = before["owner_id"]
         told = managers.get(owner) or owner or before["creator_id"]

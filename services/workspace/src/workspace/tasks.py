@@ -17,7 +17,7 @@ from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import changes, sql, writing
+from crm_records import changes, sql, storing, writing
 from crm_records.record import Dependent, Record, Row
 from crm_records.states import States, Transition
 from workspace.tables import task
@@ -161,7 +161,7 @@ def _hang(call: Call, row: Row, before: Row | None) -> None:
         found = _ANY.run(call.connection, {"id": above_id}).fetchone()
         if found is None or len(above) == LEVELS:
             break
-        above.append(writing.as_row(call, TASKS, found))
+        above.append(storing.as_row(call, TASKS, found))
     if moved and len(above) + _levels(call, row, before) > LEVELS:
         raise errors.Invalid(Problem("parentId", "tasks_too_deep", {"limit": LEVELS}))
     parent = above[0]
@@ -190,6 +190,6 @@ def _cancel_below(call: Call, task_id: str) -> None:
         found = call.connection.execute(query.order_by(task.c.id).with_for_update()).mappings().all()
         for before in map(dict, found):
             after = {**before, "state": "cancelled"}
-            writing.store(call, TASKS, before, after)
+            storing.store(call, TASKS, before, after)
             changes.tell(call, TASKS, "cancelled", [(before, after)], after["update_time"])
         level = [row["id"] for row in found]

@@ -11,7 +11,7 @@ from crm.customer.v1 import alerts_pb2 as pb
 from crm_kit.db import one_of
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import changes, writing
+from crm_records import changes, storing
 from crm_records.new_rows import new_row
 from crm_records.record import Row
 from customer.alerts import reasons, rules
@@ -55,7 +55,7 @@ def look(call: Call, page: reasons.Page) -> tuple[int, int]:
         if key not in known and not (reason.kind == rules.CREDIT and reason.record_id in lasting)
     ]
     if new:
-        writing.insert_rows(call, ALERTS, new)
+        storing.insert_rows(call, ALERTS, new)
         changes.tell(call, ALERTS, "raised", [(None, row) for row in new], new[0]["create_time"])
     return len(new), done
 
@@ -84,5 +84,5 @@ def _row(call: Call, reason: Reason) -> Row:
 def _end(call: Call, before: Row) -> None:
     now = datetime.now(UTC)
     after = {**before, "state": DONE, "done_time": now}
-    writing.store(call, ALERTS, before, after)
+    storing.store(call, ALERTS, before, after)
     changes.tell(call, ALERTS, "done", [(before, after)], now)

@@ -13,7 +13,7 @@ from crm_kit import errors, ids, jobs, organisation
 from crm_kit.db import one_of
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import acting, acts, each, images, reaching, selecting, writing
+from crm_records import acting, acts, each, images, reaching, selecting, storing
 from crm_records.jobs import started
 from customer.allocation.choosing import Chooser
 from customer.allocation.giving import KIND, count, give
@@ -81,7 +81,7 @@ def _step(call: Call, job: Job) -> Step:
 
 
 def _locked(call: Call, record_id: str) -> Any:
-    return writing.locked(call, CUSTOMERS, record_id, None)
+    return storing.locked(call, CUSTOMERS, record_id, None)
 
 
 def _over(call: Call, job: Job, given: dict[str, int]) -> None:

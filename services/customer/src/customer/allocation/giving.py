@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from crm_kit import ids
 from crm_kit.rpc import Call
-from crm_records import acting, acts, changes, images, writing
+from crm_records import acting, acts, changes, images, storing, writing
 from crm_records.record import Row
 from customer.allocation import asking
 from customer.allocation.choosing import Chooser, Decision
@@ -22,10 +22,10 @@ KIND = "allocate"
 def give(suite: Call, before: Row, decision: Decision, act_id: str | None = None) -> Row | None:
     """Give a locked customer to whom a decision says; the row after, None where that one has it already."""
     after = {**before, "owner_id": decision.owner_id, "department_id": decision.department_id}
-    if not writing.record_changed(CUSTOMERS, before, after):
+    if not storing.record_changed(CUSTOMERS, before, after):
         return None
     writing.check(suite, CUSTOMERS, after, before)
-    writing.store(suite, CUSTOMERS, before, after)
+    storing.store(suite, CUSTOMERS, before, after)
     CUSTOMERS.written_many(suite, [(before, after)])
     rule, now = decision.rule, after["update_time"]
     differences = changes.between(CUSTOMERS, before, after)

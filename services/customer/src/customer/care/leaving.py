@@ -17,7 +17,7 @@ from crm_kit.db import one_of
 from crm_kit.jobs import ZONE
 from crm_kit.rpc import Call
 from crm_kit.timers import Timer
-from crm_records import changes, sql, writing
+from crm_records import changes, sql, storing
 from crm_records.record import Row
 from customer.care import items, people
 from customer.care.items import CARE_ITEMS
@@ -46,7 +46,7 @@ _LAPSED = sql.prepare(
 
 def leave(call: Call, now: datetime) -> int:
     """Let go what is due by `now`; how many items were looked at."""
-    found = [writing.as_row(call, CARE_ITEMS, row) for row in _DUE.run(call.connection, {"now": now}).fetchall()]
+    found = [storing.as_row(call, CARE_ITEMS, row) for row in _DUE.run(call.connection, {"now": now}).fetchall()]
     if found:
         recipients = {t: people.load(call, t, _ids(found, t)) for t in ("contact", "customer")}
         working = _working(call, found, recipients)
@@ -65,7 +65,7 @@ def leave(call: Call, now: datetime) -> int:
 def lapse(call: Call, now: datetime) -> int:
     """Skip what was proposed and whose day has passed; how many items they were."""
     found = _LAPSED.run(call.connection, {"day": now.astimezone(ZONE).date()}).fetchall()
-    for before in (writing.as_row(call, CARE_ITEMS, row) for row in found):
+    for before in (storing.as_row(call, CARE_ITEMS, row) for row in found):
         _move(call, before, items.SKIPPED, items.SKIPPED, now, reason=LAPSED)
     return len(found)
 
@@ -115,5 +115,5 @@ def _ids(found: Sequence[Row], record_type: str) -> list[str]:
 
 def _move(call: Call, before: Row, state: str, action: str, now: datetime, **values: Any) -> None:
     after = {**before, "state": state, **values}
-    writing.store(call, CARE_ITEMS, before, after)
+    storing.store(call, CARE_ITEMS, before, after)
     changes.tell(call, CARE_ITEMS, action, [(before, after)], now)

@@ -17,7 +17,7 @@ from crm_kit import errors
 from crm_kit.db import one_of
 from crm_kit.jobs import ZONE, Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import changes, dictionaries, each, writing
+from crm_records import changes, dictionaries, each, storing
 from crm_records.new_rows import new_row
 from crm_records.record import Row
 from customer.care import audience, days, festivals, items, occasions, people, plans, templates
@@ -149,7 +149,7 @@ def _store(call: Call, plan: Row, wanted: Sequence[Wanted]) -> list[Row]:
     template = dict(call.connection.execute(query).mappings().one())
     owners = people.owner_names(call, [one for one, _, _ in new])
     made = [_item(call, plan, template, w, owners) for w in new]
-    writing.insert_rows(call, CARE_ITEMS, made)
+    storing.insert_rows(call, CARE_ITEMS, made)
     for state in dict.fromkeys(row["state"] for row in made):
         some: list[tuple[Row | None, Row]] = [(None, row) for row in made if row["state"] == state]
         changes.tell(call, CARE_ITEMS, state, some, made[0]["create_time"], bulk=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from crm.records.v1.event_pb2 import Event
 from crm.workspace.v1.tasks_pb2 import Task
-from crm_records import acting, changes, writing
+from crm_records import acting, changes, storing
 from crm_records import fields as kinds
 from crm_records.record import Row
 from customer.care import items
@@ -52,6 +52,6 @@ def _follow(connection: Connection, event: Event, task: Task) -> None:
     else:
         after["reason"] = None
     call = acting.call_of(connection, "customer", event)
-    writing.store(call, CARE_ITEMS, before, after)
+    storing.store(call, CARE_ITEMS, before, after)
     changes.tell(call, CARE_ITEMS, _ACTIONS[state], [(before, after)], now)
     call.send_events()

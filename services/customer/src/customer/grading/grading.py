@@ -14,7 +14,7 @@ from crm.customer.v1 import gradings_pb2 as pb
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import rows, sql, writing
+from crm_records import rows, sql, storing, writing
 from customer.grading import answers
 from customer.grading.rules import GRADING_RULES, is_relation, period
 from customer.sight import TRADE, Sight
@@ -94,7 +94,7 @@ def simulate(call: Call, rule_id: str, today: date) -> pb.SimulateGradingRuleRes
     values = found.fetchone()
     if values is None:
         raise errors.NotFound()
-    rule = writing.as_row(call, GRADING_RULES, values)
+    rule = storing.as_row(call, GRADING_RULES, values)
     writing.refuse(GRADING_RULES.problems(call, rule))
     others = [r for r in GRADING_RULES.active(call) if r["position"] != rule["position"]]
     return _moves(call, sorted([*others, rule], key=lambda r: r["position"]), today)

@@ -18,7 +18,7 @@ from crm_kit import errors, ids, jobs
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
-from crm_records import changes, images, reaching, recycling, relinking, writing
+from crm_records import changes, images, reaching, recycling, relinking, storing, writing
 from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
 from customer import checks, last_contact
@@ -106,7 +106,7 @@ def undone(call: Call, record: Record, act_id: str) -> None:
     if not to_id:
         return
     found = call.connection.execute(select(record.table).where(record.table.c.id == to_id).with_for_update()).one()
-    before = writing.as_row(call, record, found)
+    before = storing.as_row(call, record, found)
     if record is CUSTOMERS:
         loose.part_teams(call, record, act_id, (to_id, before["version"]))
         loose.part_followers(call, record, act_id, to_id)
@@ -145,7 +145,7 @@ def locked(call: Call, record: Record, named: Sequence[str], etags: Mapping[str,
         goes = record_id != named[0]
         etag = etags[record_id] if etags is not None else None
         with asking(call, f"{record.type}.delete" if goes else f"{record.type}.update"):
-            rows[record_id] = writing.locked(call, record, record_id, etag, alone=True)
+            rows[record_id] = storing.locked(call, record, record_id, etag, alone=True)
         change = record.reach_of(call.access, f"{record.type}.update")
         if goes and not reaching.holds(call, record, record_id, change):
             raise reaching.refusal(call, record, record_id)
@@ -209,7 +209,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
 
 def _tell(call: Call, record: Record, action: str, before: Row, after: Row, act_id: str, merged: Sequence[str]) -> None:
     """Store the record that stays and say what went into it, or came out again, and by which act."""
-    writing.store(call, record, before, after)
+    storing.store(call, record, before, after)
     now = after["update_time"]
     differences = changes.between(record, before, after)
     differences += [("actId", None, act_id), ("mergedIds", None, list(merged))]

@@ -12,7 +12,7 @@ from crm_kit import errors, masking
 from crm_kit.db import one_of
 from crm_kit.field_access import HIDDEN, MASKED
 from crm_kit.rpc import Call
-from crm_records import changes, custom_fields, listing, relinking, rows, writing
+from crm_records import changes, custom_fields, listing, relinking, rows, storing
 from crm_records.given import EMPTY
 from crm_records.record import Record, Row
 from crm_records.view import CUSTOM, mask_of
@@ -58,7 +58,7 @@ def _rows(call: Call, record: Record, ids: list[str]) -> list[Row]:
         with merges.asking(call, right):
             listing.read(call, record, record_id, ("id",), ("id",))
         row = call.connection.execute(select(record.table).where(record.table.c.id == record_id)).one()
-        found.append(writing.as_row(call, record, row))
+        found.append(storing.as_row(call, record, row))
     return found
 
 

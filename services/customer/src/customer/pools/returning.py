@@ -16,7 +16,7 @@ from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.pool import ZONE, today
 from crm_kit.rpc import Call
-from crm_records import acting, changes, dictionaries, each, images, sql, writing
+from crm_records import acting, changes, dictionaries, each, images, sql, storing, writing
 from crm_records.record import Row
 from customer.customers import CUSTOMERS
 from customer.pools import facts as reading
@@ -106,7 +106,7 @@ def _warn(call: Call, dues: Sequence[Due], day: date) -> None:
     again = {n: new.excluded[n] for n in ("due_day", "warned_day")}
     call.connection.execute(new.on_conflict_do_update(index_elements=["customer_id"], set_=again), kept)
     query = select(customer).where(one_of(customer.c.id, [d.facts.customer_id for d in dues]))
-    found = [writing.as_row(call, CUSTOMERS, r) for r in sql.prepare(query).run(call.connection).fetchall()]
+    found = [storing.as_row(call, CUSTOMERS, r) for r in sql.prepare(query).run(call.connection).fetchall()]
     by_id = {row["id"]: row for row in found}
     for due in dues:
         assert due.verdict.day is not None
@@ -145,7 +145,7 @@ def _into(pool: Config, moment: datetime) -> dict[str, Any]:
 def give_back(call: Call, request: pb.GiveBackCustomerRequest) -> str:
     """Put a customer into a pool by hand; the id of the customer."""
     given = writing.given(request)
-    before = writing.locked(call, CUSTOMERS, request.id, request.etag)
+    before = storing.locked(call, CUSTOMERS, request.id, request.etag)
     if before["pool_id"]:
         raise errors.Conflict("in_a_pool")
     if before["locked"]:

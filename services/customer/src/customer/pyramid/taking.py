@@ -12,7 +12,7 @@ from crm_kit import errors, ids, jobs
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import writing
+from crm_records import storing
 from crm_records.record import Row
 from customer import clock
 from customer.pyramid import tiers
@@ -42,7 +42,7 @@ def of(call: Call, pyramid_id: str) -> Row:
         query = select(pyramid).where(pyramid.c.id == pyramid_id, pyramid.c.delete_time.is_(None))
         found = call.connection.execute(query).one_or_none()
         if found is not None:
-            return writing.as_row(call, PYRAMIDS, tuple(found))
+            return storing.as_row(call, PYRAMIDS, tuple(found))
     raise errors.NotFound()
 
 

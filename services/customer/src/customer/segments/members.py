@@ -16,7 +16,7 @@ from crm_kit import errors, jobs, scope
 from crm_kit.errors import Problem
 from crm_kit.jobs import Job, Kind, Step
 from crm_kit.rpc import Call
-from crm_records import counting, listing, reaching, rows, sql, writing
+from crm_records import counting, listing, reaching, rows, sql, storing, writing
 from crm_records import fields as kinds
 from crm_records.conditions import Narrowing
 from crm_records.record import Row
@@ -47,7 +47,7 @@ def find(call: Call, segment_id: str) -> Row:
     values = found.fetchone()
     if values is None:
         raise errors.NotFound()
-    row = writing.as_row(call, SEGMENTS, values)
+    row = storing.as_row(call, SEGMENTS, values)
     refuse_unseen(call, row)
     return row
 
@@ -145,7 +145,7 @@ def put(call: Call, request: pb.SegmentMembersRequest, origin: str) -> int:
 
 def _frozen(call: Call, segment_id: str, etag: str | None) -> Row:
     """A frozen segment that the caller may change, locked."""
-    row = writing.locked(call, SEGMENTS, segment_id, etag)
+    row = storing.locked(call, SEGMENTS, segment_id, etag)
     refuse_foreign(call, row)
     refuse_unseen(call, row)
     if row["kind"] == LIVE:

@@ -12,7 +12,7 @@ from crm_kit import errors, ids
 from crm_kit.errors import Problem
 from crm_kit.field_access import OPTIONAL, READ_ONLY
 from crm_kit.rpc import Call
-from crm_records import visibility, writing
+from crm_records import storing, visibility, writing
 from crm_records.record import Row
 from customer import clock
 from customer.customers import CUSTOMERS
@@ -59,7 +59,7 @@ def _find(call: Call, request: Any) -> tuple[Computation, Row]:
     computation = of_topic(request.topic)
     if computation is None:
         raise errors.NotFound()
-    row = writing.locked(call, CUSTOMERS, request.customer_id, None)
+    row = storing.locked(call, CUSTOMERS, request.customer_id, None)
     view = visibility.of(call, CUSTOMERS)
     level = OPTIONAL
     if computation.field and view is not None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
-from crm_records import sql, writing
+from crm_records import sql, storing, writing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
 from customer.standing import sweep
@@ -74,11 +74,11 @@ class Rules(Record):
         return (self.table.c.state == ACTIVE) & self.table.c.delete_time.is_(None)
 
     def _found(self, call: Call, query: Any) -> list[Row]:
-        return [writing.as_row(call, self, values) for values in sql.prepare(query).run(call.connection).fetchall()]
+        return [storing.as_row(call, self, values) for values in sql.prepare(query).run(call.connection).fetchall()]
 
     def activate(self, call: Call, request: Any) -> Any:
         """Put a draft in force instead of what it replaces."""
-        row = writing.locked(call, self, request.id, request.etag)
+        row = storing.locked(call, self, request.id, request.etag)
         assert self.states is not None
         self.states.allow(row, "activate")
         writing.refuse(self.problems(call, row))

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from crm.customer.v1 import trade_pb2 as pb
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
-from crm_records import changes, sql, validation, writing
+from crm_records import changes, sql, storing, validation, writing
 from crm_records.record import Row
 from customer.clock import first_of_month
 from customer.standing import marks
@@ -37,7 +37,7 @@ def put(
     of_source = (trade_entry.c.source_type == source_type) & (trade_entry.c.source_id == source_id)
     found = sql.prepare(select(trade_entry).where(of_source).with_for_update()).run(call.connection).fetchone()
     if found is not None:
-        row = _follow(call, writing.as_row(call, TRADE_ENTRIES, found), version, message)
+        row = _follow(call, storing.as_row(call, TRADE_ENTRIES, found), version, message)
         return None if row["delete_time"] else writing.answer(call, TRADE_ENTRIES, row)
     if message is None:
         return None
@@ -62,7 +62,7 @@ def _follow(call: Call, before: Row, version: int, message: pb.TradeEntry | None
         writing.refuse(problems)
         action = "updated" if before["delete_time"] is None else "restored"
         writing.check(call, RECORD, after, before)
-    writing.store(call, RECORD, before, after)
+    storing.store(call, RECORD, before, after)
     RECORD.written_many(call, [(before, after)])
     changes.tell(call, RECORD, action, [(before, after)], after["update_time"])
     return after

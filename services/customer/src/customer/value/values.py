@@ -16,7 +16,7 @@ from crm_kit import errors, ids
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import rows, sql, writing
+from crm_records import rows, sql, storing, writing
 from customer.sight import Sight
 from customer.standing.bunch import Bunch
 from customer.standing.computing import Computation, Result
@@ -112,7 +112,7 @@ def simulate(call: Call, model_id: str, today: date) -> pb.SimulateValueModelRes
         found = sql.prepare(query).run(call.connection).fetchone()
     if found is None:
         raise errors.NotFound()
-    model = writing.as_row(call, VALUE_MODELS, found)
+    model = storing.as_row(call, VALUE_MODELS, found)
     writing.refuse(VALUE_MODELS.problems(call, model))
     return _spread(call, model, scoring.of(model), today)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import bindparam, func, select
 
 from crm_kit.rpc import Call
-from crm_records import changes, sql, writing
+from crm_records import changes, sql, storing
 from customer.visits.record import MISSED, PLANNED, VISITS
 from customer.visits.rules import LIMITS
 from customer.visits.tables import visit
@@ -34,9 +34,9 @@ def mark(call: Call, now: datetime) -> int:
     """Mark and announce what was missed by `now`; how many visits they were."""
     due = now - timedelta(hours=LIMITS.read(call.connection).missed_after_hours)
     found = _OVERDUE.run(call.connection, {"due": due}).fetchall()
-    for before in (writing.as_row(call, VISITS, values) for values in found):
+    for before in (storing.as_row(call, VISITS, values) for values in found):
         after = {**before, "state": MISSED, "missed_time": now}
-        writing.store(call, VISITS, before, after)
+        storing.store(call, VISITS, before, after)
         changes.tell(call, VISITS, "missed", [(before, after)], now)
     return len(found)
 
