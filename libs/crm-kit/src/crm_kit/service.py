@@ -173,7 +173,7 @@ class Service:
 
     def migrate(self, *, check: bool = False) -> bool:
         """Bring the database to this release; with `check` only say whether it is."""
-        from crm_kit import migrate
+        from crm_kit import migrate  # brings Alembic along, which no process that serves needs
 
         alembic = migrate.config(self.writer, self.versions, [*KIT_METADATA, *self.metadata])
         if check:
