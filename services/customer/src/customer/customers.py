@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -305,12 +305,13 @@ def _check_position(row: Row) -> None:
             raise errors.Invalid(Problem(field.json_name, "required", {"label": field.label}))
 
 
-def check_parent(call: Call, row: Row) -> None:
-    """Walk up from the parent: the customer itself must not be on the way. One at a time, or two make a ring."""
+def check_parent(call: Call, row: Row, also: Collection[str] = ()) -> None:
+    """Walk up from the parent: the customer itself must not be on the way, nor what goes into it (`also`). One at a
+    time, or two make a ring."""
     call.connection.execute(select(func.pg_advisory_xact_lock(_PARENTS)))
     above = select(customer.c.id, customer.c.parent_id).where(customer.c.id == row["parent_id"]).cte(recursive=True)
     above = above.union(select(customer.c.id, customer.c.parent_id).join(above, customer.c.id == above.c.parent_id))
-    if row["id"] in set(call.connection.scalars(select(above.c.id))):
+    if not {row["id"], *also}.isdisjoint(call.connection.scalars(select(above.c.id))):
         raise errors.Invalid(Problem("parentId", "own_parent"))
 
 
