@@ -38,8 +38,8 @@ MOST_ABOVE = 50
 
 
 def check_in(call: Call, request: pb.CheckInVisitRequest) -> Any:
-    """Be there. Too far from the customer's address is marked, not refused: addresses are wrong, too. Later than planned
-    is what plan against done tells; before the planned day it is another plan."""
+    """Be there. Too far from the customer's address is marked, not refused: addresses are wrong, too. Later than
+    planned is what plan against done tells; before the planned day it is another plan."""
 
     def arrive(before: Row) -> Row:
         values = _position(call, request, before, "check_in")
