@@ -237,3 +237,33 @@ def test_every_operation_has_a_name_of_its_own():
     found = [op["operationId"] for verbs in document()["paths"].values() for op in verbs.values()]
 
     assert len(found) == len(set(found))
+
+
+def _fields_of_records():
+    """Every field of a record and of its parts."""
+    found, waiting = {}, [message for _, message in RECORDS.values()]
+    while waiting:
+        message = waiting.pop()
+        if message.full_name.startswith("crm.") and message.full_name not in found:
+            found[message.full_name] = message
+            waiting += [f.message_type for f in message.fields if f.message_type]
+    return [f for _, message in sorted(found.items()) for f in message.fields]
+
+
+def test_every_value_that_is_fixed_has_a_chinese_label():
+    fixed = {f.full_name: f.GetOptions().Extensions[rule_pb2.field] for f in _fields_of_records()}
+    fixed = {name: rule for name, rule in fixed.items() if rule.values}
+
+    assert len(fixed) > 60
+    assert [name for name, rule in fixed.items() if len(rule.values_zh) != len(rule.values)] == []
+    latin = {label for rule in fixed.values() for label in rule.values_zh if label.isascii()}
+    assert latin == {"OpenID Connect"}
+
+
+def test_the_document_tells_what_fixed_values_are_called():
+    state = document()["components"]["schemas"]["Visit"]["properties"]["state"]
+    sex = document()["components"]["schemas"]["ContactInput"]["properties"]["sex"]
+
+    assert state["enum"] == list(state["x-enum-zh"]) == list(state["x-enum-en"])
+    assert (state["x-enum-zh"]["planned"], state["x-enum-en"]["checked_in"]) == ("计划中", "Checked in")
+    assert (sex["enum"], sex["x-enum-zh"]) == (["male", "female", None], {"male": "男", "female": "女"})

@@ -12,8 +12,8 @@ from security.world import CITIES, GIVEN, PROVINCES, WORDS, World, place
 
 ALIKE = 15
 """Of so many customers one is there twice."""
-FIRST_DAY = datetime(2027, 3, 1, 2, tzinfo=UTC)
-"""From here on visits are planned."""
+FIRST_DAY = datetime(2026, 3, 1, 2, tzinfo=UTC)
+"""From here on visits are planned: their days have come, so that they can be checked in to."""
 
 
 def _customer(_world: World, chance: random.Random, number: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from google.api import field_behavior_pb2 as behavior
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from crm import rule_pb2
-from crm_kit.codec import labels
+from crm_kit.codec import labels, value_labels
 from gateway.comments import comments
 
 F = FieldDescriptor
@@ -145,6 +145,10 @@ def _checks(field: FieldDescriptor) -> Schema:
             checks |= {"maxLength": rule.max_length or DEFAULT_LENGTH, **FORMATS.get(rule.format, {})}
         if rule.values:
             checks = {"enum": list(rule.values)}
+            if rule.values_zh:
+                for which, language in enumerate(("zh", "en")):
+                    called = [both[which] for both in value_labels(field)]
+                    checks[f"x-enum-{language}"] = dict(zip(rule.values, called, strict=True))
     elif field.type in WHOLE:
         checks |= {name: int(value) for name, value in (("minimum", rule.min), ("maximum", rule.max)) if value}
     for name in ("dictionary", "references"):

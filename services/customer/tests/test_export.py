@@ -224,3 +224,42 @@ def test_a_format_that_there_is_not_is_refused(boss: Client, customers: Any, wro
     with refused("INVALID_ARGUMENT", "INVALID", "format") as refusal:
         boss.ExportRecords(record_type="customer", format=wrong)
     assert "csv, xlsx" in refusal.fields["format"]
+
+
+@pytest.mark.feature("CUS-13")
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("zh-CN", [["状态", "偏离"], ["计划中", "否"]]), ("en", [["State", "Off site"], ["Planned", "no"]])],
+)
+def test_states_and_marks_leave_in_the_words_of_who_asks(boss: Client, language: str, said: list[list[str]]) -> None:
+    customer = boss.CreateCustomer(customer={"name": "甲公司"})
+    boss.CreateVisit(visit={"customer_id": customer.id, "subject": "拜访", "plan_start": datetime.now(UTC)})
+    asked = {"record_type": "visit", "fields": "state,off_site", "filter": 'state = "planned"'}
+
+    body = boss.ExportRecords(**asked, format="csv", metadata={"accept-language": language})
+    page = boss.PrintRecords(**asked, metadata={"accept-language": language})
+
+    assert list(csv.reader(io.StringIO(body.data.decode("utf-8-sig"), newline=""))) == said
+    assert f"<td>{said[1][0]}</td>" in page.data.decode()
+
+
+def test_a_description_says_what_values_are_called(boss: Client) -> None:
+    boss.CreateCustomField(
+        record_type="customer",
+        custom_field={"key": "ports", "kind": "choice", "label_zh": "港口", "label_en": "Port", "choices": ["宁波"]},
+    )
+
+    def described(record_type: str) -> dict[str, Any]:
+        found = boss.DescribeRecord(record_type=record_type).fields
+        return {f.name: [(c.value, c.label_zh, c.label_en) for c in f.choice_labels] for f in found if f.choices}
+
+    customer = described("customer")
+    assert customer["reviewMark"][0] == ("pending", "待审核", "Pending")
+    assert customer["custom.ports"] == [("宁波", "宁波", "宁波")]
+    assert "level" not in customer  # a dictionary, which administrators change
+    assert described("visit")["state"][:2] == [("planned", "计划中", "Planned"), ("checked_in", "已签到", "Checked in")]
+    table = boss.GetStates(record_type="visit").states
+    assert [(s.code, s.label_zh, s.label_en) for s in table] == described("visit")["state"]
+    assert described("alert_rule")["kind"] == described("alert")["kind"]
+    for record_type in ("customer", "contact", "visit", "care_plan", "segment", "pool"):
+        assert all(zh and en for labels in described(record_type).values() for _, zh, en in labels)

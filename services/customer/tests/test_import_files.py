@@ -216,6 +216,21 @@ def test_what_is_exported_in_words_is_read_back_as_it_is(
         assert counts(stored) == (0, 0, made.rows, 0, 0), Importer(server, boss, record_type).rows(stored)
 
 
+def test_labels_of_both_languages_and_codes_are_read_however_wide_they_are(importer: Importer, boss: Client) -> None:
+    given = ["being_signed", "BEING SIGNED", "Ｂｅｉｎｇ　ｓｉｇｎｅｄ", "在签", " 在 签 ", "在前"]
+    rows = [[f"公司{n}", text, "是" if n % 2 else "ＹＥＳ"] for n, text in enumerate(given)]
+
+    made = importer.put(as_csv([["客户名称", "供货合同", "拒绝电话"], *rows]))
+
+    assert counts(made) == (5, 0, 0, 0, 1)
+    stored = boss.ListCustomers(fields="*", filter='supplyContract = "being_signed"').customers
+    assert [c.do_not_call for c in stored] == [True] * 5
+    (refused_row,) = importer.rows(made, "rejected")
+    assert refused_row.problems[0].message == (
+        "供货合同不能是“在前”，可选：signed（已签）、being_signed（在签）、not_yet（未签）"
+    )
+
+
 def text(value: str) -> str:
     return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
 

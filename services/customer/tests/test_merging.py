@@ -282,6 +282,19 @@ def test_the_one_above_goes_into_the_one_below(boss: Client) -> None:
     assert boss.GetCustomer(id=middle.id).parent_id == bottom.id
 
 
+def test_a_merge_with_which_much_moves_is_refused_at_once_where_one_would_hang_below_itself(
+    boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges, "AT_ONCE", 0)
+    top = make(boss, "总部")
+    middle = make(boss, "大区", parent_id=top.id)
+    bottom = make(boss, "门店", parent_id=middle.id)
+
+    with refused("INVALID_ARGUMENT", "", "parentId"):
+        merge(boss, bottom, top)
+    assert list(boss.ListJobs(record_type="customer").jobs) == []
+
+
 def test_whoever_may_not_delete_or_reach_one_of_them_does_not_merge(server: Server, boss: Client) -> None:
     seller = server.person(["customer.read", "customer.update", "customer.create"], "self")
     one, two = make(seller, "甲"), make(seller, "乙")

@@ -10,6 +10,9 @@ import grpc
 import pytest
 
 from crm_kit.testing import Client, Server, refused
+from crm_records import relinking
+from customer.merging import merges
+from customer.relationships import circles
 
 pytestmark = pytest.mark.feature("CUS-03")
 
@@ -92,6 +95,94 @@ def test_no_merge_of_contacts_closes_a_circle_of_command(server: Server, boss: C
     assert boss.GetContact(id=three.id).name == "丙"
     boss.DeleteRelationship(id=upper.id, etag=upper.etag)
     assert boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes]).contact.id == one.id
+
+
+def test_a_merge_with_which_much_moves_is_refused_as_soon_as_a_small_one(
+    server: Server, boss: Client, person: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges, "AT_ONCE", 0)
+    one, two, three = person("甲"), person("乙"), person("丙")
+    tie(boss, "reports_to", one, two)
+    upper = tie(boss, "reports_to", two, three)
+    goes = {"id": three.id, "etag": three.etag}
+
+    for stays, other in ((one, three), (three, one)):
+        with refused("FAILED_PRECONDITION", "MERGE_CLOSES_CIRCLE") as refusal:
+            boss.MergeContacts(id=stays.id, etag=stays.etag, merged=[{"id": other.id, "etag": other.etag}])
+    assert "上下级循环" in refusal.message
+    assert list(boss.ListActs(record_type="contact").acts) == []
+    assert list(boss.ListJobs(record_type="contact").jobs) == []
+
+    boss.DeleteRelationship(id=upper.id, etag=upper.etag)
+    act = boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes]).act_id
+    server.run_jobs()
+    assert boss.GetJob(record_type="contact", id=act).state == "done"
+
+
+def test_superiors_of_other_times_stand_in_the_way_of_no_merge(boss: Client, person: Make) -> None:
+    one, two, three = person("甲"), person("乙"), person("丙")
+    tie(boss, "reports_to", one, two, valid_until="2025-12-31")
+    tie(boss, "reports_to", two, three, valid_from="2026-01-01")
+
+    merged = [{"id": three.id, "etag": three.etag}]
+    assert boss.MergeContacts(id=one.id, etag=one.etag, merged=merged).contact.id == one.id
+
+
+def test_a_circle_that_somebody_ties_while_a_merge_waits_stops_it_before_anything_moves(
+    server: Server, boss: Client, person: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges, "AT_ONCE", 0)
+    one, two, three = person("甲"), person("乙"), person("丙")
+    lower = tie(boss, "reports_to", one, two)
+    friends = tie(boss, "friend", three, two)
+    goes = {"id": three.id, "etag": three.etag}
+    waiting = boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes]).act_id
+    upper = tie(boss, "reports_to", two, three)
+    server.run_jobs()
+
+    job = boss.GetJob(record_type="contact", id=waiting)
+    assert (job.state, "请先修改或删除其间的上下级关系" in job.reason) == ("failed", True)
+    ends = {r.id: (r.from_contact_id, r.to_contact_id) for r in boss.ListRelationships(fields="*").relationships}
+    assert ends == {lower.id: (one.id, two.id), friends.id: (three.id, two.id), upper.id: (two.id, three.id)}
+    assert boss.GetContact(id=three.id).name == "丙"
+    boss.DeleteRelationship(id=upper.id, etag=upper.etag)
+    again = boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes]).act_id
+    server.run_jobs()
+    assert boss.GetJob(record_type="contact", id=again).state == "done"
+    assert boss.GetContact(id=three.id).id == one.id
+
+
+def test_a_merge_that_a_circle_stops_half_way_comes_apart_or_is_done_again(
+    server: Server, boss: Client, person: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges, "AT_ONCE", 0)
+    monkeypatch.setattr(circles, "refuse_merge", lambda *_: None)  # as if it were tied between two steps
+    monkeypatch.setattr(relinking, "BATCH", 1)
+    one, two, three = person("甲"), person("乙"), person("丙")
+    lower = tie(boss, "reports_to", one, two)
+    friends = tie(boss, "friend", three, two)
+    upper = tie(boss, "reports_to", two, three)
+    goes = {"id": three.id, "etag": three.etag}
+    before = {lower.id: (one.id, two.id), friends.id: (three.id, two.id), upper.id: (two.id, three.id)}
+
+    def ends() -> dict[str, tuple[str, str]]:
+        return {r.id: (r.from_contact_id, r.to_contact_id) for r in boss.ListRelationships(fields="*").relationships}
+
+    stopped = boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes]).act_id
+    server.run_jobs()
+    assert boss.GetJob(record_type="contact", id=stopped).state == "failed"
+    assert ends()[friends.id] == (one.id, two.id)
+    boss.UndoAct(record_type="contact", id=stopped)
+    server.run_jobs()
+    assert ends() == before
+
+    boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes])
+    server.run_jobs()
+    boss.DeleteRelationship(id=upper.id, etag=upper.etag)
+    again = boss.MergeContacts(id=one.id, etag=one.etag, merged=[goes]).act_id
+    server.run_jobs()
+    assert boss.GetJob(record_type="contact", id=again).state == "done"
+    assert ends() == {lower.id: (one.id, two.id), friends.id: (one.id, two.id)}
 
 
 def test_a_line_of_command_between_the_merged_ends_and_comes_back_with_them(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,7 +17,10 @@ from customer.visits.distance import length, metres, nearest_first
 pytestmark = pytest.mark.feature("CUS-13")
 
 RIGHTS = ["customer.*", "contact.*", "visit.*", "visit_rule.read", "interaction.read"]
-SOON = datetime.now(UTC) + timedelta(hours=1)
+CHINA = ZoneInfo("Asia/Shanghai")
+MIDNIGHT = datetime.combine(datetime.now(CHINA), time(), CHINA) + timedelta(days=1)
+SOON = min(datetime.now(UTC) + timedelta(hours=1), MIDNIGHT - timedelta(seconds=1))
+"""Still today where the company is."""
 THERE = {"latitude": "31.230400", "longitude": "121.473700"}
 Make = Callable[..., Any]
 
@@ -193,6 +197,30 @@ def test_only_whoever_goes_there_checks_in(
         with refused("PERMISSION_DENIED", "NOT_GOING"):
             here(other, made)
     assert here(helper, made).state == "checked_in"
+
+
+def test_nobody_checks_in_before_the_day_of_the_plan(seller: Client, plan: Make) -> None:
+    day = f"{MIDNIGHT:%Y-%m-%d}"
+    made = plan(plan_start=MIDNIGHT)
+
+    with refused("FAILED_PRECONDITION", "CHECK_IN_TOO_EARLY") as refusal:
+        here(seller, made)
+    assert day in refusal.message
+    assert "修改计划" in refusal.message
+    with refused("FAILED_PRECONDITION", "CHECK_IN_TOO_EARLY") as refusal:
+        here(seller, made, metadata={"accept-language": "en"})
+    assert day in refusal.message
+    assert "move the plan" in refusal.message
+
+    assert seller.GetVisit(id=made.id).state == "planned"
+    moved = seller.UpdateVisit(
+        visit={"id": made.id, "plan_start": SOON}, update_mask={"paths": ["plan_start"]}, etag=made.etag
+    )
+    assert here(seller, moved).state == "checked_in"
+
+
+def test_later_than_planned_is_not_refused(seller: Client, plan: Make) -> None:
+    assert here(seller, plan(plan_start=SOON - timedelta(days=400))).state == "checked_in"
 
 
 def test_a_manager_above_comments_and_nobody_else(

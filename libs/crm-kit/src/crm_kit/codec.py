@@ -5,8 +5,8 @@ and what is left is a dictionary comprehension. Reading collects *all* wrong fie
 with the path a caller knows ("lines[2].unitPrice") and the label people know.
 """
 
-from crm_kit.field_names import labels, snake
+from crm_kit.field_names import labels, snake, value_labels
 from crm_kit.json_read import MAX_DEPTH, filler, from_dict
 from crm_kit.json_write import encoder, to_dict
 
-__all__ = ["MAX_DEPTH", "encoder", "filler", "from_dict", "labels", "snake", "to_dict"]
+__all__ = ["MAX_DEPTH", "encoder", "filler", "from_dict", "labels", "snake", "to_dict", "value_labels"]

@@ -22,6 +22,18 @@ def labels(field: FieldDescriptor) -> tuple[str, str]:
     return options.zh or english, english
 
 
+@cache
+def value_labels(field: FieldDescriptor) -> tuple[tuple[str, str], ...]:
+    """What people call the values that the contract fixes for a field: (zh, en), in their order. English defaults to
+    the value in words. Raises TypeError where some have a label and some have none."""
+    rule = field.GetOptions().Extensions[cast(Any, field_rule)]
+    for named in (rule.values_zh, rule.values_en):
+        if named and len(named) != len(rule.values):
+            raise TypeError(f"{field.full_name}: each of the values is called something, or none of them is")
+    english = rule.values_en or [value.replace("_", " ").capitalize() for value in rule.values]
+    return tuple(zip(rule.values_zh or rule.values, english, strict=True))
+
+
 def _points(options: Any) -> bool:
     """Whether an id is one of ours. What another system calls its own is labelled and says no record type."""
     return bool(options.references or options.mentions or options.format == FORMAT_ID or not options.zh)

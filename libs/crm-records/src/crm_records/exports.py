@@ -171,7 +171,7 @@ def _names(call: Call, fields: Sequence[Field], messages: Sequence[Any]) -> Mapp
 def _teller(call: Call, f: Field, names: Mapping[str, str]) -> Callable[[Any], Cell]:
     """How a field is said in a cell."""
     name = f.name
-    labels = {value: _said(call, words) for value, words in zip(f.values, f.value_labels, strict=True)}
+    labels = {value: _said(call, words) for value, words in f.labels_of_values.items()}
 
     def one(value: Any) -> str:
         if f.dictionary:

@@ -56,6 +56,19 @@ class Field:
     nested: Descriptor | None
     repeated: bool
 
+    @property
+    def labels_of_values(self) -> dict[str, tuple[str, str]]:
+        """What people call each of the values: (zh, en)."""
+        return dict(zip(self.values, self.value_labels, strict=True))
+
+    @property
+    def choices(self) -> tuple[str, str]:
+        """The values as a refusal names them (zh, en), with what people call them."""
+        said = self.labels_of_values.items()
+        if all(zh == value for value, (zh, _) in said):
+            return (", ".join(self.values),) * 2
+        return "、".join(f"{v}（{zh}）" for v, (zh, _) in said), ", ".join(f"{v} ({en})" for v, (_, en) in said)
+
 
 @cache
 def of(descriptor: Descriptor) -> dict[str, Field]:
@@ -91,17 +104,10 @@ def _field(f: FieldDescriptor) -> Field:
         references=rule.references,
         mentions=rule.mentions,
         values=tuple(rule.values),
-        value_labels=_value_labels(f, rule),
+        value_labels=codec.value_labels(f),
         nested=f.message_type,
         repeated=f.is_repeated,
     )
-
-
-def _value_labels(f: FieldDescriptor, rule: rule_pb2.Field) -> tuple[tuple[str, str], ...]:
-    if rule.values_zh and len(rule.values_zh) != len(rule.values):
-        raise TypeError(f"{f.full_name}: each of the values is called something, or none of them is")
-    english = [value.replace("_", " ").capitalize() for value in rule.values]
-    return tuple(zip(rule.values_zh or rule.values, english, strict=True))
 
 
 def _kind(f: FieldDescriptor, rule: rule_pb2.Field) -> str:

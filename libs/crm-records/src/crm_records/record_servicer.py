@@ -171,6 +171,7 @@ def _describe(record: Record, f: kinds.Field) -> pb.FieldDescription:
         exact=comparable and f.encrypted,
         max_length=f.max_length if f.kind == kinds.TEXT else 0,
         choices=f.values,
+        choice_labels=[pb.ChoiceLabel(value=v, label_zh=zh, label_en=en) for v, (zh, en) in f.labels_of_values.items()],
         rule="optional",
     )
 
@@ -185,6 +186,7 @@ def _describe_custom(row: Any) -> pb.FieldDescription:
         references=row.references or "",
         filterable=True,
         choices=row.choices,
+        choice_labels=[pb.ChoiceLabel(value=c, label_zh=c, label_en=c) for c in row.choices],
         rule="optional",
     )
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from google.protobuf.message import Message
+
 from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
+from crm_records import fields
 from crm_records.record import Record, Row
 
 
@@ -32,19 +35,23 @@ class Transition:
 class States:
     """The state table of a record type."""
 
+    message: type[Message]
     initial: str
-    labels: dict[str, tuple[str, str]]
     transitions: Sequence[Transition]
     column: str = "state"
+    labels: dict[str, tuple[str, str]] = field(default_factory=dict, init=False)
+    """What people call the states (zh, en), as the contract has them."""
     _by_action: dict[tuple[str, str], Transition] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
+        column = fields.of(self.message.DESCRIPTOR)[self.column]
+        self.labels.update(column.labels_of_values)
         for transition in self.transitions:
             if (transition.action, transition.to) in self._by_action:
                 raise ValueError(f"two transitions to {transition.to} are called {transition.action}")
             self._by_action[transition.action, transition.to] = transition
             self._by_action.setdefault((transition.action, ""), transition)
-            unknown = {*transition.of, transition.to} - set(self.labels)
+            unknown = {self.initial, *transition.of, transition.to} - set(self.labels)
             if unknown:
                 raise ValueError(f"unknown states {unknown}")
 

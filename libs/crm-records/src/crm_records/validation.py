@@ -162,7 +162,7 @@ def _text(raw: str, field: Field, wrong: Any) -> Any:
     if CONTROL.search(value) or (not lines and _LINE_BREAK.search(value)):
         return wrong("bad_control_character")
     if field.values and value not in field.values:
-        return wrong("not_a_choice", value=value[:60], choices=", ".join(field.values))
+        return wrong("not_a_choice", value=value[:60], choices=field.choices)
     match field.format:
         case rule_pb2.FORMAT_EMAIL:
             return value if _EMAIL.fullmatch(value) else wrong("bad_format")

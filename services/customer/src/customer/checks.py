@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import func, select
 
 from crm_kit import errors
@@ -39,10 +41,11 @@ def position(customers: Record, row: Row) -> None:
             raise errors.Invalid(Problem(field.json_name, "required", {"label": field.label}))
 
 
-def parent(call: Call, row: Row) -> None:
-    """Walk up from the parent: the customer itself must not be on the way. One at a time, or two make a ring."""
+def parent(call: Call, row: Row, also: Collection[str] = ()) -> None:
+    """Walk up from the parent: the customer itself must not be on the way, nor what goes into it (`also`). One at a
+    time, or two make a ring."""
     call.connection.execute(select(func.pg_advisory_xact_lock(_PARENTS)))
     above = select(customer.c.id, customer.c.parent_id).where(customer.c.id == row["parent_id"]).cte(recursive=True)
     above = above.union(select(customer.c.id, customer.c.parent_id).join(above, customer.c.id == above.c.parent_id))
-    if row["id"] in set(call.connection.scalars(select(above.c.id))):
+    if not {row["id"], *also}.isdisjoint(call.connection.scalars(select(above.c.id))):
         raise errors.Invalid(Problem("parentId", "own_parent"))

@@ -54,7 +54,7 @@ class Contacts(Mergeable):
         "create_time",
     )
 
-    states = marks.states("contact")
+    states = marks.states(pb.Contact)
     made_of = {"pinyin": ("name",), "pinyin_initials": ("name",), "lunar_birthday": ("birthday",)}  # noqa: RUF012
 
     def search_texts(self, call: Call, row: Row, before: Row | None) -> Iterable[str]:

@@ -90,7 +90,7 @@ class Customers(Mergeable):
 
     made_of: ClassVar = {"pinyin": ("name",), "pinyin_initials": ("name",), "lunar_birthday": ("birthday",)}
     computes = frozenset({"graded", "staged"})
-    states = marks.states("customer")
+    states = marks.states(pb.Customer)
 
     def searched_parts(self) -> Sequence[Record]:
         return (self.registry.records["contact"],)

@@ -46,14 +46,8 @@ errors.texts(
 )
 
 STATES = States(
+    pb.Handover,
     initial="preview",
-    labels={
-        "preview": ("预览", "Preview"),
-        "running": ("进行中", "Running"),
-        "done": ("已完成", "Done"),
-        "undoing": ("撤销中", "Being undone"),
-        "undone": ("已撤销", "Undone"),
-    },
     transitions=[
         Transition(("preview", "done"), "start", "running", "handover.update", ("开始", "start it"), "started"),
         Transition(("running",), "finish", "done", "handover.update", ("完成", "finish it"), "done"),

@@ -37,8 +37,8 @@ errors.texts(
 )
 
 STATES = States(
+    pb.PrivacyRequest,
     initial="preview",
-    labels={"preview": ("预览", "Preview"), "running": ("进行中", "Running"), "done": ("已完成", "Done")},
     transitions=[
         Transition(("preview",), "start", "running", "privacy_request.approve", ("开始", "start it"), "started"),
         Transition(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crm.sales.v1 import opportunities_pb2 as pb
 from crm_records.states import States, Transition
 
 UNASSIGNED, ASSIGNED, DEVELOPING, WON, LOST, ARCHIVED = (
@@ -19,15 +20,8 @@ _ASSIGN = ("分配", "assign it")
 _UPDATE = "opportunity.update"
 
 STATES = States(
+    pb.Opportunity,
     initial=UNASSIGNED,
-    labels={
-        UNASSIGNED: ("未分配", "unassigned"),
-        ASSIGNED: ("已分配", "assigned"),
-        DEVELOPING: ("开发中", "developing"),
-        WON: ("赢单", "won"),
-        LOST: ("输单", "lost"),
-        ARCHIVED: ("已归档", "archived"),
-    },
     transitions=(
         Transition((UNASSIGNED, ASSIGNED), "assign", ASSIGNED, "opportunity.assign", _ASSIGN, "assigned"),
         Transition((DEVELOPING,), "assign", DEVELOPING, "opportunity.assign", _ASSIGN, "assigned"),

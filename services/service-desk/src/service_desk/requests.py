@@ -31,14 +31,8 @@ CONTENT = 3
 _LIVING = ("created", "assigned", "handled", "feedback")
 
 STATES = States(
+    pb.ServiceRequest,
     initial="created",
-    labels={
-        "created": ("已创建", "Created"),
-        "assigned": ("已分配", "Assigned"),
-        "handled": ("已处理", "Handled"),
-        "feedback": ("已反馈", "Answered by the customer"),
-        "archived": ("已归档", "Archived"),
-    },
     transitions=[
         Transition(
             ("created", "assigned"),
@@ -146,9 +140,6 @@ class ServiceRequests(Record):
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         row["priority"] = row["priority"] or "normal"
         row["rounds"] = row["rounds"] or 0
-        if row["state"] not in STATES.labels:
-            params = {"label": self.fields["state"].label, "value": row["state"], "choices": ", ".join(STATES.labels)}
-            raise errors.Invalid(Problem("state", "not_a_choice", params))
         if row["id"] in row["linked_ids"]:
             raise errors.Invalid(Problem("linkedIds", "linked_to_itself"))
         if row["owner_id"] != (before or {}).get("owner_id"):

@@ -36,8 +36,8 @@ LEVELS = 5
 """Tasks below one another at most, the topmost included."""
 
 STATES = States(
+    pb.Task,
     initial="open",
-    labels={"open": ("进行中", "Open"), "done": ("已完成", "Done"), "cancelled": ("已取消", "Cancelled")},
     transitions=[
         Transition(("open",), "assign", "open", "task.assign", ("转交", "hand it on"), "assigned", ("owner_id",)),
         Transition(("open",), "complete", "done", "task.update", ("完成", "complete it"), "completed"),
@@ -135,10 +135,7 @@ def refuse_open_subtasks(call: Call, row: Row) -> None:
 
 def _problems(row: Row) -> list[Problem]:
     found = []
-    label = {name: TASKS.fields[name].label for name in ("state", "record_type", "record_id")}
-    if row["state"] not in STATES.labels:
-        params = {"label": label["state"], "value": row["state"], "choices": ", ".join(STATES.labels)}
-        found.append(Problem("state", "not_a_choice", params))
+    label = {name: TASKS.fields[name].label for name in ("record_type", "record_id")}
     if row["start_time"] and row["due_time"] and row["due_time"] < row["start_time"]:
         found.append(Problem("dueTime", "due_before_start"))
     if row["record_id"] and not row["record_type"]:

@@ -32,6 +32,8 @@ def of(call: Call, record: Record, row: Any, *, samples: bool = True) -> pb.Impo
         setattr(made, name, getattr(row, name) or "")
     if row.finish_time is not None:
         made.finish_time.FromDatetime(row.finish_time)
+    for sheet in row.sheets:
+        made.sheets.add(**sheet)
     first = _first(call, record, row) if samples else []
     for place, column in enumerate(row.columns):
         made.columns.add(**column, samples=mapping.samples(place, first))

@@ -22,6 +22,7 @@ from crm_kit.jobs import Job, Step
 from crm_kit.rpc import Call
 from crm_records import numbers
 from crm_records.imports import heads, mapping, naming, remembering, sheets, targets
+from crm_records.imports.heads import Choice
 from crm_records.imports.sheets import Line, Source
 from crm_records.imports.tables import READY, import_row, record_import
 from crm_records.imports.words import Words
@@ -54,7 +55,7 @@ _open: OrderedDict[str, _Reader] = OrderedDict()
 def step(call: Call, record: Record, job: Job) -> Step:
     """Read the next rows; after the first of them there is a proposal to look at."""
     first = job.position is None
-    position = job.position or _begin(call, record, job.id)
+    position = job.position or _begin(call, record, job)
     reader = _reader(call.connection, job.id, position["sheet"], position["row"])
     lines, over = _next(reader)
     if first:
@@ -79,15 +80,15 @@ def close(import_id: str) -> None:
         found.close()
 
 
-def look(call: Call, record: Record, content: bytes) -> None:
-    """Refuse a file that is none, by its structure and its first rows, in bounded work."""
+def look(call: Call, record: Record, content: bytes, choice: Choice) -> None:
+    """Refuse a file that is none, by its structure and its first rows, in bounded work; a choice that it has not."""
     if len(content) > sheets.LARGEST_FILE:
         raise sheets.refusal("file_too_big", limit=sheets.LARGEST_FILE // 1024 // 1024)
     with tempfile.TemporaryFile() as file:
         file.write(content)
         source = sheets.open_source(file)
         try:
-            head = heads.find(source, _words(call, record), whole=False)
+            head = heads.find(source, _words(call, record), choice, whole=False)
         except sheets.Later:
             return
         finally:
@@ -102,20 +103,40 @@ def _words(call: Call, record: Record) -> Words:
     return Words(record, targets.of_record(call, record))
 
 
-def _begin(call: Call, record: Record, import_id: str) -> dict[str, int]:
+def parameters(choice: Choice) -> dict[str, Any]:
+    """What a job of reading keeps of a choice, whichever process goes on with it."""
+    return {"sheet": choice.sheet, "headerRow": choice.row}
+
+
+def _begin(call: Call, record: Record, job: Job) -> dict[str, int]:
     """Find the headings; where the rows begin."""
-    source, file = _opened(call.connection, import_id)
+    choice = Choice(job.parameters.get("sheet", ""), job.parameters.get("headerRow", 0))
+    source, file = _opened(call.connection, job.id)
     try:
-        head = heads.find(source, _words(call, record), whole=True)
+        head = heads.find(source, _words(call, record), choice, whole=True)
         if head is None:
             raise sheets.refusal("file_no_rows")
-        values = {"columns": mapping.columns(head.cells), "header_row": head.row, "format": source.kind}
-        values |= {"detail": source.sheets[head.sheet].detail, "since_1904": source.since_1904}
+        values = _told(source, head)
     finally:
         source.close()
         file.close()
-    call.connection.execute(update(record_import).where(record_import.c.id == import_id).values(values))
+    mine = record_import.c.id == job.id
+    digest = call.connection.execute(select(record_import.c.hash).where(mine)).scalar_one()
+    values["same_as"] = remembering.stored_already(call, record, digest, values["detail"])
+    call.connection.execute(update(record_import).where(mine).values(values))
     return {"sheet": head.sheet, "row": head.row, "rows": 0}
+
+
+def _told(source: Source, head: heads.Head) -> dict[str, Any]:
+    """What an import tells of its file."""
+    return {
+        "columns": mapping.columns(head.cells),
+        "header_row": head.row,
+        "format": source.kind,
+        "detail": source.sheets[head.sheet].detail,
+        "sheets": [{"name": sheet.detail, "hidden": sheet.hidden} for sheet in source.named],
+        "since_1904": source.since_1904,
+    }
 
 
 def _opened(connection: Connection, import_id: str) -> tuple[Source, IO[bytes]]:

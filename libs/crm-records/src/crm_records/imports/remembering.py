@@ -53,6 +53,19 @@ def options(call: Call, record: Record, before: Any, columns: Sequence[Mapping[s
     return found
 
 
+def stored_already(call: Call, record: Record, digest: str, detail: str) -> str | None:
+    """The newest import of this content, of a workbook this sheet of it, that was stored and not taken back."""
+    query = (
+        select(record_import.c.id)
+        .join(images.act, images.act.c.id == record_import.c.act_id)
+        .where(record_import.c.hash == digest, record_import.c.record_type == record.type)
+        .where(record_import.c.detail == detail, record_import.c.state == DONE, images.act.c.state == "done")
+        .order_by(record_import.c.id.desc())
+        .limit(1)
+    )
+    return call.connection.scalar(query)
+
+
 def _before(call: Call, record: Record, import_id: str, headers: Sequence[str]) -> Any:
     """The newest import of the caller's with these headings that was stored and not taken back; for rejected rows that
     are sent again, also one that was only tried."""

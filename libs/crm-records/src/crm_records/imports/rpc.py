@@ -17,12 +17,12 @@ from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
 from crm_records import images, paging, suite, writing
-from crm_records.imports import answers, companions, going_on, mapping, options, reading, sheets, targets
+from crm_records.imports import answers, companions, going_on, mapping, options, reading, remembering, sheets, targets
+from crm_records.imports.heads import Choice
 from crm_records.imports.jobs import CHECK, IMPORT, READ, STORE
 from crm_records.imports.tables import (
     BUSY,
     CHECKING,
-    DONE,
     OPEN,
     READING,
     READY,
@@ -76,7 +76,8 @@ class ImportServicer:
         content = request.file.data
         if request.file_name.lower().endswith(WORKBOOKS) and sheets.kind_of(content[:64]) != "xlsx":
             raise sheets.refusal("file_no_workbook")
-        reading.look(call, record, content)
+        choice = _choice(request)
+        reading.look(call, record, content, choice)
         import_id, digest = ids.uuid7(), hashlib.sha256(content).hexdigest()
         row = {
             "id": import_id,
@@ -87,13 +88,13 @@ class ImportServicer:
             "size": len(content),
             "hash": digest,
             "job_id": import_id,
-            "same_as": _stored_already(call, record, digest),
             "creator_id": call.caller.user_id or None,
             "creator_name": call.caller.name,
             "create_time": datetime.now(UTC),
         }
         call.connection.execute(insert(record_import).values(row))
-        jobs.start(call, IMPORT, record.type, {"import": import_id, "phase": READ}, job_id=import_id)
+        parameters = {"import": import_id, "phase": READ, **reading.parameters(choice)}
+        jobs.start(call, IMPORT, record.type, parameters, job_id=import_id)
         job_files.save(call.connection, import_id, reading.FILE, kind or TYPES[4], content)
         return answers.of(call, record, self.row(call, record, import_id))
 
@@ -144,7 +145,7 @@ class ImportServicer:
             self._set(call, row.id, state=STORING, job_id=job_id, counts={}, reason=None)
             return answers.of(call, record, self.row(call, record, row.id))
         self._refuse_mapping(call, record, row)
-        before = _stored_already(call, record, row.hash)
+        before = remembering.stored_already(call, record, row.hash, row.detail)
         if before and not request.again:
             ended = select(record_import.c.finish_time).where(record_import.c.id == before)
             time = call.connection.execute(ended).scalar_one()
@@ -226,19 +227,6 @@ class ImportServicer:
         call.connection.execute(changed.values(version=record_import.c.version + 1, **values))
 
 
-def _stored_already(call: Call, record: Record, digest: str) -> str | None:
-    """The newest import of this content that was stored and not taken back."""
-    query = (
-        select(record_import.c.id)
-        .join(images.act, images.act.c.id == record_import.c.act_id)
-        .where(record_import.c.hash == digest, record_import.c.record_type == record.type)
-        .where(record_import.c.state == DONE, images.act.c.state == "done")
-        .order_by(record_import.c.id.desc())
-        .limit(1)
-    )
-    return call.connection.scalar(query)
-
-
 def _remapped(columns: list[Any], wanted: Any, known: Mapping[str, targets.Target]) -> list[dict[str, Any]]:
     found = [dict(c) for c in columns]
     by_header = {c["header"]: c for c in found if c["header"]}
@@ -255,6 +243,16 @@ def _remapped(columns: list[Any], wanted: Any, known: Mapping[str, targets.Targe
             column["field"] = path
     writing.refuse(problems)
     return found
+
+
+def _choice(request: pb.CreateImportRequest) -> Choice:
+    """Where the headings are, as the request says."""
+    row, label = request.header_row, kinds.of(request.DESCRIPTOR)["header_row"].label
+    if row < 0:
+        raise errors.Invalid(Problem("headerRow", "too_small", {"label": label, "limit": 0}))
+    if row > sheets.LAST_HEADING:
+        raise errors.Invalid(Problem("headerRow", "too_large", {"label": label, "limit": sheets.LAST_HEADING}))
+    return Choice(request.sheet, row)
 
 
 def _name(text: str) -> str:

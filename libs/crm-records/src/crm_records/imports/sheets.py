@@ -19,7 +19,13 @@ LARGEST_FILE = 30 * 1024 * 1024
 MOST_ROWS = 200_000
 MOST_COLUMNS = 256
 MOST_SHEETS = 5
-"""Sheets of a workbook that are looked at."""
+"""Sheets of a workbook that are looked at unless one is named."""
+MOST_NAMED = 250
+"""Sheets of a workbook that are told, and can be named."""
+LAST_HEADING = 1000
+"""The last row that can be said to hold the headings."""
+TOLD = 10
+"""Names of sheets that a refusal tells."""
 LONGEST_CELL = 32_767
 """Characters, as Excel has it."""
 LONGEST_ROW = 256 * 1024
@@ -66,6 +72,11 @@ errors.texts(
             "Line {line} is no valid CSV: an open quote or a field too long",
         ),
         "file_no_rows": ("文件没有数据行", "The file has no rows"),
+        "file_no_sheet": (
+            "文件中没有工作表“{name}”，有：{choices}",
+            "The file has no sheet “{name}”; it has: {choices}",
+        ),
+        "file_row_no_headings": ("第 {row} 行没有列标题", "Row {row} holds no headings"),
         "file_no_header": ("第一行应为列标题", "The first row must hold the headings"),
         "file_too_many_rows": ("超过 {limit} 行，请拆分文件", "More than {limit} rows; divide the file"),
         "file_too_many_columns": ("超过 {limit} 列", "More than {limit} columns"),
@@ -79,9 +90,9 @@ errors.texts(
 )
 
 
-def refusal(key: str, **params: Any) -> errors.Invalid:
-    """The one reason why a file is not read."""
-    return errors.Invalid(Problem("file", key, params), key=key, **params)
+def refusal(key: str, at: str = "file", **params: Any) -> errors.Invalid:
+    """The one reason why a file is not read; `at` is what of the request is wrong."""
+    return errors.Invalid(Problem(at, key, params), key=key, **params)
 
 
 Line = tuple[int, list[str]]
@@ -110,6 +121,7 @@ class Sheet:
     """Encoding of a CSV file, name of the sheet of a workbook."""
     lines: Callable[[], Iterator[Line]]
     """Reads it from its first line on; one reading of a file at a time."""
+    hidden: bool = False
 
 
 @dataclass(slots=True)
@@ -119,10 +131,25 @@ class Source:
     kind: str
     """xlsx or csv"""
     sheets: list[Sheet]
-    """Of a workbook the first that are shown."""
+    """Of a workbook those that are shown, behind them the hidden ones."""
     since_1904: bool = False
     """Whether numbers that are days are counted from 1904: nothing but the column tells which numbers are days."""
     parts: list[Any] = field(default_factory=list)
+
+    def place(self, name: str) -> int:
+        """Where the sheet of this name is; its case does not matter, as in spreadsheet programs."""
+        named = self.named
+        for place, sheet in enumerate(named):
+            if sheet.detail.casefold() == name.strip().casefold():
+                return place
+        told = [sheet.detail for sheet in named[:TOLD]] + (["…"] if len(named) > TOLD else [])
+        choices = ("、".join(told) or "无", ", ".join(told) or "none")
+        raise refusal("file_no_sheet", at="sheet", name=name[:60], choices=choices)
+
+    @property
+    def named(self) -> list[Sheet]:
+        """Those that have a name: the table of a CSV file has none."""
+        return self.sheets if self.kind == "xlsx" else []
 
     def close(self) -> None:
         for part in self.parts:

@@ -47,6 +47,8 @@ record_import = Table(
     Column("columns", JSONB, nullable=False, server_default="[]"),
     # {key, existing, ownerId, departmentId, keepOrigin}
     Column("options", JSONB, nullable=False, server_default="{}"),
+    # [{name, hidden}] of a workbook
+    Column("sheets", JSONB, nullable=False, server_default="[]"),
     Column("header_row", Integer, nullable=False, server_default="0"),
     Column("rows", Integer, nullable=False, server_default="0"),
     # Of the last dry run, or of the storing.

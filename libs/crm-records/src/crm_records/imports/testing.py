@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import xlsxwriter
@@ -34,17 +34,29 @@ def as_xlsx(rows: Sequence[Sequence[Any]], **options: Any) -> bytes:
     return out.getvalue()
 
 
+def as_book(sheets: Mapping[str, Sequence[Sequence[Any]]], hidden: Collection[str] = ()) -> bytes:
+    """A workbook of several sheets by their names."""
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        for name, rows in sheets.items():
+            sheet = book.add_worksheet(name)
+            for line, row in enumerate(rows):
+                sheet.write_row(line, 0, row)
+            if name in hidden:
+                sheet.hide()
+    return out.getvalue()
+
+
 class Importer:
     """Somebody who imports files of one record type."""
 
     def __init__(self, server: Server, person: Client, record_type: str = "customer") -> None:
         self.server, self.person, self.record_type = server, person, record_type
 
-    def send(self, content: bytes, name: str = "", content_type: str = "") -> pb.Import:
-        """Upload and let it be read."""
-        made = self.person.CreateImport(
-            record_type=self.record_type, file_name=name, file={"data": content, "content_type": content_type}
-        )
+    def send(self, content: bytes, name: str = "", content_type: str = "", **choice: Any) -> pb.Import:
+        """Upload and let it be read; `choice` says where the headings are."""
+        file = {"data": content, "content_type": content_type}
+        made = self.person.CreateImport(record_type=self.record_type, file_name=name, file=file, **choice)
         self.server.run_jobs()
         return self.get(made.id)
 

@@ -187,7 +187,7 @@ def _of_one(call: Call, record: Record, field: Field, names: Callable[[str], Rea
         return coded(entries(call, field.dictionary))
     if field.values:
         words = {word(k): v for k, v in record.import_words.get(field.name, {}).items()}
-        for value, labels in zip(field.values, field.value_labels, strict=True):
+        for value, labels in field.labels_of_values.items():
             words |= dict.fromkeys((word(value), *map(word, labels)), value)
         return coded(words)
     match field.kind:

@@ -19,7 +19,7 @@ from crm_records.imports import xlsx_xml, xlsx_zip
 from crm_records.imports.sheets import (
     LONGEST_CELL,
     MOST_COLUMNS,
-    MOST_SHEETS,
+    MOST_NAMED,
     UNCALCULATED,
     Limits,
     Line,
@@ -41,31 +41,33 @@ _columns: dict[str, int] = {}
 
 
 def open_source(file: IO[bytes], whole: bool) -> Source:
-    """A workbook with the first sheets that are shown."""
+    """A workbook with its sheets."""
     archive = xlsx_zip.look(file)
-    found, since_1904 = _first_sheets(archive)
+    found, since_1904 = _sheets(archive)
     strings = Strings(archive, _related(archive, "sharedStrings"), 0 if whole else FEW)
     styles = _date_styles(archive, _related(archive, "styles"))
-    tables = [Sheet(n, partial(_lines, archive, path, strings, styles, since_1904)) for n, path in found]
+    tables = [Sheet(n, partial(_lines, archive, path, strings, styles, since_1904), hid) for n, path, hid in found]
     return Source("xlsx", tables, since_1904, [archive, strings])
 
 
-def _first_sheets(archive: zipfile.ZipFile) -> tuple[list[tuple[str, str]], bool]:
-    """((name, path) of each, whether days are counted from 1904)"""
+def _sheets(archive: zipfile.ZipFile) -> tuple[list[tuple[str, str, bool]], bool]:
+    """((name, path, whether it is hidden) of each, the hidden ones last; whether days are counted from 1904)"""
     targets = _relations(archive)
-    tables: list[tuple[str, str]] = []
+    tables: list[tuple[str, str, bool]] = []
     since_1904 = False
     for element, attributes in xlsx_xml.elements(archive, "xl/workbook.xml"):
         if element == "workbookPr":
             since_1904 = attributes.get("date1904") in ("1", "true")
-        if element == "sheet" and attributes.get("state", "visible") == "visible":
+        if element == "sheet":
             found = next((v for n, v in attributes.items() if n.rpartition(":")[2] == "id"), "")
             kind, path = targets.get(found, ("", ""))
             if kind == "worksheet":
-                tables.append((attributes.get("name", "")[:60], path))
-    if not tables:
+                hidden = attributes.get("state", "visible") != "visible"
+                tables.append((attributes.get("name", "")[:60], path, hidden))
+    tables.sort(key=lambda table: table[2])
+    if not tables or tables[0][2]:
         raise refusal("file_not_a_table")
-    return tables[:MOST_SHEETS], since_1904
+    return tables[:MOST_NAMED], since_1904
 
 
 def _relations(archive: zipfile.ZipFile) -> dict[str, tuple[str, str]]:

@@ -23,21 +23,12 @@ from customer.customers import CUSTOMERS
 OPEN, ACKNOWLEDGED, DONE = "open", "acknowledged", "done"
 
 STATES = States(
+    pb.Alert,
     initial=OPEN,
-    labels={OPEN: ("待处理", "Open"), ACKNOWLEDGED: ("已确认", "Acknowledged"), DONE: ("已解除", "Done")},
     transitions=[
         Transition((OPEN,), "acknowledge", ACKNOWLEDGED, "alert.update", ("确认", "acknowledge it"), "acknowledged")
     ],
 )
-KINDS = {
-    "birthday": ("生日", "Birthday"),
-    "company_anniversary": ("成立纪念日", "Company anniversary"),
-    "next_step": ("下一步到期", "Next step due"),
-    "contact_overdue": ("超期未联系", "Contact overdue"),
-    "no_business": ("长期无业务", "No business"),
-    "demand_ending": ("需求即将到期", "Demand running out"),
-    "credit_exceeded": ("超信用额度", "Credit exceeded"),
-}
 
 _ABOUT = {"": ("contact", "customer"), "contact": ("contact",)}
 """Whose name the title may be; of everything else it is the customer's."""
@@ -114,10 +105,8 @@ def _labels(call: Call, name: str, keys: Sequence[str]) -> dict[str, str]:
     """What people call the groups, in the caller's language."""
     which = 1 if call.language == errors.EN else 0
     match name:
-        case "kind":
-            return {code: label[which] for code, label in KINDS.items()}
-        case "state":
-            return {code: label[which] for code, label in STATES.labels.items()}
+        case "kind" | "state":
+            return {code: label[which] for code, label in ALERTS.fields[name].labels_of_values.items()}
         case "user_id":
             return organisation.names(call.connection, keys)
     c = ALERT_RULES.table.c

@@ -35,16 +35,8 @@ PROPOSED, CONFIRMED, SKIPPED, SENT, DONE, FAILED, NOT_SENT = (
 _UPDATE = "care_item.update"
 
 STATES = States(
+    pb.CareItem,
     initial=PROPOSED,
-    labels={
-        PROPOSED: ("待确认", "Proposed"),
-        CONFIRMED: ("已确认", "Confirmed"),
-        SKIPPED: ("已跳过", "Skipped"),
-        SENT: ("已发出", "Sent"),
-        DONE: ("已完成", "Done"),
-        FAILED: ("失败", "Failed"),
-        NOT_SENT: ("未发送", "Not sent"),
-    },
     transitions=[
         Transition((PROPOSED,), "confirm", CONFIRMED, _UPDATE, ("确认", "confirm it"), "confirmed"),
         Transition((PROPOSED, CONFIRMED), "skip", SKIPPED, _UPDATE, ("跳过", "skip it"), "skipped"),

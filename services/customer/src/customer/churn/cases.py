@@ -38,14 +38,8 @@ _TELLING, _NOTED = frozenset({"warn_note", "basis", "lost_order_date"}), frozens
 MERGED_NOTE = "客户已合并 / The customer was merged into one with an open case"
 
 STATES = States(
+    pb.ChurnCase,
     initial=WARNED,
-    labels={
-        WARNED: ("预警", "warned of"),
-        POSTPONED: ("暂缓流失", "put off"),
-        CONFIRMED: ("确定流失", "lost"),
-        REGAINED: ("已挽回", "regained"),
-        CLOSED: ("已解除", "closed"),
-    },
     transitions=(
         Transition(WARNINGS, "postpone", POSTPONED, _UPDATE, ("暂缓流失", "put it off"), "postponed"),
         Transition(

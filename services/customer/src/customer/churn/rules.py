@@ -20,7 +20,7 @@ class ChurnRules(Rules):
     message = pb.ChurnRule
     table = churn_rule
     plural = "churn_rules"
-    states = states_of("churn_rule")
+    states = states_of(pb.ChurnRule)
     list_fields: ClassVar[Sequence[str]] = ("name", "state", "kind", "months", "days", "percent")
 
     def complete(self, row: Row) -> None:

@@ -29,13 +29,8 @@ CURRENCY = "CNY"
 _ISO_4217 = re.compile(r"[A-Z]{3}")
 
 STATES = States(
+    pb.CustomerEvent,
     initial=PLANNED,
-    labels={
-        PLANNED: ("计划中", "Planned"),
-        HELD: ("已举办", "Held"),
-        CANCELLED: ("已取消", "Cancelled"),
-        CLOSED: ("已结项", "Closed"),
-    },
     transitions=[
         Transition((PLANNED,), "hold", HELD, _UPDATE, ("举办", "hold it"), "held"),
         Transition((PLANNED,), "cancel", CANCELLED, _UPDATE, ("取消", "cancel it"), "cancelled", ("cancel_reason",)),

@@ -51,8 +51,8 @@ class DuplicateKeys(Record):
     table = duplicate_key
     plural = "duplicate_keys"
     states = States(
+        pb.DuplicateKey,
         initial=OFF,
-        labels={OFF: ("关闭", "Off"), BUILDING: ("建立中", "Being built"), ON: ("启用", "On")},
         transitions=[
             Transition((OFF,), "switch_on", BUILDING, _CONFIGURE, ("启用", "switch on"), "switched_on"),
             Transition((BUILDING,), "finish", ON, _CONFIGURE, ("完成", "finish"), "built"),

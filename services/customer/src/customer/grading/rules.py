@@ -27,7 +27,7 @@ class GradingRules(Rules):
     message = pb.GradingRule
     table = grading_rule
     plural = "grading_rules"
-    states = states_of("grading_rule")
+    states = states_of(pb.GradingRule)
     list_fields: ClassVar[Sequence[str]] = (
         "name",
         "state",

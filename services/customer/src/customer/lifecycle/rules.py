@@ -25,7 +25,7 @@ class LifecycleRules(Rules):
     message = pb.LifecycleRule
     table = lifecycle_rule
     plural = "lifecycle_rules"
-    states = states_of("lifecycle_rule")
+    states = states_of(pb.LifecycleRule)
     list_fields: ClassVar[Sequence[str]] = ("name", "state", "conditions")
 
     def problems(self, call: Call, row: Row) -> Iterable[Problem]:

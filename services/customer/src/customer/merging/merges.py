@@ -22,9 +22,11 @@ from crm_records import changes, images, reaching, recycling, relinking, storing
 from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
 from customer import checks, last_contact
+from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS, find_again
 from customer.merging import choosing, loose, redirects
 from customer.pools import capacity
+from customer.relationships import circles
 
 errors.texts(
     {
@@ -66,13 +68,15 @@ def begin(call: Call, record: Record, request: Any) -> tuple[str, Row | None]:
     rows = locked(call, record, [request.id, *merged], etags)
     chosen = choosing.check(call, record, rows, request.choices)
     asked = Asked(record, request.id, tuple(merged), chosen, request.fill_empty)
+    if record is CONTACTS:
+        circles.refuse_merge(call, asked.ids)
     act_id = ids.uuid7()
     what = {"into": request.id, "merged": merged, "choices": dict(asked.chosen), "fillEmpty": request.fill_empty}
     images.begin(call, act_id, MERGE, record.type, what)
     moving = relinking.count(call, record.registry, record.type, merged, AT_ONCE + 1)
     if sum(moving.values()) > AT_ONCE:
-        if record.parent is None:
-            settled(call, asked, rows)  # what is wrong is better said now than by the job
+        if record.parent is None:  # what is wrong is better said now than by the job
+            _refuse_own_parent(call, settled(call, asked, rows), asked)
         parameters = {"into": request.id, "merged": merged, "chosen": dict(asked.chosen), "fill": request.fill_empty}
         jobs.start(call, MERGE, record.type, parameters, job_id=act_id)
         return act_id, None
@@ -86,6 +90,8 @@ def step(call: Call, records: Mapping[str, Record], job: Job) -> Step:
     p = job.parameters
     asked = Asked(records[job.record_type], p["into"], tuple(p["merged"]), p["chosen"], p["fill"])
     locked(call, asked.record, asked.ids)  # nothing moves to a record that went meanwhile
+    if job.position is None and asked.record is CONTACTS:
+        circles.refuse_merge(call, asked.ids)  # nor before it is known that all of it can
     images.go_on(call, job.id)
     n = relinking.relink(call, asked.record.registry, job.record_type, p["merged"], p["into"])
     result = {"moved": job.result.get("moved", 0) + n}
@@ -192,8 +198,8 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
     for row in rows[1:]:
         recycling.bin_one(call, record, row)
     after = settled(call, asked, rows)
-    if record is CUSTOMERS and after["parent_id"]:
-        checks.parent(call, after)
+    if record is CUSTOMERS:
+        _refuse_own_parent(call, after, asked)
     _tell(call, record, MERGED, before, after, act_id, merged)
     if record is CUSTOMERS:
         capacity.do_not_ask(call)
@@ -205,6 +211,12 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
         find_again(call, asked.to_id)
     images.finish(call, act_id)
     return after
+
+
+def _refuse_own_parent(call: Call, after: Row, asked: Asked) -> None:
+    """Above the customer that stays stands none of the merge: what is below those that go comes to be below it."""
+    if after["parent_id"]:
+        checks.parent(call, after, asked.merged_ids)
 
 
 def _tell(call: Call, record: Record, action: str, before: Row, after: Row, act_id: str, merged: Sequence[str]) -> None:

@@ -45,8 +45,8 @@ class PoolRecords(Record):
     plural = "pools"
     search = ("name",)
     states = States(
+        pb.Pool,
         initial=DRAFT,
-        labels={DRAFT: ("草稿", "draft"), ACTIVE: ("启用", "active")},
         transitions=(
             Transition((DRAFT,), "activate", ACTIVE, _CONFIGURE, ("启用", "activate it"), "activated"),
             Transition((ACTIVE,), "deactivate", DRAFT, _CONFIGURE, ("停用", "deactivate it"), "deactivated"),

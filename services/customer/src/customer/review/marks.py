@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.message import Message
 from sqlalchemy import Connection, select
 
+from crm_kit import contract
 from crm_kit.kept import Kept
 from crm_kit.rpc import Call
 from crm_records import writing
@@ -25,13 +27,13 @@ PENDING, APPROVED, RETURNED = "pending", "approved", "returned"
 _PLACE = {"owner_id", "department_id"}
 
 
-def states(record_type: str) -> States:
+def states(message: type[Message]) -> States:
     """The state table of a record type that is reviewed."""
-    right = f"{record_type}.approve"
+    right = f"{contract.record(message.DESCRIPTOR).type}.approve"
     return States(
+        message,
         initial=PENDING,
         column="review_mark",
-        labels={PENDING: ("待审核", "Waiting"), APPROVED: ("已审核", "Approved"), RETURNED: ("已退回", "Returned")},
         transitions=[
             Transition((PENDING, RETURNED), "approve", APPROVED, right, ("审核", "approve it"), "approved"),
             Transition(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from google.protobuf.message import Message
 from sqlalchemy import ColumnElement, select
 
-from crm_kit import errors
+from crm_kit import contract, errors
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import sql, storing, writing
@@ -28,12 +29,12 @@ errors.texts(
 DRAFT, ACTIVE, RETIRED = "draft", "active", "retired"
 
 
-def states_of(record_type: str) -> States:
+def states_of(message: type[Message]) -> States:
     """The state table that all rules share."""
-    right = f"{record_type}.update"
+    right = f"{contract.record(message.DESCRIPTOR).type}.update"
     return States(
+        message,
         initial=DRAFT,
-        labels={DRAFT: ("草稿", "a draft"), ACTIVE: ("生效", "in force"), RETIRED: ("停用", "retired")},
         transitions=(
             Transition((DRAFT,), "activate", ACTIVE, right, ("启用", "put it in force"), "activated"),
             Transition((ACTIVE,), "retire", RETIRED, right, ("停用", "retire it"), "retired"),

@@ -50,7 +50,7 @@ class ValueModels(Rules):
     message = pb.ValueModel
     table = value_model
     plural = "value_models"
-    states = states_of("value_model")
+    states = states_of(pb.ValueModel)
     list_fields: ClassVar[Sequence[str]] = ("name", "state", "code", "purpose", "levels")
 
     def problems(self, call: Call, row: Row) -> Iterable[Problem]:

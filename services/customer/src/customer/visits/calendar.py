@@ -182,6 +182,6 @@ def _period(given: Row, most: int) -> str:
 
 def _state(code: str) -> str:
     if code not in STATES.labels:
-        params = {"label": VISITS.fields["state"].label, "value": code, "choices": ", ".join(STATES.labels)}
+        params = {"label": VISITS.fields["state"].label, "value": code, "choices": VISITS.fields["state"].choices}
         raise errors.Invalid(Problem("state", "not_a_choice", params))
     return code

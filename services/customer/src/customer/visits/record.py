@@ -46,15 +46,8 @@ DONE = (CHECKED_IN, CHECKED_OUT, REPORTED)
 _UPDATE = "visit.update"
 
 STATES = States(
+    pb.Visit,
     initial=PLANNED,
-    labels={
-        PLANNED: ("计划中", "Planned"),
-        CHECKED_IN: ("已签到", "Checked in"),
-        CHECKED_OUT: ("已签退", "Checked out"),
-        REPORTED: ("已汇报", "Reported"),
-        CANCELLED: ("已取消", "Cancelled"),
-        MISSED: ("未拜访", "Missed"),
-    },
     transitions=[
         Transition((PLANNED, MISSED), "checkIn", CHECKED_IN, _UPDATE, ("签到", "check in"), "checked_in"),
         Transition((CHECKED_IN,), "checkOut", CHECKED_OUT, _UPDATE, ("签退", "check out"), "checked_out"),

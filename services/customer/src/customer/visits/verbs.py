@@ -13,6 +13,7 @@ from crm_kit.organisation import user
 from crm_kit.rpc import Call
 from crm_records import writing
 from crm_records.record import Row
+from customer import clock
 from customer.tables import customer
 from customer.visits import distance
 from customer.visits.record import VISITS
@@ -24,6 +25,10 @@ errors.texts(
             "只有负责人和同行人可以签到、签退",
             "Only whoever goes there checks in and out",
         ),
+        "check_in_too_early": (
+            "该拜访计划在 {day}，当天才能签到；如提前拜访，请先修改计划",
+            "The visit is planned for {day}: check in on that day, or move the plan first",
+        ),
         "not_above": ("只有负责人的上级可以批注", "Only somebody above the visit's owner comments on it"),
     }
 )
@@ -33,10 +38,14 @@ MOST_ABOVE = 50
 
 
 def check_in(call: Call, request: pb.CheckInVisitRequest) -> Any:
-    """Be there. Too far from the customer's address is marked, not refused: addresses are wrong, too."""
+    """Be there. Too far from the customer's address is marked, not refused: addresses are wrong, too. Later than
+    planned is what plan against done tells; before the planned day it is another plan."""
 
     def arrive(before: Row) -> Row:
         values = _position(call, request, before, "check_in")
+        planned = clock.local_day(before["plan_start"], call)
+        if clock.today(call) < planned:
+            raise errors.Conflict("check_in_too_early", day=f"{planned}")
         limit = LIMITS.read(call.connection).off_site_metres
         away = values["check_in_distance"]
         return {**values, "off_site_metres": limit, "off_site": away is not None and away > limit, "missed_time": None}
