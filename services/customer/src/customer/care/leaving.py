@@ -6,7 +6,7 @@ person's record, which no event carries. Each round is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,13 +19,13 @@ from crm_kit.rpc import Call
 from crm_kit.timers import Timer
 from crm_records import changes, sql, writing
 from crm_records.record import Row
-from customer.care import items, people
+from customer.care import holding, items, people
 from customer.care.items import CARE_ITEMS
 from customer.care.tables import care_item, care_plan
 
 MOST = 200
 """Items at a time; the rest wait for the next round."""
-STOPPED, NOBODY, LAPSED = "plan_stopped", "no_performer", "lapsed"
+STOPPED, NOBODY, LAPSED, MOVED = "plan_stopped", "no_performer", "lapsed", "date_changed"
 
 _c = care_item.c
 _DUE = sql.prepare(
@@ -49,12 +49,14 @@ def leave(call: Call, now: datetime) -> int:
     found = [writing.as_row(call, CARE_ITEMS, row) for row in _DUE.run(call.connection, {"now": now}).fetchall()]
     if found:
         recipients = {t: people.load(call, t, _ids(found, t)) for t in ("contact", "customer")}
-        working = _working(call, found, recipients)
+        whom = {row["id"]: recipients[row["record_type"]].get(row["record_id"]) for row in found}
+        working = _working(call, found, whom)
         stopped = _stopped(call, found)
+        moved = holding.holds_not(call, [(row, one) for row in found if (one := whom[row["id"]])])
     for before in found:
-        one = recipients[before["record_type"]].get(before["record_id"])
+        one = whom[before["id"]]
         performer = next((i for i in _performers(before, one) if i in working), None)
-        why = _why_not(before, one, performer, stopped)
+        why = MOVED if before["id"] in moved else _why_not(before, one, performer, stopped)
         if why:
             _move(call, before, items.NOT_SENT, items.NOT_SENT, now, reason=why)
         else:
@@ -96,8 +98,8 @@ def _performers(row: Row, one: people.Recipient | None) -> Sequence[str]:
     return [i for i in ((one.owner_id if one else None), row["confirmer_id"]) if i]
 
 
-def _working(call: Call, found: Sequence[Row], recipients: dict[str, dict[str, people.Recipient]]) -> set[str]:
-    ids = {i for row in found for i in _performers(row, recipients[row["record_type"]].get(row["record_id"]))}
+def _working(call: Call, found: Sequence[Row], whom: Mapping[str, people.Recipient | None]) -> set[str]:
+    ids = {i for row in found for i in _performers(row, whom[row["id"]])}
     user = organisation.user.c
     return set(call.connection.scalars(select(user.id).where(one_of(user.id, ids), user.active, ~user.deleted)))
 
