@@ -22,6 +22,7 @@ from crm_records import changes, images, reaching, recycling, relinking, writing
 from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
 from customer import last_contact
+from customer.behaviour.work import look_again
 from customer.customers import CUSTOMERS, check_parent, find_again
 from customer.merging import choosing, loose, redirects
 from customer.pools import capacity
@@ -114,6 +115,7 @@ def undone(call: Call, record: Record, act_id: str) -> None:
         last_contact.renew(call, (to_id, *merged))
         for customer_id in (to_id, *merged):
             find_again(call, customer_id)
+        look_again(call, [to_id, *merged])
     _tell(call, record, UNMERGED, before, {**before}, act_id, merged)
 
 
@@ -203,6 +205,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
         loose.join_teams(call, record, act_id, merged, (asked.to_id, after["version"]))
         loose.join_followers(call, record, act_id, merged, asked.to_id)
         find_again(call, asked.to_id)
+        look_again(call, [asked.to_id])
     images.finish(call, act_id)
     return after
 

@@ -74,7 +74,7 @@ def _counted(bunch: Bunch, source: str, kind: str, since: datetime, until: datet
     connection = bunch.call.connection
     if source == "behaviour":
         more = "AND e.time >= :since AND e.time < :until AND e.kind = :kind"
-        own = f"SELECT e.customer_id AS c {OWN.format(more=more)}"
+        own = f"SELECT o.customer_id AS c {OWN.format(more=more)}"
         theirs = f"SELECT i.customer_id {OF_VISITORS.format(more=more)}"
         query: Any = text(f"SELECT c, count(*) FROM ({own} UNION ALL {theirs}) e GROUP BY c")  # noqa: S608 - ours
         rows = connection.execute(query, {"customers": bunch.ids, "since": since, "until": until, "kind": kind})
