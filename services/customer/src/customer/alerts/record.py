@@ -65,6 +65,7 @@ class Alerts(Record):
     plural = "alerts"
     states = STATES
     closed_states = (DONE,)
+    computes = frozenset({"done"})
     parent = ("customer_id", CUSTOMERS)
     part_of_parent = True
     copies = {  # noqa: RUF012

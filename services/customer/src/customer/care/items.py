@@ -82,6 +82,7 @@ class CareItems(Record):
     plural = "care_items"
     states = STATES
     closed_states = (SKIPPED, DONE, FAILED, NOT_SENT)
+    computes = frozenset({"due", NOT_SENT, SKIPPED})
     parent = ("customer_id", CUSTOMERS)
     part_of_parent = True
     copies = {  # noqa: RUF012

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 
 from crm_kit import organisation
 from crm_kit.db import one_of
@@ -37,7 +37,11 @@ _DUE = sql.prepare(
 )
 _LAPSED = sql.prepare(
     select(care_item)
-    .where(_c.state == items.PROPOSED, _c.occasion_date < bindparam("day", type_=_c.occasion_date.type))
+    .where(
+        _c.state == items.PROPOSED,
+        # Who is erased has no day any more.
+        or_(_c.occasion_date.is_(None), _c.occasion_date < bindparam("day", type_=_c.occasion_date.type)),
+    )
     .order_by(_c.occasion_date, _c.id)
     .limit(MOST)
     .with_for_update(skip_locked=True)

@@ -67,6 +67,7 @@ class ChurnCases(Record):
     parent = ("customer_id", CUSTOMERS)
     states = STATES
     closed_states = (REGAINED, CLOSED)
+    computes = frozenset({"closed", "regained", "lapsed"})
     copies: ClassVar = {"warn_note": [("trade_entry", name) for name in PAID_BY]}
     list_fields: ClassVar[Sequence[str]] = (
         *("number", "customer_id", "state", "cause", "warn_date", "warn_note", "postpone_date"),
