@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from crm_kit.testing import Client, Server, refused
+from crm_records.imports import reading, trying
 from crm_records.imports.testing import Importer, as_csv, as_xlsx, counts, mapped
 
 pytestmark = pytest.mark.feature("CUS-07")
@@ -153,14 +154,22 @@ def test_the_key_may_be_a_credit_code_or_a_name(importer: Importer, boss: Client
     assert {c.city for c in boss.ListCustomers(fields="city").customers} == {"苏州", ""}
 
 
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import reads 40 rows at a time and stores 50."""
+    monkeypatch.setattr(reading, "ROWS", 40)
+    monkeypatch.setattr(trying, "BATCH", 50)
+
+
+@pytest.mark.usefixtures("small_steps")
 def test_what_another_row_of_the_file_takes_is_told_in_the_dry_run(importer: Importer) -> None:
-    rows = [[f"公司{i}", CODE if i in (3, 700) else ""] for i in range(1000)]
+    rows = [[f"公司{i}", CODE if i in (3, 70) else ""] for i in range(100)]
     made = importer.send(as_csv([["客户名称", "税号"], *rows]))
     made = importer.set(made, existing="create")
     tried = importer.check(made)
-    assert counts(tried) == (999, 0, 0, 0, 1)
-    assert [(r.row, r.problems[0].reason) for r in importer.rows(tried, "rejected")] == [(702, "SAME_AS_ROW")]
-    assert counts(importer.store(tried)) == (999, 0, 0, 0, 1)
+    assert counts(tried) == (99, 0, 0, 0, 1)
+    assert [(r.row, r.problems[0].reason) for r in importer.rows(tried, "rejected")] == [(72, "SAME_AS_ROW")]
+    assert counts(importer.store(tried)) == (99, 0, 0, 0, 1)
 
 
 def test_owners_departments_and_origin_come_along(importer: Importer, boss: Client, server: Server) -> None:
@@ -198,8 +207,9 @@ def test_an_import_is_taken_back_with_what_it_created_and_what_it_changed(import
     assert counts(importer.store(importer.send(as_csv([["客户名称"], ["第三家"]])))) == (1, 0, 0, 0, 0)
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_an_import_that_was_killed_goes_on_where_it_was(importer: Importer, boss: Client, server: Server) -> None:
-    rows = [[f"公司{i}", f"K{i}", "bad" if i % 50 == 0 else ""] for i in range(5200)]
+    rows = [[f"公司{i}", f"K{i}", "bad" if i % 50 == 0 else ""] for i in range(520)]
     made = boss.CreateImport(
         record_type="customer", file={"data": as_xlsx([["客户名称", "外部标识", "员工总数"], *rows])}
     )
@@ -209,20 +219,18 @@ def test_an_import_that_was_killed_goes_on_where_it_was(importer: Importer, boss
     forget_readers()
     server.run_jobs()
     made = importer.get(made.id)
-    assert (made.state, made.rows) == ("ready", 5200)
+    assert (made.state, made.rows) == ("ready", 520)
     boss.StartImport(record_type="customer", id=made.id)
     server.run_jobs(steps=4)
     with refused("FAILED_PRECONDITION", "IMPORT_BUSY"):
         boss.StartImport(record_type="customer", id=made.id)
     server.run_jobs()
     made = importer.get(made.id)
-    assert (made.state, counts(made)) == ("done", (5096, 0, 0, 0, 104))
-    assert boss.ListCustomers(count="exact").total == 5096
+    assert (made.state, counts(made)) == ("done", (509, 0, 0, 0, 11))
+    assert boss.ListCustomers(count="exact").total == 509
 
 
 def forget_readers() -> None:
-    from crm_records.imports import reading
-
     for import_id in list(reading._open):
         reading.close(import_id)
 
@@ -278,16 +286,17 @@ def test_a_column_without_a_known_heading_is_known_by_what_stands_in_it(importer
     assert [c.why for c in made.columns] == ["label", "content", "content", "content"]
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_a_storing_that_was_cancelled_keeps_what_it_did_until_it_is_taken_back(
     importer: Importer, boss: Client
 ) -> None:
-    made = importer.send(as_csv([["客户名称", "外部标识"], *[[f"公司{i}", f"C{i}"] for i in range(1600)]]))
+    made = importer.send(as_csv([["客户名称", "外部标识"], *[[f"公司{i}", f"C{i}"] for i in range(160)]]))
     boss.StartImport(record_type="customer", id=made.id)
     importer.server.run_jobs(steps=3)
     boss.CancelImport(record_type="customer", id=made.id)
     importer.server.run_jobs()
     made = importer.get(made.id)
-    assert (made.state, made.created, made.remaining, made.rows) == ("cancelled", 1000, 600, 1600)
+    assert (made.state, made.created, made.remaining, made.rows) == ("cancelled", 100, 60, 160)
     boss.UndoAct(record_type="customer", id=made.act_id)
     importer.server.run_jobs()
     assert boss.ListCustomers(count="exact").total == 0
@@ -295,28 +304,29 @@ def test_a_storing_that_was_cancelled_keeps_what_it_did_until_it_is_taken_back(
         boss.StartImport(record_type="customer", id=made.id)
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_a_storing_that_was_cancelled_goes_on_with_the_rows_that_remain(importer: Importer, boss: Client) -> None:
-    rows = [[f"公司{i}", f"C{i}", "" if i % 300 else "x"] for i in range(1200)]
+    rows = [[f"公司{i}", f"C{i}", "" if i % 30 else "x"] for i in range(120)]
     made = importer.send(as_csv([["客户名称", "外部标识", "员工总数"], *rows]))
-    assert (made.rows, made.remaining) == (1200, 1200)
+    assert (made.rows, made.remaining) == (120, 120)
     boss.StartImport(record_type="customer", id=made.id)
     importer.server.run_jobs(steps=2)
     boss.CancelImport(record_type="customer", id=made.id)
     importer.server.run_jobs()
-    assert (importer.get(made.id).created, importer.get(made.id).remaining) == (498, 700)
+    assert (importer.get(made.id).created, importer.get(made.id).remaining) == (48, 70)
 
     going = boss.StartImport(record_type="customer", id=made.id)
     assert (going.state, going.act_id) == ("storing", importer.get(made.id).act_id)
     boss.CancelImport(record_type="customer", id=made.id)  # before its first step
     importer.server.run_jobs()
-    assert (importer.get(made.id).created, importer.get(made.id).remaining) == (498, 700)
+    assert (importer.get(made.id).created, importer.get(made.id).remaining) == (48, 70)
     boss.StartImport(record_type="customer", id=made.id)
     importer.server.run_jobs()
 
     done = importer.get(made.id)
-    assert (done.state, counts(done), done.remaining) == ("done", (1196, 0, 0, 0, 4), 0)
-    assert (done.job.done, done.job.total) == (1200, 1200)
-    assert boss.ListCustomers(count="exact").total == 1196
+    assert (done.state, counts(done), done.remaining) == ("done", (116, 0, 0, 0, 4), 0)
+    assert (done.job.done, done.job.total) == (120, 120)
+    assert boss.ListCustomers(count="exact").total == 116
     with refused("FAILED_PRECONDITION", "IMPORT_OVER"):
         boss.StartImport(record_type="customer", id=made.id)
     boss.UndoAct(record_type="customer", id=done.act_id)
@@ -348,13 +358,14 @@ def test_ten_thousand_updated_rows_are_taken_back(
     measured(f"{act.undone} of {count + 500} records taken back: {act.updated} changed, {act.created} made")
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_what_an_import_brought_is_known_to_the_planner_when_it_ends(importer: Importer) -> None:
     known = "SELECT reltuples FROM pg_class WHERE oid = 'customer'::regclass"
     importer.server.sql("ANALYZE customer")
-    importer.put(as_csv([["客户名称"], *([f"公司{n}"] for n in range(700))]))
-    assert importer.server.sql(known) == [(700,)]
+    importer.put(as_csv([["客户名称"], *([f"公司{n}"] for n in range(70))]))
+    assert importer.server.sql(known) == [(70,)]
     importer.put(as_csv([["客户名称"], *([f"又一家{n}"] for n in range(20))]))  # few of many: that can wait
-    assert importer.server.sql(known) == [(700,)]
+    assert importer.server.sql(known) == [(70,)]
 
 
 def test_rows_of_a_month_ago_are_dropped(importer: Importer) -> None:

@@ -52,13 +52,12 @@ def between(record: Record, before: Row | None, after: Row, *, whole: bool = Fal
     """(field, before, after) for every field that differs, as JSON shows them; sensitive ones masked unless `whole`."""
     found: list[tuple[str, Any, Any]] = []
     told = _told(record)
-    for name in [n for n, value in after.items() if value] if before is None else told:
-        field = told.get(name)
-        if field is None:
-            continue
-        old, new = None if before is None else before.get(name), after.get(name)
-        if before is not None and old == new:
-            continue
+    if before is None:
+        names = [n for n, value in after.items() if value and n in told]
+    else:
+        names = [n for n in told if before.get(n) != after.get(n)]
+    for name in names:
+        field, old, new = told[name], None if before is None else before.get(name), after.get(name)
         if field.sensitive and not whole:
             found.append((field.json_name, HIDDEN if old else None, HIDDEN if new else None))
         elif field.kind == kinds.CUSTOM:

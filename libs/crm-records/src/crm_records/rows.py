@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -88,21 +88,31 @@ def _opener(
     return read
 
 
-def driver(connection: Connection, record: Record, row: Row, columns: Sequence[str]) -> dict[str, Any]:
+def driver(connection: Connection, record: Record, row: Row, columns: tuple[str, ...]) -> dict[str, Any]:
     """The values of these columns as the driver takes them."""
-    values = {}
-    for name in columns:
-        field, value = record.fields.get(name), row[name]
-        if field is not None and field.encrypted:
-            if value not in (None, []):
-                plain = value.encode() if field.kind == kinds.TEXT else orjson.dumps(value)
-                value = sealing.of(connection).seal(
-                    connection, sealing.place(record.table.name, name, row["id"]), plain
-                )
-            values[name] = value or None
+    values = {name: row[name] for name in columns}
+    for name, field in _driven(record, columns):
+        value = values[name]
+        if field is None:
+            values[name] = array(value)
+        elif not field.encrypted:
+            values[name] = stored(value, field)
+        elif value in (None, []):
+            values[name] = None
         else:
-            values[name] = stored(value, field) if field is not None else array(value) if name in _TEXTS else value
+            plain = value.encode() if field.kind == kinds.TEXT else orjson.dumps(value)
+            values[name] = sealing.of(connection).seal(
+                connection, sealing.place(record.table.name, name, row["id"]), plain
+            )
     return values
+
+
+@lru_cache(maxsize=4096)
+def _driven(record: Record, columns: tuple[str, ...]) -> list[tuple[str, Field | None]]:
+    """Those of the columns whose values the driver does not take as they are; no field for arrays of texts."""
+    fields = [(name, record.fields.get(name)) for name in columns]
+    wrapped = (kinds.DATA, kinds.CUSTOM)
+    return [(n, f) for n, f in fields if (n in _TEXTS if f is None else f.encrypted or f.kind in wrapped)]
 
 
 _TEXTS = ("search_grams", "blind_index")

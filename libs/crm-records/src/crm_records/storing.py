@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -124,14 +124,12 @@ def store_many(call: Call, record: Record, pairs: Sequence[tuple[Row, Row]]) -> 
             where = record.table.c.id == bindparam("id", type_=record.table.c.id.type)
             statement = _statements[key] = sql.prepare(update(record.table).where(where).values(values))
         parameters = [
-            {"id": after["id"], **{f"new_{n}": v for n, v in _driven(call, record, after, columns)}} for after in group
+            {"id": after["id"]}
+            | {f"new_{n}": value for n, value in rows.driver(call.connection, record, after, columns).items()}
+            for after in group
         ]
         statement.run_many(call.connection, parameters)
     images.keep(call, record, pairs)
-
-
-def _driven(call: Call, record: Record, row: Row, columns: Sequence[str]) -> Iterable[tuple[str, Any]]:
-    return rows.driver(call.connection, record, row, columns).items()
 
 
 def _make_searchable(call: Call, record: Record, row: Row, before: Row | None) -> None:

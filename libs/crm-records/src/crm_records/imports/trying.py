@@ -23,7 +23,7 @@ from crm_records.imports.drafts import Draft, Drafter
 from crm_records.imports.tables import CHECKED, DONE, import_row, import_value, record_import
 from crm_records.record import Record
 
-BATCH = 500
+BATCH = 1000
 OUTCOMES = ("created", "updated", "unchanged", "skipped", "rejected")
 
 errors.texts({"in_the_future": ("{label}不能晚于现在", "{label} must not be later than now")})
