@@ -163,7 +163,7 @@ def test_what_the_suite_did_after_a_merge_goes_back_to_its_customer(
 
     assert undo(server, boss, act.act_id)[1] == 0
     found = {
-        table: server.sql(f"SELECT state FROM {table} WHERE customer_id = :id", id=goes.id)  # noqa: S608 - ours
+        table: server.sql(f"SELECT state FROM {table} WHERE customer_id = :id", id=goes.id)
         for table in ("care_item", "churn_case", "alert")
     }
     assert found == {"care_item": [("sent",)], "churn_case": [("closed",)], "alert": [("done",)]}
