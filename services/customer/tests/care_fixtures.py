@@ -88,3 +88,11 @@ def day_id(boss: Client, code: str) -> str:
 def items(client: Client, **asked: Any) -> list[Any]:
     """Care items that somebody sees, in the order they were made."""
     return list(client.ListCareItems(order_by="id", page_size=200, **asked).care_items)
+
+
+def changed(client: Client, kind: str, record_id: str, **fields: Any) -> Any:
+    """A record of that kind ("CarePlan") with other values in these fields."""
+    name = "".join(f"_{c.lower()}" if c.isupper() else c for c in kind).lstrip("_")
+    etag = getattr(client, f"Get{kind}")(id=record_id).etag
+    asked = {name: {"id": record_id, **fields}, "update_mask": {"paths": list(fields)}, "etag": etag}
+    return getattr(client, f"Update{kind}")(**asked)

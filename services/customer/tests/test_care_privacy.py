@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from care_fixtures import contact, items, plan, propose, watch
+from care_fixtures import at, contact, items, plan, propose, watch
 
 from crm.identity.v1.privacy_pb2 import PrivacyRequest
 from crm_kit import ids
@@ -37,3 +37,7 @@ def test_an_erased_contact_is_in_no_item_occasion_or_alert(server: Server, boss:
         assert rows
         assert not [row for (row,) in rows if "欧阳" in row], table
     assert server.sql("SELECT lunar_birthday, birthday FROM contact") == [(None, None)]
+    assert server.sql("SELECT occasion_date FROM care_item") == [(None,)]
+    assert not [row for (row,) in server.sql("SELECT unique_key FROM alert") if day[4:] in row]
+    at(server, f"{day}T00:01")
+    assert items(boss)[0].state == "skipped", "nobody is asked to confirm what is left of it"

@@ -26,8 +26,9 @@ def test_there_is_one_item_for_each_plan_person_and_occasion(server: Server, bos
     assert propose(server, "2027-06-10")["proposed"] == 10
     with pytest.raises(Exception, match="uq_care_item_occasion"):
         server.sql(
-            "INSERT INTO care_item (id, create_time, update_time, plan_id, record_id, occasion_key)"
-            " SELECT gen_random_uuid(), now(), now(), plan_id, record_id, occasion_key FROM care_item LIMIT 1"
+            "INSERT INTO care_item (id, create_time, update_time, plan_id, record_id, occasion_key, occasion_date)"
+            " SELECT gen_random_uuid(), now(), now(), plan_id, record_id, occasion_key, occasion_date"
+            " FROM care_item LIMIT 1"
         )
 
 

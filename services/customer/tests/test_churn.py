@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from crm_kit.testing import Client, Server, refused
+from customer.churn import statistics
 
 pytestmark = pytest.mark.feature("CUS-18")
 
@@ -208,3 +209,15 @@ def test_reasons_are_counted_by_period_owner_and_department(boss: Client, server
     )
     with refused("INVALID_ARGUMENT", "INVALID", "groupBy"):
         hidden.CountChurn()
+
+
+def test_the_total_of_losses_is_of_all_groups(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for reason in ("price", "price", "quality"):
+        customer_id = boss.CreateCustomer(customer={"name": "客户"}).id
+        case = boss.CreateChurnCase(churn_case={"customer_id": customer_id, "warn_note": "听说"})
+        boss.ConfirmChurnCase(id=case.id, etag=case.etag, reason=reason)
+    monkeypatch.setattr(statistics, "MOST", 1)
+
+    said = boss.CountChurn()
+
+    assert ([(g.reason, g.count) for g in said.groups], said.total) == ([("price", 2)], 3)

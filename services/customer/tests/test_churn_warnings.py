@@ -221,3 +221,84 @@ def test_a_rule_keeps_only_what_its_kind_asks_for(boss: Client) -> None:
         "falling": (3, 0, "50"),
         "complaint": (0, 30, ""),
     }
+
+
+def complain(server: Server, customer_id: str, day: date) -> None:
+    request = ServiceRequest(id=ids.uuid7(), kind="complaint", customer_id=customer_id, state="new")
+    request.create_time.FromDatetime(datetime.combine(day, datetime.min.time(), UTC))
+    server.deliver("service-desk", event(request, "created"))
+
+
+def test_a_new_complaint_is_warned_of_though_an_old_reason_was_closed(
+    boss: Client, server: Server, customer: str, order: Any, sweep: Any
+) -> None:
+    more = boss.CreateChurnRule(churn_rule={"name": "投诉", "kind": "complaint", "days": 30})
+    boss.ActivateChurnRule(id=more.id, etag=more.etag)
+    order(customer, "2026-01-10", "100")
+    sweep(DAY)
+    (case,) = cases(boss)
+    boss.CloseChurnCase(id=case.id, etag=case.etag, note="季节性采购")
+
+    complain(server, customer, DAY)
+    sweep(DAY + timedelta(days=1))
+
+    assert [(c.cause, c.state) for c in cases(boss)] == [("no_order", "closed"), ("complaint", "warned")]
+    boss.CloseChurnCase(id=cases(boss)[1].id, etag=cases(boss)[1].etag, note="已解决")
+    sweep(DAY + timedelta(days=2))
+    assert [c.state for c in cases(boss)] == ["closed", "closed"]
+
+
+def test_both_reasons_of_a_closed_warning_are_known(
+    boss: Client, server: Server, customer: str, order: Any, sweep: Any
+) -> None:
+    more = boss.CreateChurnRule(churn_rule={"name": "未联系", "kind": "no_contact", "days": 90})
+    boss.ActivateChurnRule(id=more.id, etag=more.etag)
+    boss.CreateInteraction(
+        interaction={
+            "customer_id": customer,
+            "kind": "call",
+            "subject": "回访",
+            "start_time": datetime(2026, 1, 1, tzinfo=UTC),
+        }
+    )
+    order(customer, "2026-01-10", "100")
+    sweep(DAY)
+    (case,) = cases(boss)
+    boss.CloseChurnCase(id=case.id, etag=case.etag, note="季节性采购")
+
+    order(customer, "2026-11-24", "100")
+    sweep(DAY)
+
+    assert [(c.cause, c.state) for c in cases(boss)] == [("no_order", "closed")]
+
+
+def test_a_rule_that_is_put_in_force_again_warns_again(
+    boss: Client, customer: str, order: Any, sweep: Any, rule: Any
+) -> None:
+    first = rule(kind="no_order", months=6)
+    order(customer, "2026-01-10", "100")
+    sweep(DAY)
+
+    boss.RetireChurnRule(id=first.id, etag=first.etag)
+    sweep(DAY)
+    assert [c.state for c in cases(boss)] == ["closed"]
+    rule(kind="no_order", months=6)
+    sweep(DAY)
+
+    assert [c.state for c in cases(boss)] == ["closed", "warned"]
+
+
+def test_who_was_regained_by_a_person_is_not_warned_of_for_the_same_order(
+    boss: Client, customer: str, order: Any, sweep: Any
+) -> None:
+    order(customer, "2026-01-10", "100")
+    sweep(DAY)
+    (case,) = cases(boss)
+    case = boss.ConfirmChurnCase(id=case.id, etag=case.etag, reason="service")
+    sweep(DAY)
+
+    boss.RegainChurnCase(id=case.id, etag=case.etag, note="总经理登门道歉")
+    sweep(DAY)
+
+    assert [c.state for c in cases(boss)] == ["regained"]
+    assert boss.GetCustomer(id=customer).lifecycle == "regained"

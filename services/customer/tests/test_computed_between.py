@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from care_fixtures import at, contact, plan, propose, watch
 
 from crm_kit.testing import Client, Server, refused
 from crm_records.imports.testing import Importer, as_csv
@@ -138,3 +139,31 @@ def test_who_read_a_customer_before_it_was_computed_still_changes_it(boss: Clien
     for old in (made.etag, "0", "99", "-1", "x"):
         with refused("ABORTED", "STALE"):
             rename(boss, made.id, "甲集团", old)
+
+
+def test_what_the_suite_did_after_a_merge_goes_back_to_its_customer(
+    server: Server, boss: Client, order: Any, sweep: Any
+) -> None:
+    keep, goes = (
+        boss.CreateCustomer(customer={"name": name, "founding_date": "1998-06-12"}) for name in ("甲公司", "乙公司")
+    )
+    contact(boss, goes, birthday="1985-06-20")
+    plan(boss, automatic=True)
+    order(goes.id, "2026-01-01", "100.00")
+    sweep(date(2026, 7, 1))
+    propose(server, "2026-06-20")
+    watch(server, "2026-06-08")
+    merged = [{"id": goes.id, "etag": boss.GetCustomer(id=goes.id).etag}]
+    act = boss.MergeCustomers(id=keep.id, etag=boss.GetCustomer(id=keep.id).etag, merged=merged)
+
+    at(server, "2026-06-20T09:00")
+    watch(server, "2026-06-09")
+    order(keep.id, "2026-07-02", "100.00")
+    sweep(date(2026, 7, 3))
+
+    assert undo(server, boss, act.act_id)[1] == 0
+    found = {
+        table: server.sql(f"SELECT state FROM {table} WHERE customer_id = :id", id=goes.id)
+        for table in ("care_item", "churn_case", "alert")
+    }
+    assert found == {"care_item": [("sent",)], "churn_case": [("closed",)], "alert": [("done",)]}

@@ -105,3 +105,21 @@ def test_what_the_customer_that_stays_has_already_goes_into_the_bin_and_comes_ba
     boss.UndoAct(record_type="customer", id=merged.act_id)
     server.run_jobs()
     assert living() == before
+
+
+def test_the_open_churn_case_counts_though_a_newer_one_was_merged_into_it(
+    boss: Client, order: Callable[..., Any], sweep: Callable[[date], int]
+) -> None:
+    keep, goes = two(boss)
+    order(keep, "2026-01-01", "100.00")
+    sweep(date(2026, 11, 24))
+    boss.CreateChurnCase(churn_case={"customer_id": goes, "warn_note": "听说换了供应商"})
+    merge(boss, keep, goes)
+
+    sweep(date(2026, 11, 25))
+    assert boss.GetCustomer(id=keep).lifecycle == "leaving"
+    order(keep, "2026-11-25", "100.00")
+    sweep(date(2026, 11, 26))
+
+    assert {c.state for c in boss.ListChurnCases().churn_cases} == {"closed"}
+    assert boss.GetCustomer(id=keep).lifecycle == "trading"

@@ -324,3 +324,30 @@ def test_ten_thousand_customers_are_scored_by_six_criteria(
     assert server.sql("SELECT count(*) FROM customer_score_change") == [(10000,)]
     measured(f"{10000 / first:.0f} customers/s scored the first time, {10000 / again:.0f} customers/s again")
     print(f"\n{10000 / first:.0f} customers/s scored the first time, {10000 / again:.0f} customers/s again")
+
+
+def test_a_dry_run_tells_nothing_of_what_is_hidden(boss: Client, server: Server, model: Any, customer: Any) -> None:
+    customer("甲", scale="large")
+    draft = model(active=False)
+
+    for resource, field in (("customer", "scale"), ("trade_entry", "amount")):
+        reader = server.person(fields=[{"resource": resource, "field": field, "rule": "masked"}])
+        with refused("PERMISSION_DENIED", "ASKS_UNSEEN"):
+            reader.SimulateValueModel(id=draft.id)
+
+
+def test_a_contact_that_is_entered_ahead_counts_once_its_day_has_come(
+    boss: Client, model: Any, customer: Any, sweep: Any, today: date
+) -> None:
+    one = customer("甲")
+    bands = [{"to": "1", "points": "0"}, {"from": "1", "points": "10"}]
+    criterion = {"name": "沟通", "class": "contact", "weight": "100", "source": "interactions", "days": 30}
+    model(criteria=[{**criterion, "bands": bands}])
+    moment = datetime.now(UTC) + timedelta(days=20)
+    boss.CreateInteraction(interaction={"customer_id": one, "kind": "call", "subject": "回访", "start_time": moment})
+
+    counted = []
+    for day in (today, today + timedelta(days=20), today + timedelta(days=50)):
+        sweep(day)
+        counted.append(standing(boss, one).reasons["criteria"][0]["figure"])
+    assert counted == ["0", "1", "0"]

@@ -186,12 +186,21 @@ def start(
 
 
 def start_alone(
-    call: Call, kind: str, record_type: str, parameters: Mapping[str, Any], *, starter: Caller | None = None
+    call: Call,
+    kind: str,
+    record_type: str,
+    parameters: Mapping[str, Any],
+    *,
+    starter: Caller | None = None,
+    of_each: str = "",
 ) -> str | None:
-    """Queue a job like `start`; None while one of its kind is under way. Of all who ask at the same moment one starts
-    it: the others wait for the end of that one's transaction."""
+    """Queue a job like `start`; None while one of its kind is under way, with `of_each` one with the same value of that
+    parameter. Of all who ask at the same moment one starts it: the others wait for the end of that one's transaction.
+    """
     call.connection.execute(select(func.pg_advisory_xact_lock(_ALONE, func.hashtext(kind))))
     under_way = select(job.c.id).where(job.c.kind == kind, job.c.finish_time.is_(None)).limit(1)
+    if of_each:
+        under_way = under_way.where(job.c.parameters[of_each].astext == parameters[of_each])
     if call.connection.scalar(under_way) is not None:
         return None
     return start(call, kind, record_type, parameters, starter=starter)

@@ -96,8 +96,11 @@ def tell(
     *,
     bulk: bool = False,
 ) -> None:
-    """Log and announce that `action` made each (before, after). `bulk`: as rows of an import."""
+    """Log and announce that `action` made each (before, after). `bulk`: as rows of an import. What the suite computed
+    holds no act up."""
     put(call, drawn_up(call, record, action, written, now, bulk=bulk or images.is_quiet(call)))
+    if action in record.computes and not call.caller.user_id:
+        images.hand_on(call, [(b["id"], b["version"], a["version"]) for b, a in written if b is not None])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from crm_records import (
     changes,
     custom_fields,
     dictionaries,
-    images,
     owning,
     references,
     rows,
@@ -132,8 +131,6 @@ def write(
     store(call, record, before, after)
     record.written_many(call, [(before, after)])
     changes.tell(call, record, event, [(before, after)], after["update_time"])
-    if event in record.computes and not call.caller.user_id:
-        images.hand_on(call, [(record_id, before["version"], after["version"])])
     return after
 
 

@@ -15,9 +15,12 @@ def today(call: Call) -> date:
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day of a later or earlier month; its last day where it lacks that day: 31 August + 6 is 28 February."""
+    """The same day of a later or earlier month; its last day where it lacks that day: 31 August + 6 is 28 February. Of
+    what is meant to be for ever, the last day there is."""
     index = day.year * 12 + day.month - 1 + months
     year, month = divmod(index, 12)
+    if year > date.max.year:
+        return date.max
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 

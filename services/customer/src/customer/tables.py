@@ -9,6 +9,8 @@ from crm.customer.v1.interactions_pb2 import Interaction
 from crm_records import schema
 
 metadata = MetaData()
+FOLLOWS_MERGES = "follows merges"
+"""Marks (`info`) a table whose rows have a customer as part of their key and become those of the one that stays."""
 
 customer = schema.table(metadata, Customer.DESCRIPTOR, "customer", searchable=True)
 schema.unique(customer, "credit_code")

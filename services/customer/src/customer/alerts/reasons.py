@@ -37,10 +37,9 @@ LATE = 30
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why there is an alert. Of one `key` there is one alert, ever."""
+    """Why there is an alert."""
 
     kind: str
-    key: str
     customer: Mapping[str, Any]
     rule: Mapping[str, Any]
     record_type: str
@@ -49,6 +48,11 @@ class Reason:
     date: date | None
     days: int | None
     amount: Decimal | None = None
+
+    @property
+    def key(self) -> str:
+        """There is one alert of a key at a time. That of another day is another one."""
+        return f"{self.kind}:{self.record_id}"
 
 
 @dataclass(slots=True)
@@ -108,10 +112,10 @@ def _yearly(
     if rule is None:
         return
     whose, record_type = (person, "contact") if person is not None else (row, "customer")
-    for comes in days.anniversaries(first, one.day, one.day + timedelta(days=rule["days"]), lunar=lunar):
-        key = f"{kind}:{whose['id']}:{comes.key}"
-        ahead = (comes.date - one.day).days
-        yield Reason(kind, key, row, rule, record_type, whose["id"], whose["name"], comes.date, ahead)
+    until = one.day + timedelta(days=rule["days"])
+    comes = next(days.anniversaries(first, one.day, until, lunar=lunar), None)
+    if comes is not None:
+        yield Reason(kind, row, rule, record_type, whose["id"], whose["name"], comes, (comes - one.day).days)
 
 
 def _birthdays_of_contacts(one: Page) -> Iterator[Reason]:
@@ -141,8 +145,7 @@ def _demands(one: Page) -> Iterator[Reason]:
         rule = one.rule(rules.DEMAND, whose)
         ahead = (row["valid_until"] - one.day).days
         if rule is not None and ahead <= rule["days"]:
-            key = f"{rules.DEMAND}:{row['id']}:{row['valid_until']}"
-            yield Reason(rules.DEMAND, key, whose, rule, "demand", row["id"], whose["name"], row["valid_until"], ahead)
+            yield Reason(rules.DEMAND, whose, rule, "demand", row["id"], whose["name"], row["valid_until"], ahead)
 
 
 def _next_steps(one: Page) -> Iterator[Reason]:
@@ -156,9 +159,8 @@ def _next_steps(one: Page) -> Iterator[Reason]:
         ahead = (due - one.day).days
         over = last is not None and last.astimezone(ZONE).date() >= due
         if rule is not None and not over and -LATE <= ahead <= rule["days"]:
-            key = f"{rules.NEXT_STEP}:{step.id}:{due}"
             left = max(ahead, 0)
-            yield Reason(rules.NEXT_STEP, key, whose, rule, step.record_type, step.id, whose["name"], due, left)
+            yield Reason(rules.NEXT_STEP, whose, rule, step.record_type, step.id, whose["name"], due, left)
 
 
 def _agreed(one: Page) -> Iterable[Any]:
@@ -199,10 +201,9 @@ def _credit(one: Page, row: Mapping[str, Any]) -> Iterator[Reason]:
     limit, outstanding = row["credit_limit"], row["outstanding_amount"]
     if rule is None or limit is None or outstanding is None or outstanding <= limit:
         return
-    key = f"{rules.CREDIT}:{row['id']}:{one.day}"
     over = outstanding - limit
-    yield Reason(rules.CREDIT, key, row, rule, "customer", row["id"], row["name"], None, None, over)
+    yield Reason(rules.CREDIT, row, rule, "customer", row["id"], row["name"], None, None, over)
 
 
 def _since(kind: str, row: Mapping[str, Any], rule: Mapping[str, Any], since: date, gone: int) -> Reason:
-    return Reason(kind, f"{kind}:{row['id']}:{since}", row, rule, "customer", row["id"], row["name"], since, gone)
+    return Reason(kind, row, rule, "customer", row["id"], row["name"], since, gone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from crm_kit.rpc import Call
 from crm_records import counting, writing
 from crm_records.record import Record
 from crm_records.states import States, Transition
-from customer.alerts.rules import ALERT_RULES, BIRTHDAY, NEXT_STEP, NO_BUSINESS
+from customer.alerts.rules import ALERT_RULES, BIRTHDAY, COMPANY, CREDIT, DEMAND, NEXT_STEP, NO_BUSINESS, OVERDUE
 from customer.alerts.tables import alert
 from customer.customers import CUSTOMERS
 
@@ -32,15 +32,20 @@ STATES = States(
 
 _ABOUT = {"": ("contact", "customer"), "contact": ("contact",)}
 """Whose name the title may be; of everything else it is the customer's."""
-_AGREED = ("interaction", "visit")
-"""Where a next step is agreed."""
-_DATED = {
-    "": ("birthday", "last_order_date", "next_step_due_date"),
-    BIRTHDAY: ("birthday",),
-    NO_BUSINESS: ("last_order_date",),
-    NEXT_STEP: ("next_step_due_date",),
+_TELLS: Mapping[str, Sequence[tuple[str, str]]] = {
+    BIRTHDAY: [("contact", "birthday"), ("customer", "birthday")],
+    COMPANY: [("customer", "founding_date")],
+    NEXT_STEP: [("interaction", "next_step_due_date"), ("visit", "next_step_due_date")],
+    OVERDUE: [("customer", "last_contact_time")],
+    NO_BUSINESS: [("customer", "last_order_date")],
+    DEMAND: [("demand", "valid_until")],
+    CREDIT: [("customer", "outstanding_amount"), ("customer", "credit_limit")],
 }
-"""By kind of alert, what of a record its date and days tell."""
+"""By kind of alert, what of the record it is about its figures tell: date and days, or the amount."""
+_DATED = [one for kind, some in _TELLS.items() if kind != CREDIT for one in some]
+_EVERY = [*_DATED, *_TELLS[CREDIT]]
+_RESOURCES = {kind for kind, _ in _EVERY}
+_FIGURES = ("date", "days", "amount")
 
 
 class Alerts(Record):
@@ -51,32 +56,30 @@ class Alerts(Record):
     plural = "alerts"
     states = STATES
     closed_states = (DONE,)
+    computes = frozenset({"done"})
     parent = ("customer_id", CUSTOMERS)
     part_of_parent = True
     copies = {  # noqa: RUF012
         "title": [("contact", "name"), ("customer", "name")],
         "customer_name": [("customer", "name")],
-        "date": [
-            *(("contact", "birthday"), ("customer", "birthday"), ("customer", "last_order_date")),
-            *(("interaction", "next_step_due_date"), ("visit", "next_step_due_date")),
-        ],
-        "amount": [("customer", "outstanding_amount")],
+        **dict.fromkeys(("date", "days"), _DATED),
+        "amount": _TELLS[CREDIT],
     }
 
     def decorate_wanted(self, call: Call, messages: Sequence[Any], wanted: Container[str]) -> None:
         """Each copy is shown as its reader sees it of that record; as the stricter rules say where it is not told
         which."""
+        rules = {kind: call.access.fields(kind) for kind in _RESOURCES}
+        if not any(rules.values()):
+            return
         for message in messages:
-            named = _ABOUT.get(message.record_type, ("customer",))
-            for kind in (*named, *_AGREED):
-                rules = call.access.fields(kind)
-                if not rules:
-                    continue
-                if kind in named:
-                    message.title = field_access.shown(rules, "name", message.title)
-                if any(rules.strictest(n) < field_access.READ_ONLY for n in _DATED.get(message.kind, ())):
-                    message.date = ""
-                    message.ClearField("days")
+            for named in _ABOUT.get(message.record_type, ("customer",)):
+                message.title = field_access.shown(rules[named], "name", message.title)
+            told = _TELLS.get(message.kind, _EVERY)
+            of_it = [one for one in told if one[0] == message.record_type] or told
+            if any(rules[kind].strictest(field) < field_access.READ_ONLY for kind, field in of_it):
+                for name in _FIGURES:
+                    message.ClearField(name)
 
 
 ALERTS = Alerts()

@@ -17,8 +17,8 @@ Index(
 )
 
 alert = schema.table(metadata, Alert.DESCRIPTOR, "alert", Column("unique_key", Text, nullable=False))
-"""`unique_key` names the reason, "birthday:<contact>:2026": each is raised once."""
-Index("uq_alert_unique_key", alert.c.unique_key, unique=True)
+"""`unique_key` names the reason, "birthday:<contact>": as long as it holds it is raised once."""
+Index("uq_alert_lasting", alert.c.unique_key, unique=True, postgresql_where=alert.c.state != "done")
 Index("ix_alert_record_id", alert.c.record_id)
 Index("ix_alert_user_id", alert.c.user_id, alert.c.id)
 Index("ix_alert_open", alert.c.customer_id, postgresql_where=alert.c.state != "done")

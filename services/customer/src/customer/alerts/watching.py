@@ -1,4 +1,5 @@
-"""Every day each customer is looked at: what is new is raised, what has no reason any more is done."""
+"""Every day each customer is looked at: what is new is raised, what has no reason any more is done, and what comes to
+hold again is raised again."""
 
 from __future__ import annotations
 
@@ -40,24 +41,20 @@ def look(call: Call, page: reasons.Page) -> tuple[int, int]:
     query = select(alert).where(one_of(c.customer_id, list(page.customers)), c.state != DONE, c.delete_time.is_(None))
     there = [dict(r) for r in call.connection.execute(query.order_by(c.id).with_for_update()).mappings()]
     found = {reason.key: reason for reason in reasons.of(page)}
-    # Credit has no date of its own: as long as it is exceeded the alert that there is stays.
-    exceeded = {r.record_id for r in found.values() if r.kind == rules.CREDIT}
-    lasting = {row["record_id"] for row in there if row["kind"] == rules.CREDIT and row["record_id"] in exceeded}
-    done = 0
-    for row in there:
-        if row["unique_key"] not in found and not (row["kind"] == rules.CREDIT and row["record_id"] in lasting):
-            _end(call, row)
-            done += 1
-    known = set(call.connection.scalars(select(c.unique_key).where(one_of(c.unique_key, list(found)))))
-    new = [
-        _row(call, reason)
-        for key, reason in sorted(found.items())
-        if key not in known and not (reason.kind == rules.CREDIT and reason.record_id in lasting)
-    ]
+    lasting = {row["unique_key"] for row in there if _lasts(row, found.get(row["unique_key"]))}
+    over = [row for row in there if row["unique_key"] not in lasting]
+    for row in over:
+        _end(call, row)
+    new = [_row(call, reason) for key, reason in sorted(found.items()) if key not in lasting]
     if new:
         storing.insert_rows(call, ALERTS, new)
         changes.tell(call, ALERTS, "raised", [(None, row) for row in new], new[0]["create_time"])
-    return len(new), done
+    return len(new), len(over)
+
+
+def _lasts(row: Row, reason: Reason | None) -> bool:
+    """Whether there still is what an alert was raised for, on the same day."""
+    return reason is not None and reason.date == row["date"]
 
 
 def _row(call: Call, reason: Reason) -> Row:

@@ -17,7 +17,9 @@ _VISITORS = (
     "e.customer_id IS NULL AND e.source = i.source AND e.visitor = i.visitor AND e.time >= i.from_time"
     " AND e.time < i.until_time"
 )
-_OWN = {"customer": "e.customer_id = :id", "contact": "e.customer_id = :customer_id AND e.contact_id = :id"}
+_THEIRS = "(SELECT CAST(:customer_id AS uuid) UNION ALL SELECT from_id FROM merge_redirect WHERE to_id = :customer_id)"
+"""The customer of a contact, and those that went into it: events are not rewritten by a merge."""
+_OWN = {"customer": "e.customer_id = :id", "contact": f"e.customer_id IN {_THEIRS} AND e.contact_id = :id"}
 _IDENTITY = {"customer": "i.customer_id = :id", "contact": "i.customer_id = :customer_id AND i.contact_id = :id"}
 
 

@@ -24,19 +24,30 @@ from customer.sight import behaviour_reach
 DAYS = 400
 """Days that are counted at once."""
 _COLUMNS = "e.time, e.source, e.event_id, e.kind, e.visitor, e.contact_id, e.subject, e.amount, e.properties"
-OWN = "FROM behaviour_event e WHERE e.customer_id = ANY(CAST(:customers AS uuid[])) {more}"
+OWN = (
+    "FROM (SELECT c AS customer_id, c AS id FROM unnest(CAST(:customers AS uuid[])) AS c UNION ALL"
+    " SELECT r.to_id, r.from_id FROM merge_redirect r WHERE r.to_id = ANY(CAST(:customers AS uuid[]))) o"
+    " CROSS JOIN LATERAL (SELECT e.* FROM behaviour_event e WHERE e.customer_id = o.id {more}) e"
+)
 OF_VISITORS = (
     "FROM behaviour_identity i CROSS JOIN LATERAL (SELECT e.* FROM behaviour_event e WHERE e.source = i.source"
     " AND e.visitor = i.visitor AND e.customer_id IS NULL AND e.time >= i.from_time AND e.time < i.until_time {more}) e"
     " WHERE i.customer_id = ANY(CAST(:customers AS uuid[]))"
 )
-"""The two ways in which an event is a customer's; `more` narrows the events."""
+"""The two ways in which an event is a customer's; `more` narrows the events. What was a customer's that went into
+another is that one's: events are many, and none is rewritten."""
 _ORDER = "ORDER BY e.time DESC, e.source DESC, e.event_id DESC LIMIT :size"
 _BEHIND = "AND (e.time, e.source, e.event_id) < (:time, :source, :event_id)"
+_NEWEST = "ORDER BY e.time DESC LIMIT 1"
 _LAST = text(
-    f"SELECT max(t) FROM (SELECT max(e.time) AS t {OWN.format(more='')} UNION ALL"  # noqa: S608 - our own words
-    f" SELECT max(e.time) {OF_VISITORS.format(more='ORDER BY e.time DESC LIMIT 1')}) found"
+    f"SELECT max(t) FROM (SELECT max(e.time) AS t {OWN.format(more=_NEWEST)} UNION ALL"  # noqa: S608 - ours
+    f" SELECT max(e.time) {OF_VISITORS.format(more=_NEWEST)}) found"
 )
+SPAN = text(
+    f"SELECT min(t), max(t) FROM (SELECT e.time AS t {OWN.format(more='')} UNION ALL"  # noqa: S608 - our own words
+    f" SELECT e.time {OF_VISITORS.format(more='')}) found"
+)
+"""When the first and the last of what customers did was."""
 
 errors.texts(
     {
@@ -65,7 +76,7 @@ def events(call: Call, request: pb.ListBehaviourEventsRequest) -> pb.ListBehavio
     if request.page_token:
         more += f" {_BEHIND}"
         values |= _position(request)
-    own = f"(SELECT {_COLUMNS} {OWN.format(more=more)} {_ORDER})"
+    own = f"(SELECT {_COLUMNS} {OWN.format(more=f'{more} {_ORDER}')} {_ORDER})"
     columns = _COLUMNS.replace("e.contact_id", "coalesce(e.contact_id, i.contact_id) AS contact_id")
     theirs = f"(SELECT {columns} {OF_VISITORS.format(more=f'{more} {_ORDER}')} {_ORDER})"
     both = f"SELECT * FROM ({own} UNION ALL {theirs}) e {_ORDER}"  # noqa: S608 - our own words
@@ -104,7 +115,7 @@ def by_day(
 ) -> list[tuple[str, date, list[tuple[str, int]]]]:
     """(customer, day, (kind, count)…) of what these customers did, newest day first."""
     more = "AND e.time >= :since AND e.time < :until"
-    own = f"SELECT e.customer_id AS c, e.time, e.kind {OWN.format(more=more)}"
+    own = f"SELECT o.customer_id AS c, e.time, e.kind {OWN.format(more=more)}"
     theirs = f"SELECT i.customer_id, e.time, e.kind {OF_VISITORS.format(more=more)}"
     query = (
         "SELECT c, (time AT TIME ZONE CAST(:zone AS text))::date AS day, kind, count(*) AS n"  # noqa: S608

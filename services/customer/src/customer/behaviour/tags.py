@@ -106,7 +106,7 @@ def _fulfilled(
     if rule["property"]:
         more += " AND e.properties ->> CAST(:property AS text) = :value"
         bound |= {"property": rule["property"], "value": rule["property_value"]}
-    own = f"SELECT e.customer_id AS c, e.time {OWN.format(more=more)}"
+    own = f"SELECT o.customer_id AS c, e.time {OWN.format(more=more)}"
     theirs = f"SELECT i.customer_id, e.time {OF_VISITORS.format(more=more)}"
     query = (
         "SELECT c, count(*) AS n, (array_agg(time ORDER BY time DESC))[:n] AS nth"  # noqa: S608 - our own words

@@ -22,7 +22,7 @@ from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.timers import Timer
 from customer.behaviour import partitions, reading, rules, tags
-from customer.behaviour.tables import active, rule_progress, tag
+from customer.behaviour.tables import active, pending, rule_progress, tag
 from customer.standing import marks
 from customer.value.models import count_behaviour
 
@@ -85,6 +85,14 @@ def take(call: Call, now: datetime) -> int:
         if count_behaviour(call):
             marks.mark(call.connection, every)
     return taken
+
+
+def look_again(call: Call, customer_ids: Sequence[str]) -> None:
+    """Others' events are these customers' now, or are not any more: the next look counts all they did anew."""
+    first, last = call.connection.execute(reading.SPAN, {"customers": list(customer_ids)}).one()
+    if first is not None:
+        values = {"source": "", "visitors": [], "customer_ids": list(customer_ids), "from_time": first}
+        call.connection.execute(insert(pending).values(values | {"last_time": last}))
 
 
 def _of(call: Call, row: Any) -> set[str]:

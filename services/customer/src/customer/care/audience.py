@@ -76,6 +76,8 @@ def _refuse_unseen(owner: Call, record: Record, plan: Row) -> None:
     needed = [(record, "name")]
     if plan["occasion"] == plans.BIRTHDAY:
         needed.append((record, "birthday"))
+    if plan["occasion"] == plans.COMPANY:
+        needed.append((CUSTOMERS, "founding_date"))
     if plan["occasion"] == plans.FIRST_DEAL:
         needed.append((CUSTOMERS, "first_order_date"))
     for of, name in needed:

@@ -39,15 +39,7 @@ class Rule:
     """Only in this year of its calendar; 0: in every year."""
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """One time that something comes. `key` names the year of its calendar: "2026", or "L2025" of a lunar one."""
-
-    key: str
-    date: date
-
-
-def occurrences(rule: Rule, start: date, end: date) -> Iterator[Occurrence]:
+def occurrences(rule: Rule, start: date, end: date) -> Iterator[date]:
     """The times within these days, both included, in their order."""
     is_lunar = rule.calendar in (LUNAR, LUNAR_YEAR_END)
     first = start.year - 1 if is_lunar else start.year
@@ -56,15 +48,15 @@ def occurrences(rule: Rule, start: date, end: date) -> Iterator[Occurrence]:
             continue
         day = _in_year(rule, year)
         if day is not None and start <= day <= end:
-            yield Occurrence(f"L{year}" if is_lunar else str(year), day)
+            yield day
 
 
 def of_year(rule: Rule, year: int) -> list[date]:
     """The days in a solar year: none or two, where a lunar day lies about the new year."""
-    return [o.date for o in occurrences(rule, date(year, 1, 1), date(year, 12, 31))]
+    return list(occurrences(rule, date(year, 1, 1), date(year, 12, 31)))
 
 
-def anniversaries(first: date, start: date, end: date, *, lunar: bool = False) -> Iterator[Occurrence]:
+def anniversaries(first: date, start: date, end: date, *, lunar: bool = False) -> Iterator[date]:
     """When a day comes again, by the lunar calendar if asked; never before it was."""
     if lunar and not knows(first):
         return
@@ -73,7 +65,7 @@ def anniversaries(first: date, start: date, end: date, *, lunar: bool = False) -
         rule = Rule(LUNAR, month, day)
     else:
         rule = Rule(SOLAR, first.month, first.day)
-    yield from (o for o in occurrences(rule, start, end) if o.date > first)
+    yield from (day for day in occurrences(rule, start, end) if day > first)
 
 
 def knows(day: date) -> bool:

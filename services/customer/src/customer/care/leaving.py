@@ -6,11 +6,11 @@ person's record, which no event carries. Each round is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 
 from crm_kit import organisation
 from crm_kit.db import one_of
@@ -19,13 +19,13 @@ from crm_kit.rpc import Call
 from crm_kit.timers import Timer
 from crm_records import changes, sql, storing
 from crm_records.record import Row
-from customer.care import items, people
+from customer.care import holding, items, people
 from customer.care.items import CARE_ITEMS
 from customer.care.tables import care_item, care_plan
 
 MOST = 200
 """Items at a time; the rest wait for the next round."""
-STOPPED, NOBODY, LAPSED = "plan_stopped", "no_performer", "lapsed"
+STOPPED, NOBODY, LAPSED, MOVED = "plan_stopped", "no_performer", "lapsed", "date_changed"
 
 _c = care_item.c
 _DUE = sql.prepare(
@@ -37,7 +37,11 @@ _DUE = sql.prepare(
 )
 _LAPSED = sql.prepare(
     select(care_item)
-    .where(_c.state == items.PROPOSED, _c.occasion_date < bindparam("day", type_=_c.occasion_date.type))
+    .where(
+        _c.state == items.PROPOSED,
+        # Who is erased has no day any more.
+        or_(_c.occasion_date.is_(None), _c.occasion_date < bindparam("day", type_=_c.occasion_date.type)),
+    )
     .order_by(_c.occasion_date, _c.id)
     .limit(MOST)
     .with_for_update(skip_locked=True)
@@ -49,12 +53,14 @@ def leave(call: Call, now: datetime) -> int:
     found = [storing.as_row(call, CARE_ITEMS, row) for row in _DUE.run(call.connection, {"now": now}).fetchall()]
     if found:
         recipients = {t: people.load(call, t, _ids(found, t)) for t in ("contact", "customer")}
-        working = _working(call, found, recipients)
+        whom = {row["id"]: recipients[row["record_type"]].get(row["record_id"]) for row in found}
+        working = _working(call, found, whom)
         stopped = _stopped(call, found)
+        moved = holding.holds_not(call, [(row, one) for row in found if (one := whom[row["id"]])])
     for before in found:
-        one = recipients[before["record_type"]].get(before["record_id"])
+        one = whom[before["id"]]
         performer = next((i for i in _performers(before, one) if i in working), None)
-        why = _why_not(before, one, performer, stopped)
+        why = MOVED if before["id"] in moved else _why_not(before, one, performer, stopped)
         if why:
             _move(call, before, items.NOT_SENT, items.NOT_SENT, now, reason=why)
         else:
@@ -96,8 +102,8 @@ def _performers(row: Row, one: people.Recipient | None) -> Sequence[str]:
     return [i for i in ((one.owner_id if one else None), row["confirmer_id"]) if i]
 
 
-def _working(call: Call, found: Sequence[Row], recipients: dict[str, dict[str, people.Recipient]]) -> set[str]:
-    ids = {i for row in found for i in _performers(row, recipients[row["record_type"]].get(row["record_id"]))}
+def _working(call: Call, found: Sequence[Row], whom: Mapping[str, people.Recipient | None]) -> set[str]:
+    ids = {i for row in found for i in _performers(row, whom[row["id"]])}
     user = organisation.user.c
     return set(call.connection.scalars(select(user.id).where(one_of(user.id, ids), user.active, ~user.deleted)))
 

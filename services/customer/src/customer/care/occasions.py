@@ -26,6 +26,7 @@ class Occasions(Record):
     plural = "occasions"
     parent = ("customer_id", CUSTOMERS)
     part_of_parent = True
+    about = ("record_type", "record_id")
 
     def prepare(self, call: Call, row: Row, before: Row | None) -> None:
         if row["date"] is None:
@@ -42,11 +43,11 @@ class Occasions(Record):
 OCCASIONS = Occasions()
 
 
-def times(row: Mapping[str, Any], start: date, end: date) -> Iterator[days.Occurrence]:
+def times(row: Mapping[str, Any], start: date, end: date) -> Iterator[date]:
     """When an occasion comes within these days: on its day, and every year after if it is a yearly one."""
     if row["date"] is None:
         return
     if start <= row["date"] <= end:
-        yield days.Occurrence(str(row["date"].year), row["date"])
+        yield row["date"]
     if row["yearly"]:
         yield from days.anniversaries(row["date"], start, end, lunar=row["lunar"])

@@ -27,9 +27,12 @@ _statements: dict[Any, sql.Prepared] = {}
 def progress(call: Call, request: pb.GetCareProgressRequest) -> pb.CareProgress:
     """Counts by state for each group."""
     given = writing.given(request)
-    name = given["group_by"] or "plan_id"
-    if not {name, "state"}.isdisjoint(visibility.blind(call, CARE_ITEMS)):
+    name, blind = given["group_by"] or "plan_id", visibility.blind(call, CARE_ITEMS)
+    if not {name, "state"}.isdisjoint(blind):
         raise errors.Invalid(Problem("groupBy", "unknown_field", {"name": CARE_ITEMS.fields[name].json_name}))
+    asked = next((day for day in ("from_date", "until_date") if given[day]), "")
+    if asked and "send_time" in blind:
+        raise errors.Invalid(Problem(asked.replace("_d", "D"), "unknown_field", {"name": "sendTime"}))
     reach = CARE_ITEMS.reach(call)
     statement = _statement(name, scope.shape(reach))
     days = {"from_time": _midnight(given["from_date"], 0), "until_time": _midnight(given["until_date"], 1)}

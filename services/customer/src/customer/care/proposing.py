@@ -7,6 +7,7 @@ with, and whoever is entered late is found, too. That there is one item only is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -77,16 +78,25 @@ def _propose(call: Call, plan: Row, day: date, token: str) -> tuple[int, str]:
     return len(_store(call, plan, wanted)), next_token
 
 
-Wanted = tuple[people.Recipient, days.Occurrence, str]
-"""Who, when, and what the occasion is called."""
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """An occasion that comes near: which it is, its day, and what it is called. With plan and person there is one item;
+    one whose day is corrected is another."""
+
+    key: str
+    date: date
+    name: str
+
+
+Wanted = tuple[people.Recipient, Coming]
 
 
 def _wanted(call: Call, plan: Row, found: Sequence[people.Recipient], start: date, end: date) -> Iterator[Wanted]:
     """The occasions of these people within these days."""
     match plan["occasion"]:
         case plans.DAY | plans.DATE:
-            for occurrence, name in _common(call, plan, start, end):
-                yield from ((one, occurrence, name) for one in found)
+            for coming in _common(call, plan, start, end):
+                yield from ((one, coming) for one in found)
         case plans.OCCASION:
             yield from _entered(call, plan, found, start, end)
         case special:
@@ -96,21 +106,21 @@ def _wanted(call: Call, plan: Row, found: Sequence[people.Recipient], start: dat
                 begun = first.get(one.id)
                 lunar = special == plans.BIRTHDAY and one.birthday_lunar
                 times = days.anniversaries(begun, start, end, lunar=lunar) if begun else ()
-                yield from ((one, occurrence, name) for occurrence in times)
+                yield from ((one, Coming(special, day, name)) for day in times)
 
 
-def _common(call: Call, plan: Row, start: date, end: date) -> Iterator[tuple[days.Occurrence, str]]:
+def _common(call: Call, plan: Row, start: date, end: date) -> Iterator[Coming]:
     """A day that everybody has."""
     if plan["occasion"] == plans.DATE:
         if start <= plan["date"] <= end:
-            yield days.Occurrence(plan["date"].isoformat(), plan["date"]), plan["name"]
+            yield Coming(plans.DATE, plan["date"], plan["name"])
         return
     query = select(care_day).where(care_day.c.id == plan["day_id"], care_day.c.delete_time.is_(None))
     found = call.connection.execute(query).mappings().one_or_none()
     if found is not None:
         row = dict(found)
         name = festivals.name_of(row, plan["language"])
-        yield from ((o, name) for o in days.occurrences(festivals.rule_of(row), start, end))
+        yield from (Coming(plans.DAY, day, name) for day in days.occurrences(festivals.rule_of(row), start, end))
 
 
 def _entered(call: Call, plan: Row, found: Sequence[people.Recipient], start: date, end: date) -> Iterator[Wanted]:
@@ -121,8 +131,8 @@ def _entered(call: Call, plan: Row, found: Sequence[people.Recipient], start: da
     by_id = {r.id: r for r in found}
     for row in map(dict, call.connection.execute(query.order_by(c.id)).mappings()):
         name = row["name"] or dictionaries.label(call, "occasion_kind", row["kind"])
-        for occurrence in occasions.times(row, start, end):
-            yield by_id[row["record_id"]], days.Occurrence(f"{row['id']}:{occurrence.key}", occurrence.date), name
+        for day in occasions.times(row, start, end):
+            yield by_id[row["record_id"]], Coming(row["id"], day, name)
 
 
 def _first_days(call: Call, special: str, found: Sequence[people.Recipient]) -> dict[str, date]:
@@ -138,16 +148,16 @@ def _first_days(call: Call, special: str, found: Sequence[people.Recipient]) -> 
 def _store(call: Call, plan: Row, wanted: Sequence[Wanted]) -> list[Row]:
     """Make the items that are not there yet."""
     c = care_item.c
-    query = select(c.record_id, c.occasion_key).where(
-        c.plan_id == plan["id"], one_of(c.record_id, {one.id for one, _, _ in wanted})
+    query = select(c.record_id, c.occasion_key, c.occasion_date).where(
+        c.plan_id == plan["id"], one_of(c.record_id, {one.id for one, _ in wanted})
     )
-    there = {(r.record_id, r.occasion_key) for r in call.connection.execute(query)}
-    new = [w for w in wanted if (w[0].id, w[1].key) not in there]
+    there = set(map(tuple, call.connection.execute(query)))
+    new = [(one, coming) for one, coming in wanted if (one.id, coming.key, coming.date) not in there]
     if not new:
         return []
     query = select(care_template).where(care_template.c.id == plan["template_id"])
     template = dict(call.connection.execute(query).mappings().one())
-    owners = people.owner_names(call, [one for one, _, _ in new])
+    owners = people.owner_names(call, [one for one, _ in new])
     made = [_item(call, plan, template, w, owners) for w in new]
     storing.insert_rows(call, CARE_ITEMS, made)
     for state in dict.fromkeys(row["state"] for row in made):
@@ -157,10 +167,10 @@ def _store(call: Call, plan: Row, wanted: Sequence[Wanted]) -> list[Row]:
 
 
 def _item(call: Call, plan: Row, template: Row, wanted: Wanted, owners: Mapping[str, str]) -> Row:
-    one, occurrence, name = wanted
+    one, coming = wanted
     language = plan["language"]
-    said = templates.render(template, language, one.values(language, owners.get(one.owner_id or "", ""), name))
-    leaves = datetime.combine(occurrence.date - timedelta(days=plan["days_before"]), time(plan["hour"]), ZONE)
+    said = templates.render(template, language, one.values(language, owners.get(one.owner_id or "", ""), coming.name))
+    leaves = datetime.combine(coming.date - timedelta(days=plan["days_before"]), time(plan["hour"]), ZONE)
     refused = one.why_not(plan["channel"])
     state = items.NOT_SENT if refused else items.CONFIRMED if plan["automatic"] else items.PROPOSED
     row = new_row(call, CARE_ITEMS, pb.CareItem(), [])
@@ -172,13 +182,13 @@ def _item(call: Call, plan: Row, template: Row, wanted: Wanted, owners: Mapping[
         plan_id=plan["id"],
         plan_version=plan["version"],
         occasion=plan["occasion"],
-        occasion_name=name,
-        occasion_key=occurrence.key,
-        occasion_date=occurrence.date,
+        occasion_name=coming.name,
+        occasion_key=coming.key,
+        occasion_date=coming.date,
         channel=plan["channel"],
         language=language,
-        subject=said.subject or None,
-        text=said.text,
+        subject=said.subject[: CARE_ITEMS.fields["subject"].max_length] or None,
+        text=said.text[: CARE_ITEMS.fields["text"].max_length],
         send_time=leaves.astimezone(UTC),
         state=state,
         reason=refused or None,

@@ -24,7 +24,8 @@ Index("ix_occasion_record_id", occasion.c.record_id)
 Index("ix_occasion_kind", occasion.c.kind)
 
 care_item = schema.table(metadata, CareItem.DESCRIPTOR, "care_item")
-Index("uq_care_item_occasion", care_item.c.plan_id, care_item.c.record_id, care_item.c.occasion_key, unique=True)
+_one = (care_item.c[n] for n in ("plan_id", "record_id", "occasion_key", "occasion_date"))
+Index("uq_care_item_occasion", *_one, unique=True)
 """One for each plan, person and occasion, whatever happens."""
 Index("ix_care_item_record_id", care_item.c.record_id)
 Index("ix_care_item_send_time", care_item.c.send_time, care_item.c.id)

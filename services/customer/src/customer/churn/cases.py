@@ -61,6 +61,7 @@ class ChurnCases(Record):
     parent = ("customer_id", CUSTOMERS)
     states = STATES
     closed_states = (REGAINED, CLOSED)
+    computes = frozenset({"closed", "regained", "lapsed"})
     copies: ClassVar = {"warn_note": [("trade_entry", name) for name in PAID_BY]}
     list_fields: ClassVar[Sequence[str]] = (
         *("number", "customer_id", "state", "cause", "warn_date", "warn_note", "postpone_date"),
@@ -117,7 +118,7 @@ CHURN_CASES = ChurnCases()
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The newest case of a customer."""
+    """The case that counts of a customer."""
 
     id: str
     state: str
@@ -131,11 +132,12 @@ class Last:
 
 
 def latest(call: Call, customer_ids: Sequence[str]) -> dict[str, Last]:
-    """The newest case of each customer that ever had one."""
+    """The open case of each customer, else the one that ended last."""
     c: Any = churn_case.c
     query = select(c.customer_id, *(c[n] for n in Last.__slots__)).ext(distinct_on(c.customer_id))
     query = query.where(one_of(c.customer_id, list(customer_ids)), c.delete_time.is_(None))
-    found = call.connection.execute(query.order_by(c.customer_id, c.id.desc()))
+    order = (c.state.in_(OPEN).desc(), c.close_date.desc(), c.id.desc())
+    found = call.connection.execute(query.order_by(c.customer_id, *order))
     return {customer_id: Last(*values) for customer_id, *values in found}
 
 

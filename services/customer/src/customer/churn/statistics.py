@@ -16,7 +16,7 @@ from customer.churn.cases import CHURN_CASES, REGAINED
 from customer.churn.tables import churn_case
 
 MOST = 1000
-"""Groups at most."""
+"""Groups at most, the largest ones; the total is of all."""
 _KEYS: dict[str | None, tuple[str, Any]] = {
     None: ("reason", literal("")),
     "month": ("confirm_date", func.to_char(churn_case.c.confirm_date, "YYYY-MM")),
@@ -36,7 +36,8 @@ def count(call: Call, request: pb.CountChurnRequest) -> pb.CountChurnResponse:
     if visibility.blind(call, CHURN_CASES) & {field, "reason", "confirm_date"}:
         raise errors.Invalid(Problem("groupBy", "unknown_field", {"name": CHURN_CASES.fields[field].json_name}))
     c, reach = churn_case.c, CHURN_CASES.reach(call)
-    query = select(key, c.reason, func.count(), func.count().filter(c.state == REGAINED))
+    every = func.sum(func.count()).over()
+    query = select(key, c.reason, func.count(), func.count().filter(c.state == REGAINED), every)
     query = query.where(c.confirm_date.is_not(None), c.delete_time.is_(None))
     query = query.where(c.confirm_date >= first) if first else query
     query = query.where(c.confirm_date <= last) if last else query
@@ -53,8 +54,8 @@ def _answer(call: Call, group_by: str | None, rows: Any) -> pb.CountChurnRespons
         table: Any = _NAMED[group_by]
         query = select(table.c.id, table.c.name).where(one_of(table.c.id, [r[0] for r in rows if r[0]]))
         names = {row.id: row.name for row in call.connection.execute(query)}
-    answer = pb.CountChurnResponse(total=sum(r[2] for r in rows))
-    for key, reason, number, regained in rows:
+    answer = pb.CountChurnResponse(total=int(rows[0][4]) if rows else 0)
+    for key, reason, number, regained, _ in rows:
         answer.groups.add(
             key=key or "",
             label=names.get(key, key or ""),

@@ -34,18 +34,19 @@ def compute(bunch: Bunch, today: date) -> Sequence[Result]:
         case = cases.get(customer.id)
         if case is not None and case.state in OPEN:
             _go_on(bunch.call, case, customer, hits, today)
-        elif hits and not (case is not None and case.state == CLOSED and case.basis == hits[0].basis):
-            _warn(bunch.call, customer, hits, today)
+        elif new := [hit for hit in hits if case is None or hit.basis not in (case.basis or "").split("\n")]:
+            _warn(bunch.call, customer, new, hits, today)
     return ()
 
 
 CHURN = Computation("churn", compute)
 
 
-def _warn(call: Call, customer: Customer, hits: Sequence[Hit], today: date) -> None:
-    first = hits[0]
-    message = pb.ChurnCase(customer_id=customer.id, warn_note="\n".join(h.text for h in hits))
-    seen = {"cause": first.rule["kind"], "basis": first.basis, "warn_date": today}
+def _warn(call: Call, customer: Customer, new: Sequence[Hit], hits: Sequence[Hit], today: date) -> None:
+    """Because of what is new; what was warned of before is known with it."""
+    first = new[0]
+    message = pb.ChurnCase(customer_id=customer.id, warn_note="\n".join(h.text for h in new))
+    seen = {"cause": first.rule["kind"], "basis": "\n".join(h.basis for h in hits), "warn_date": today}
     writing.create(call, CHURN_CASES, message, **seen, rule_id=first.rule["id"], rule_version=first.rule["version"])
 
 
@@ -59,7 +60,9 @@ def _go_on(call: Call, case: Last, customer: Customer, hits: Sequence[Hit], toda
     gone = last is not None and last > case.warn_date if case.cause == MANUAL else not hits
     if gone:
         note = NOBODY_TO_WARN_OF if customer.lifecycle == NOT_NEEDED else REASON_GONE
-        _write(call, case, "closed", {"state": CLOSED, "close_date": today, "close_note": note, "postpone_date": None})
+        # What it went by is no more: should that come back, it is warned of again.
+        ended = {"state": CLOSED, "close_date": today, "close_note": note, "postpone_date": None, "basis": None}
+        _write(call, case, "closed", ended)
     elif case.state == POSTPONED and case.postpone_date is not None and case.postpone_date <= today:
         _write(call, case, "lapsed", {"state": WARNED, "postpone_date": None})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, Text, cast, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Table, Text, cast, delete, exists, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from crm_kit.db import one_of
@@ -15,15 +15,16 @@ from crm_kit.team import READ, WRITE, team_member
 from crm_records import following, rows, teams
 from crm_records.record import Record
 from customer.merging.tables import trace
-from customer.tables import metadata
+from customer.tables import FOLLOWS_MERGES, metadata
 
 COLUMN = "customer_id"
 _OWN = (trace.name, "merge_redirect")
 
 
 def tables(records: Sequence[Record]) -> Iterator[tuple[Table, Any]]:
-    """(table, its key) of every table with a `customer_id` that is no record's and where a row is not one customer's
-    own value: those, like a score, stay with the customer they were computed of."""
+    """(table, its key beside the customer) of every table with a `customer_id` that is no record's and where a row is
+    not one customer's own value: those, like a score, stay with the customer they were computed of. What people say of
+    a customer, like that it belongs to a segment, follows where its table says so."""
     taken = {r.table.name for r in records}
     for table in metadata.sorted_tables:
         if COLUMN not in table.c or table.name in taken or table.name in _OWN:
@@ -32,20 +33,30 @@ def tables(records: Sequence[Record]) -> Iterator[tuple[Table, Any]]:
         unique = any(i.unique and COLUMN in i.columns for i in table.indexes)
         if len(keys) == 1 and keys[0].name != COLUMN and not unique:
             yield table, keys[0]
+        elif FOLLOWS_MERGES in table.info:
+            yield table, next(key for key in keys if key.name != COLUMN)
 
 
 def move(call: Call, records: Sequence[Record], act_id: str, ids: Sequence[str], to_id: str) -> int:
     """Give rows of these customers to another; how many."""
     moved = 0
     for table, key in tables(records):
-        column = table.c[COLUMN]
-        act = cast(literal(act_id), trace.c.act_id.type)
-        theirs = select(act, literal(table.name), cast(key, Text), column).where(one_of(column, ids)).with_for_update()
-        names = ["act_id", "table_name", "key", "from_id"]
-        call.connection.execute(insert(trace).from_select(names, theirs))
-        given = update(table).where(one_of(column, ids)).values({COLUMN: to_id}).returning(key)
-        moved += len(call.connection.execute(given).all())
+        if FOLLOWS_MERGES in table.info:  # one after the other: what the one that stays has already does not move
+            has = table.alias()
+            free = ~exists().where(has.c[key.name] == key, has.c[COLUMN] == to_id)
+            moved += sum(_move(call, (table, key), act_id, (table.c[COLUMN] == i) & free, to_id) for i in ids)
+        else:
+            moved += _move(call, (table, key), act_id, one_of(table.c[COLUMN], ids), to_id)
     return moved
+
+
+def _move(call: Call, place: tuple[Table, Any], act_id: str, which: ColumnElement[bool], to_id: str) -> int:
+    table, key = place
+    act = cast(literal(act_id), trace.c.act_id.type)
+    theirs = select(act, literal(table.name), cast(key, Text), table.c[COLUMN]).where(which).with_for_update(of=table)
+    call.connection.execute(insert(trace).from_select(["act_id", "table_name", "key", "from_id"], theirs))
+    given = update(table).where(which).values({COLUMN: to_id}).returning(key)
+    return len(call.connection.execute(given).all())
 
 
 def move_back(call: Call, records: Sequence[Record], act_id: str, to_id: str) -> None:

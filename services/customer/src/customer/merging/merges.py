@@ -22,6 +22,7 @@ from crm_records import changes, images, reaching, recycling, relinking, storing
 from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
 from customer import checks, last_contact
+from customer.behaviour.work import look_again
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS, find_again
 from customer.merging import choosing, loose, redirects
@@ -120,6 +121,7 @@ def undone(call: Call, record: Record, act_id: str) -> None:
         last_contact.renew(call, (to_id, *merged))
         for customer_id in (to_id, *merged):
             find_again(call, customer_id)
+        look_again(call, [to_id, *merged])
     _tell(call, record, UNMERGED, before, {**before}, act_id, merged)
 
 
@@ -209,6 +211,7 @@ def _complete(call: Call, asked: Asked, act_id: str) -> Row:
         loose.join_teams(call, record, act_id, merged, (asked.to_id, after["version"]))
         loose.join_followers(call, record, act_id, merged, asked.to_id)
         find_again(call, asked.to_id)
+        look_again(call, [asked.to_id])
     images.finish(call, act_id)
     return after
 

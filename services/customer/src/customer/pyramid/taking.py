@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -53,11 +54,12 @@ def step(call: Call, job: Job) -> Step:
     if not at["waiting"]:
         return Step()
     try:
-        rule = of(call, at["waiting"][0])
+        living = of(call, at["waiting"][0])
     except errors.NotFound:  # deleted since
         return _next(at)
     if not at["snapshot"]:
-        at["snapshot"] = _open(call, rule, day)
+        at["snapshot"] = _open(call, living, day)
+    rule = call.connection.scalars(select(snapshot.c.rule).where(snapshot.c.id == at["snapshot"])).one()
     amount = amount_of(call, rule, day)
     last = None
     if amount is not None:
@@ -94,13 +96,13 @@ def _next(at: dict[str, Any]) -> Step:
 
 def _open(call: Call, rule: Row, day: date) -> str:
     row = {"id": ids.uuid7(), "pyramid_id": rule["id"], "pyramid_version": rule["version"], "date": day}
-    kept = {n: rule[n] for n in ("base", "field", "model", "method")}
-    row |= {"time": datetime.now(UTC), "rule": {**kept, "tiers": []}, "complete": False}
+    kept = {n: rule[n] for n in ("base", "field", "model", "method", "tiers")}  # whoever changes it while it is taken
+    row |= {"time": datetime.now(UTC), "rule": kept, "complete": False}
     call.connection.execute(insert(snapshot).values(row))
     return str(row["id"])
 
 
-def _close(call: Call, rule: Row, snapshot_id: str) -> None:
+def _close(call: Call, rule: Mapping[str, Any], snapshot_id: str) -> None:
     limits = [t.get("from") or "" for t in rule["tiers"]]
     if rule["method"] == "share":
         limits = _limits(call, snapshot_id, [Decimal(t["share"]) for t in rule["tiers"]])
@@ -136,7 +138,7 @@ def _limits(call: Call, snapshot_id: str, shares: list[Decimal]) -> list[str]:
     return [*found, ""]
 
 
-def amount_of(call: Call, rule: Row, day: date) -> ColumnElement[Any] | None:
+def amount_of(call: Call, rule: Mapping[str, Any], day: date) -> ColumnElement[Any] | None:
     """The figure of a customer; none where the field is no more. Months that are to come do not count."""
     base = rule["base"]
     if base == "field":

@@ -20,6 +20,7 @@ from crm_records.conditions import Narrowing
 from customer import clock
 from customer.behaviour.tables import event, identity
 from customer.customers import CUSTOMERS
+from customer.merging.tables import redirect
 from customer.sight import BEHAVIOUR, COMPUTED, TRADE
 from customer.standing.tables import overruling, result
 from customer.tables import customer
@@ -103,7 +104,9 @@ class _One:
         since = self._bind("since", event.c.time, datetime.combine(first, time(), self._zone))
         e = event.c
         wanted = and_(e.kind == self._bind("code", e.kind), e.time >= since)
-        own = select(e.customer_id).where(wanted, e.customer_id.is_not(None))
+        now = event.outerjoin(redirect, redirect.c.from_id == e.customer_id)
+        own = select(func.coalesce(redirect.c.to_id, e.customer_id).label("customer_id")).select_from(now)
+        own = own.where(wanted, e.customer_id.is_not(None))
         i = identity.c
         while_it_was = and_(i.source == e.source, i.visitor == e.visitor, e.time >= i.from_time, e.time < i.until_time)
         theirs = select(i.customer_id).select_from(identity.join(event, while_it_was))

@@ -87,14 +87,18 @@ def count(call: Call, segment_id: str) -> int:
 def start(call: Call, request: pb.FreezeSegmentRequest) -> str:
     """Write the members down as a job, in the caller's name."""
     row = _frozen(call, request.id, request.etag)
-    job_id = jobs.start(call, KIND, "segment", {"segment": row["id"], "day": clock.today(call).isoformat()})
-    assert job_id is not None
+    asked = {n: row[n] for n in ("filter", "conditions", "match")}  # whoever changes it while it is written down
+    parameters = {"segment": row["id"], "day": clock.today(call).isoformat(), "asked": asked}
+    job_id = jobs.start_alone(call, KIND, "segment", parameters, of_each="segment")
+    if job_id is None:
+        raise errors.Conflict("job_under_way")
     return job_id
 
 
 def step(call: Call, job: Job) -> Step:
     """The next members; after the last, those that were not found any more go."""
-    row = find(call, job.parameters["segment"])
+    row = {**find(call, job.parameters["segment"]), **job.parameters["asked"]}
+    refuse_unseen(call, row)
     also = compile_conditions(call, row, datetime.fromisoformat(job.parameters["day"]).date())
     reach = CUSTOMERS.reach(call)
     within = CUSTOMERS.within(scope.shape(reach))

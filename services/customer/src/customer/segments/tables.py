@@ -4,7 +4,7 @@ from sqlalchemy import Column, Index, Table, Text, Uuid
 
 from crm.customer.v1.segments_pb2 import Segment
 from crm_records import schema
-from customer.tables import metadata
+from customer.tables import FOLLOWS_MERGES, metadata
 
 _ID = Uuid(as_uuid=False)
 
@@ -20,5 +20,6 @@ member = Table(
     Column("origin", Text, nullable=False),
     # The job that found it last.
     Column("job_id", _ID),
+    info={FOLLOWS_MERGES: True},
 )
 Index("ix_segment_member_customer_id", member.c.customer_id)

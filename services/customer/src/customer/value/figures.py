@@ -30,15 +30,15 @@ def of(bunch: Bunch, criterion: Mapping[str, Any], today: date) -> tuple[Figures
     if source in LEDGER:
         return _ledger(bunch, source, criterion["months"], today), {}
     if source in COUNTED:
-        since = datetime.combine(
-            today - timedelta(days=criterion["days"] - 1), time(), ZoneInfo(bunch.call.access.time_zone)
-        )
-        return _counted(bunch, source, criterion.get("kind") or "", since), {}
+        zone = ZoneInfo(bunch.call.access.time_zone)
+        days = (today - timedelta(days=criterion["days"] - 1), today + timedelta(days=1))
+        since, until = (datetime.combine(day, time(), zone) for day in days)
+        return _counted(bunch, source, criterion.get("kind") or "", since, until), {}
     if source == "field":
         return _field(bunch, criterion["field"]), {}
-    days = {c.id: _day(bunch, c, source) for c in bunch.customers}
-    numbers = {i: Decimal((today - d).days) if d else None for i, d in days.items()}
-    return numbers, {i: d.isoformat() for i, d in days.items() if d}
+    last = {c.id: _day(bunch, c, source) for c in bunch.customers}
+    numbers = {i: Decimal((today - d).days) if d else None for i, d in last.items()}
+    return numbers, {i: d.isoformat() for i, d in last.items() if d}
 
 
 def _ledger(bunch: Bunch, source: str, months: int, today: date) -> Figures:
@@ -69,19 +69,20 @@ def _field(bunch: Bunch, name: str) -> Figures:
     return {i: value.normalize() if isinstance(value, Decimal) else value for i, value in rows}
 
 
-def _counted(bunch: Bunch, source: str, kind: str, since: datetime) -> Figures:
+def _counted(bunch: Bunch, source: str, kind: str, since: datetime, until: datetime) -> Figures:
+    """How often in that time; what is entered ahead counts once its day has come."""
     connection = bunch.call.connection
     if source == "behaviour":
-        more = "AND e.time >= :since AND e.kind = :kind"
-        own = f"SELECT e.customer_id AS c {OWN.format(more=more)}"
+        more = "AND e.time >= :since AND e.time < :until AND e.kind = :kind"
+        own = f"SELECT o.customer_id AS c {OWN.format(more=more)}"
         theirs = f"SELECT i.customer_id {OF_VISITORS.format(more=more)}"
         query: Any = text(f"SELECT c, count(*) FROM ({own} UNION ALL {theirs}) e GROUP BY c")  # noqa: S608 - ours
-        rows = connection.execute(query, {"customers": bunch.ids, "since": since, "kind": kind})
+        rows = connection.execute(query, {"customers": bunch.ids, "since": since, "until": until, "kind": kind})
     else:
         c = (visit if source == "visits" else interaction).c
         moment = c.check_in_time if source == "visits" else c.start_time
         query = select(c.customer_id, func.count()).where(
-            one_of(c.customer_id, bunch.ids), moment >= since, c.delete_time.is_(None)
+            one_of(c.customer_id, bunch.ids), moment >= since, moment < until, c.delete_time.is_(None)
         )
         rows = connection.execute((query.where(c.kind == kind) if kind else query).group_by(c.customer_id))
     return dict.fromkeys(bunch.ids, _NOTHING) | {row[0]: Decimal(row[1]) for row in rows}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from crm_kit import errors
 from crm_kit.rpc import Call
 from customer import sight
@@ -21,6 +24,12 @@ def score(call: Call, code: str) -> bool:
     """Whether the scores kept by this code are made of nothing hidden."""
     model = last_of(call, code)
     return model is not None and seen_in_full(sight.everywhere(call), model["criteria"])
+
+
+def refuse_unseen(call: Call, criteria: Iterable[dict[str, Any]]) -> None:
+    """PERMISSION_DENIED for who does not see in full what criteria look at."""
+    if not seen_in_full(sight.everywhere(call), criteria):
+        raise errors.Denied("asks_unseen")
 
 
 def made_of(call: Call, code: str) -> list[str]:

@@ -20,7 +20,7 @@ from crm_records import rows, sql, storing, writing
 from customer.sight import Sight
 from customer.standing.bunch import Bunch
 from customer.standing.computing import Computation, Result
-from customer.value import figures, scoring
+from customer.value import figures, scoring, seeing
 from customer.value.models import VALUE_MODELS, active_of, seen_in_full
 from customer.value.tables import score, score_change
 
@@ -114,6 +114,7 @@ def simulate(call: Call, model_id: str, today: date) -> pb.SimulateValueModelRes
         raise errors.NotFound()
     model = storing.as_row(call, VALUE_MODELS, found)
     writing.refuse(VALUE_MODELS.problems(call, model))
+    seeing.refuse_unseen(call, model["criteria"])
     return _spread(call, model, scoring.of(model), today)
 
 
