@@ -19,7 +19,7 @@ CUSTOMER = "/v1/customers/01900000-0000-7000-8000-000000000001"
 
 @pytest.fixture
 def raw(server, services):
-    """Sends bytes on a connection of its own; the answer until the server closes it or, if it was not asked to, is quiet
+    """Sends bytes on a connection of its own; the answer until the server closes it or, not asked to, is quiet
     for 0.3 s."""
     with contextlib.ExitStack() as stack:
 
