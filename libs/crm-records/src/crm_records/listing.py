@@ -102,8 +102,10 @@ def page(call: Call, record: Record, request: pb.ListRequest, *, also: Also = No
         if kept is None:
             behind = [paging.behind(record, order, nulls)] if nulls is not None else []
             kept = sql.keep(list_key, frequent.statements(record, where, behind, columns, order))
-        result = kept[0].run(call.connection, bound, planned_anew=True).fetchall()
-        if is_rare := len(result) <= size:
+        if not (is_rare := frequent.is_rare(call.connection, record, request.search, bound)):
+            result = kept[0].run(call.connection, bound, planned_anew=True).fetchall()
+            is_rare = len(result) <= size
+        if is_rare:
             result = kept[1].run(call.connection, bound, planned_anew=True).fetchall()
     else:
         statement = sql.KEPT.get(list_key)
