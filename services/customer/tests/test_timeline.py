@@ -128,9 +128,7 @@ def test_the_timeline_tells_no_time_and_no_state_that_is_hidden(server: Server, 
     visit = boss.CreateVisit(visit={"customer_id": customer.id, "subject": "拜访", "plan_start": start})
     boss.CheckInVisit(id=visit.id, etag=visit.etag, latitude="31", longitude="121")
     banquet = boss.CreateCustomerEvent(customer_event={"title": "宴请", "kind": "banquet", "start_time": start})
-    boss.CreateCustomerEventParticipant(
-        customer_event_participant={"event_id": banquet.id, "customer_id": customer.id}
-    )
+    boss.CreateCustomerEventParticipant(customer_event_participant={"event_id": banquet.id, "customer_id": customer.id})
 
     def seen(resource: str, field: str) -> dict[str, str]:
         hidden = [{"resource": resource, "field": field, "rule": "hidden"}]
