@@ -10,6 +10,7 @@ from test_alerts import alerts, rule, talk
 
 from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm_kit.testing import Client, Server, event, refused
+from crm_records import counting
 
 pytestmark = pytest.mark.feature("CUS-22")
 
@@ -91,3 +92,19 @@ def test_a_deal_that_is_dated_at_the_end_of_time_holds_nobody_up(server: Server,
     server.deliver("sales", event(deal, "won"))
 
     assert watch(server, "2026-06-12")["raised"] == 1, "the anniversary"
+
+
+def test_what_is_not_counted_one_by_one_is_in_the_total(
+    server: Server, boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        owner = server.person(name=f"员{number}")
+        for _ in range(number + 1):
+            customer = boss.CreateCustomer(customer={"name": "甲", "owner_id": owner.user_id})
+            talk(boss, customer, "2026-03-01")
+    rule(boss, "contact_overdue", days=30)
+    watch(server, "2026-04-05")
+    monkeypatch.setattr(counting, "GROUPS", 2)
+
+    for counted in (boss.CountAlerts(group_by="user_id"), boss.CountCustomers(group_by="ownerId")):
+        assert ([g.count for g in counted.groups], counted.total) == ([3, 2], 6)

@@ -207,3 +207,16 @@ def test_a_changed_rule_decides_as_its_new_version(boss: Client, people: list[Cl
     customer = made(boss, 1)[0]
     (kept,) = boss.ListAllocations(customer_id=customer.id).allocations
     assert (kept.to_user_id, kept.rule_version) == (people[1].user_id, 2)
+
+
+def test_who_does_not_see_the_owner_is_not_told_it_by_the_reasons(
+    server: Server, boss: Client, people: list[Client]
+) -> None:
+    rule(boss, "least_load", people[0])
+    customer = made(boss, 1)[0]
+    hidden = [{"resource": "customer", "field": "owner_id", "rule": "hidden"}]
+    reader = server.person(["customer.*"], fields=hidden)
+
+    (kept,) = reader.ListAllocations(customer_id=customer.id).allocations
+
+    assert (kept.rule_name, kept.from_user_id, kept.to_user_id, len(kept.why)) == ("规则", "", "", 0)

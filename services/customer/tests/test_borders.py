@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from crm_kit.testing import Client, refused
 from customer.trade.figures import months_between
@@ -45,3 +46,16 @@ def test_pools_are_found_by_a_part_of_their_name(boss: Client, pools: Any) -> No
     assert [p.id for p in boss.ListPools(search="东公").pools] == [found.id]
     exported = boss.ExportRecords(record_type="pool", format="csv", search="华北").data.decode("utf-8-sig")
     assert ("华北" in exported, "华东" in exported) == (True, False)
+
+
+@pytest.mark.feature("CUS-12", "CUS-13", "CUS-14")
+@pytest.mark.parametrize("seconds", [253402300799, -62135596800, 2**62, -(2**62)])
+def test_a_moment_has_a_day_wherever_one_looks_at_it(boss: Client, seconds: int) -> None:
+    time = Timestamp(seconds=seconds)
+    customer_id = boss.CreateCustomer(customer={"name": "甲"}).id
+    with refused("INVALID_ARGUMENT", "INVALID", "planStart"):
+        boss.CreateVisit(visit={"customer_id": customer_id, "subject": "拜访", "plan_start": time})
+    with refused("INVALID_ARGUMENT", "INVALID", "startTime"):
+        boss.CreateInteraction(interaction={"customer_id": customer_id, "subject": "电话", "start_time": time})
+    with refused("INVALID_ARGUMENT", "INVALID", "startTime"):
+        boss.CreateCustomerEvent(customer_event={"title": "宴请", "kind": "banquet", "start_time": time})

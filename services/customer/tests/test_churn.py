@@ -221,3 +221,23 @@ def test_the_total_of_losses_is_of_all_groups(boss: Client, monkeypatch: pytest.
     said = boss.CountChurn()
 
     assert ([(g.reason, g.count) for g in said.groups], said.total) == ([("price", 2)], 3)
+
+
+@pytest.mark.parametrize("action", ["CloseChurnCase", "RegainChurnCase"])
+def test_whoever_ends_a_case_of_their_own_is_not_warned_at_once_of_what_held_already(
+    boss: Client, server: Server, customer: str, order: Any, sweep: Any, today: date, action: str
+) -> None:
+    ordered = (today - timedelta(days=400)).isoformat()
+    case = boss.CreateChurnCase(churn_case={"customer_id": customer, "warn_note": "听说换了供应商"})
+    order(customer, ordered, "100")
+    sweep(today)
+    if action == "RegainChurnCase":
+        case = boss.ConfirmChurnCase(id=case.id, etag=case.etag, reason="service")
+
+    ended = getattr(boss, action)(id=case.id, etag=boss.GetChurnCase(id=case.id).etag, note="已谈妥")
+    sweep(today)
+
+    assert [(c.id, c.basis) for c in cases(boss)] == [(case.id, f"no_order {ordered}")]
+    reader = server.person(["customer.read", "churn_case.read"])
+    told = reader.GetChurnCase(id=ended.id)
+    assert (told.warn_note, told.basis) == ("听说换了供应商", "")

@@ -167,3 +167,26 @@ def test_what_the_suite_did_after_a_merge_goes_back_to_its_customer(
         for table in ("care_item", "churn_case", "alert")
     }
     assert found == {"care_item": [("sent",)], "churn_case": [("closed",)], "alert": [("done",)]}
+
+
+@pytest.mark.feature("CUS-20")
+def test_the_figures_of_a_pyramid_go_with_it_and_come_back_with_it(server: Server, boss: Client) -> None:
+    tiers = [{"name": "塔尖", "from": "1000"}, {"name": "塔基"}]
+    fields = {"name": "订货金字塔", "base": "order_total", "method": "threshold", "tiers": tiers}
+    pyramid = boss.CreatePyramid(pyramid=fields)
+    boss.TakePyramidSnapshot(id=pyramid.id)
+    server.run_jobs()
+    (one,) = boss.ListPyramidSnapshots(id=pyramid.id).snapshots
+    asks = (
+        lambda: boss.GetPyramidFigures(snapshot_id=one.id),
+        lambda: boss.ComparePyramidSnapshots(from_snapshot_id=one.id, to_snapshot_id=one.id),
+        lambda: boss.ListPyramidCustomers(snapshot_id=one.id, tier="塔基"),
+    )
+
+    boss.DeletePyramid(id=pyramid.id, etag=pyramid.etag)
+    for ask in asks:
+        with refused("NOT_FOUND"):
+            ask()
+    boss.RestorePyramid(id=pyramid.id)
+    for ask in asks:
+        ask()

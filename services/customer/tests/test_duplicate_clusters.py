@@ -227,3 +227,19 @@ def test_two_jobs_do_not_look_at_once_and_the_right_is_asked(server: Server, bos
 
 def test_what_hangs_together_by_pairs_is_one_set() -> None:
     assert sets([("a", "b"), ("c", "d"), ("b", "c"), ("x", "y")]) == [["a", "b", "c", "d"], ["x", "y"]]
+
+
+def test_what_speaks_for_a_customer_tells_no_hidden_field(server: Server, boss: Client) -> None:
+    kept = boss.CreateCustomer(customer={"name": "上海恒瑞丰贸易有限公司", "remarks": "要紧的"})
+    boss.CreateCustomer(customer={"name": "上海恒瑞丰贸易有限责任公司"})
+    boss.CreateInteraction(interaction={"customer_id": kept.id, "subject": "来访", "kind": "call"})
+    find(server, boss)
+    hidden = [{"resource": "customer", "field": n, "rule": "hidden"} for n in ("remarks", "last_contact_time")]
+    reader = server.person(["customer.*"], fields=hidden)
+
+    (seen,) = reader.ListDuplicateClusters().clusters
+    (whole,) = boss.ListDuplicateClusters().clusters
+
+    assert len({m.filled for m in seen.members}) == 1
+    assert seen.members[0].last_use_time == kept.update_time
+    assert whole.members[0].filled == whole.members[1].filled + 2

@@ -123,3 +123,33 @@ def test_the_open_churn_case_counts_though_a_newer_one_was_merged_into_it(
 
     assert {c.state for c in boss.ListChurnCases().churn_cases} == {"closed"}
     assert boss.GetCustomer(id=keep).lifecycle == "trading"
+
+
+@pytest.mark.feature("CUS-18")
+def test_a_customer_that_was_lost_twice_under_two_names_is_one_loss(server: Server, boss: Client) -> None:
+    keep, goes = two(boss)
+    for customer_id in (keep, goes):
+        case = boss.CreateChurnCase(churn_case={"customer_id": customer_id, "warn_note": "听说换了供应商"})
+        boss.ConfirmChurnCase(id=case.id, etag=case.etag, reason="competitor")
+
+    counts = [boss.CountChurn().total]
+    merged = merge(boss, keep, goes)
+    counts.append(boss.CountChurn().total)
+    boss.UndoAct(record_type="customer", id=merged.act_id)
+    server.run_jobs()
+
+    assert [*counts, boss.CountChurn().total] == [2, 1, 2]
+
+
+@pytest.mark.feature("CUS-04")
+def test_the_mark_of_a_demand_goes_back_with_the_demand(server: Server, boss: Client) -> None:
+    keep, goes = two(boss)
+    boss.CreateDemand(demand={"customer_id": goes, "kind": "other", "description": "版面"})
+    merged = merge(boss, keep, goes)
+    marks = [boss.GetCustomer(id=keep).has_valid_demand]
+
+    boss.UndoAct(record_type="customer", id=merged.act_id)
+    server.run_jobs()
+
+    marks += [boss.GetCustomer(id=i).has_valid_demand for i in (keep, goes)]
+    assert marks == [True, False, True]

@@ -202,3 +202,18 @@ def test_the_map_obeys_field_rules(boss: Client, server: Server, company: Any) -
     assert list(drawn.deciders) == []
     assert {(e.reason, e.strength) for e in drawn.edges} == {("", 0)}
     assert "总经理" not in str(drawn)
+
+
+def test_what_ties_people_is_not_told_to_who_does_not_see_it(boss: Client, server: Server, company: Any) -> None:
+    chief, rival = person(boss, company, "总经理", decision_role="decider"), person(boss, company, "副总")
+    tie(boss, "influences", rival, chief, valid_from="2026-01-01")
+    fields = [{"resource": "relationship", "field": name, "rule": "hidden"} for name in ("kind", "valid_from")]
+    reader = server.person(RIGHTS, "all", fields=fields)
+
+    drawn = reader.GetRelationshipMap(customer_id=company.id)
+
+    (edge,) = drawn.edges
+    assert (edge.kind, edge.label, edge.inverse_label, edge.directed, edge.hierarchy) == ("", "", "", False, False)
+    assert [list(d.paths) for d in drawn.deciders] == [[]]
+    with refused("INVALID_ARGUMENT", "INVALID", "day"):
+        reader.GetRelationshipMap(customer_id=company.id, day="2025-01-01")

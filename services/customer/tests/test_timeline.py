@@ -120,3 +120,26 @@ def test_who_may_not_read_visits_reads_none_on_a_timeline(boss: Client, customer
 
     assert list(reader.ListTimeline(customer_id=customer.id).entries) == []
     assert [e.title for e in half.ListTimeline(customer_id=customer.id).entries] == [""]
+
+
+def test_the_timeline_tells_no_time_and_no_state_that_is_hidden(server: Server, boss: Client, customer: Any) -> None:
+    boss.CreateInteraction(interaction={"customer_id": customer.id, "kind": "call", "subject": "电话"})
+    start = datetime.now(UTC) - timedelta(hours=1)
+    visit = boss.CreateVisit(visit={"customer_id": customer.id, "subject": "拜访", "plan_start": start})
+    boss.CheckInVisit(id=visit.id, etag=visit.etag, latitude="31", longitude="121")
+    banquet = boss.CreateCustomerEvent(customer_event={"title": "宴请", "kind": "banquet", "start_time": start})
+    boss.CreateCustomerEventParticipant(customer_event_participant={"event_id": banquet.id, "customer_id": customer.id})
+
+    def seen(resource: str, field: str) -> dict[str, str]:
+        hidden = [{"resource": resource, "field": field, "rule": "hidden"}]
+        entries = server.person(fields=hidden).ListTimeline(customer_id=customer.id).entries
+        return {e.title: e.action for e in entries}
+
+    whole = {"电话": "created", "拜访": "checked_in", "宴请": "invited"}
+    assert seen("customer", "remarks") == whole
+    times = {("interaction", "start_time"): "电话", ("visit", "check_in_time"): "拜访"}
+    times |= {("customer_event", "start_time"): "宴请"}
+    for field, title in times.items():
+        assert seen(*field) == {t: action for t, action in whole.items() if t != title}
+    assert seen("visit", "state") == {**whole, "拜访": ""}
+    assert seen("customer_event_participant", "status") == {**whole, "宴请": ""}

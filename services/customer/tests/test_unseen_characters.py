@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -80,3 +81,23 @@ def test_what_was_cleaned_stays_as_it_is(text: str, lines: bool) -> None:
     once = plain_text.cleaned(text, lines=lines)
     assert plain_text.cleaned(once, lines=lines) == once
     assert len(once) <= len(text)
+
+
+@pytest.mark.feature("CUS-24")
+def test_a_visitor_of_nothing_to_see_is_nobody_and_one_is_known_by_what_is_seen_of_the_key(boss: Client) -> None:
+    customer = boss.CreateCustomer(customer={"name": "甲公司"})
+    visitors = (" ", ZERO_WIDTH, "\u3000", f" v{ZERO_WIDTH}")
+    events = [
+        {"event_id": f"e{n}", "time": datetime.now(UTC), "kind": "view", "visitor": visitor}
+        for n, visitor in enumerate(visitors)
+    ]
+    events.append({**events[-1], "event_id": "e9", "properties": {"page": "a\x07"}})
+
+    told = boss.RecordBehaviour(source="shop", events=events)
+    boss.IdentifyVisitor(source="shop", visitor=f"v{ZERO_WIDTH}", customer_id=customer.id)
+
+    assert [(p.index, p.reason) for p in told.problems] == [
+        *((n, "BEHAVIOUR_OF_NOBODY") for n in range(3)),
+        (4, "BAD_CONTROL_CHARACTER"),
+    ]
+    assert [e.event_id for e in boss.ListBehaviourEvents(customer_id=customer.id).events] == ["e3"]

@@ -28,9 +28,16 @@ def count(call: Call, record: Record, also: Also) -> int:
     return total(call, record, key, where, parameters, "exact")[0]
 
 
-def count_groups(call: Call, record: Record, name: str, filter_text: str, words: str) -> list[tuple[Any, int]]:
-    """How many records there are for each value of a field, most frequent first."""
-    return [(key, count) for key, count in group(call, record, name, filter_text, words)]
+def count_groups(
+    call: Call, record: Record, name: str, filter_text: str, words: str
+) -> tuple[list[tuple[Any, int]], int]:
+    """How many records there are for each value of a field, most frequent first; and how many of all values, those
+    that are not told one by one too."""
+    groups = [(key, count) for key, count in group(call, record, name, filter_text, words, most=GROUPS)]
+    if len(groups) < GROUPS:
+        return groups, sum(n for _, n in groups)
+    key, where, parameters = conditions.of(call, record, filter_text, words, False, None, {name})
+    return groups, total(call, record, key, where, parameters, "exact")[0]
 
 
 def group(
@@ -42,8 +49,9 @@ def group(
     sums: Sequence[ColumnElement[Any]] = (),
     *,
     also: Also = None,
+    most: int = GROUPS,
 ) -> Sequence[Sequence[Any]]:
-    """For each value of a field: the value, how many records have it, and the sums; most frequent first.
+    """For each value of a field: the value, how many records have it, and the sums; the `most` most frequent first.
 
     `sums` must be constants; those of fields that the caller does not see in full are null. `also` is as for a
     page: what it leaves is little, so it is counted each time.
@@ -54,12 +62,12 @@ def group(
     sums = [s if blind.isdisjoint(columns_in(s, record.table)) else _NOTHING for s in sums] if blind else sums
     compared = {name}.union(*(columns_in(s, record.table) for s in sums))
     where_key, where, parameters = conditions.of(call, record, filter_text, words, False, also, compared)
-    key = (where_key, "group", name, tuple(sums))
+    key = (where_key, "group", name, tuple(sums), most)
     statement = sql.KEPT.get(key)
     if statement is None:
         column = record.table.c[name]
         query = select(column, func.count(), *(func.sum(s) for s in sums)).where(where).group_by(column)
-        statement = sql.keep(key, sql.prepare(query.order_by(func.count().desc(), column).limit(GROUPS)))
+        statement = sql.keep(key, sql.prepare(query.order_by(func.count().desc(), column).limit(most)))
     if also is not None:
         return statement.run(call.connection, parameters).fetchall()
     return sql.unchanged(call.connection, statement, parameters)

@@ -117,7 +117,7 @@ def _value(message: Message, field: Field, problems: list[Problem], path: str) -
         case kinds.BOOLEAN:
             return raw
         case kinds.TIME:
-            return raw.ToDatetime(UTC) if message.HasField(field.name) else None
+            return _time(raw, wrong) if message.HasField(field.name) else None
         case kinds.TEXTS:
             if len(raw) > MANY:
                 return wrong("too_many", limit=MANY)
@@ -207,6 +207,17 @@ def _number(raw: int, field: Field, wrong: Any) -> Any:
     if field.max is not None and raw > field.max:
         return wrong("too_large", limit=f"{field.max:f}")
     return raw
+
+
+def _time(raw: Any, wrong: Any) -> Any:
+    """A moment that has a day wherever one looks at it: neither on the first day of the calendar nor on the last."""
+    try:
+        value = raw.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        value = None
+    if value is None or not date.min < value.date() < date.max:
+        return wrong("wrong_type", expected=("时间(2026-01-31T09:00:00Z)", "a time (2026-01-31T09:00:00Z)"))
+    return value
 
 
 def _date(raw: str, field: Field, wrong: Any) -> Any:

@@ -45,6 +45,11 @@ _TITLES = {
 }
 """The field that is the title of an entry, by its record type."""
 
+_TIMES = {"interaction": "start_time", "visit": "check_in_time", "customer_event": "start_time"}
+"""The field by which an entry of this service stands where it does: who does not see it does not see the entry."""
+_ACTIONS = {"visit": ("visit", "state"), "customer_event": ("customer_event_participant", "status")}
+"""The field, and the kind of record that has it, which the action of an entry tells."""
+
 _COLUMNS = ("id", "time", "record_type", "record_id", "action", "title", "actor_name")
 _CUSTOMER = bindparam("customer_id", type_=interaction.c.customer_id.type)
 _READABLE = bindparam("readable", type_=ARRAY(Text))
@@ -70,7 +75,7 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
     bound: dict[str, Any] = {"customer_id": request.customer_id, "readable": readable, "rows": size + 1}
     if request.page_token:
         bound["behind_time"], bound["behind_id"] = _position(request.page_token)
-    own = tuple(kind for kind in ("visit", "customer_event") if kind in readable)
+    own = tuple(kind for kind in _OWN if kind in readable and _sees(call, kind, _TIMES[kind]))
     rows = _statement(own, bool(request.page_token)).run(call.connection, bound).fetchall()
     answer = pb.ListTimelineResponse(
         entries=[pb.TimelineEntry(**dict(zip(_COLUMNS, row, strict=True))) for row in rows[:size]]
@@ -78,6 +83,8 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
     for entry in answer.entries:
         # The title is a field of the record that it is about.
         entry.title = field_access.shown(call.access.fields(entry.record_type), _TITLES[entry.record_type], entry.title)
+        if entry.record_type in _ACTIONS and not _sees(call, *_ACTIONS[entry.record_type]):
+            entry.ClearField("action")
     if len(rows) > size:
         last = answer.entries[-1]
         plain = orjson.dumps([rows[size - 1][_COLUMNS.index("time")].isoformat(), last.id])
@@ -85,10 +92,15 @@ def timeline(call: Call, request: pb.ListTimelineRequest) -> pb.ListTimelineResp
     return answer
 
 
+def _sees(call: Call, record_type: str, name: str) -> bool:
+    """Whether the caller sees a field in full."""
+    return call.access.fields(record_type).strictest(name) > field_access.MASKED
+
+
 @cache
 def _statement(own: Sequence[str], goes_on: bool) -> sql.Prepared:
     """Each source gives at most a page, so that the cost does not grow with the length of the history."""
-    sources = [_interactions(), *(_OWN[kind]() for kind in own), _happenings()]
+    sources = [*(_OWN[kind]() for kind in own), _happenings()]
     parts = [_page(source, goes_on) for source in sources]
     both = union_all(*(part.subquery().select() for part in parts)).subquery()
     return sql.prepare(select(both).order_by(both.c.time.desc(), both.c.id.desc()).limit(_ROWS))
@@ -122,7 +134,11 @@ def _happenings() -> Source:
     return query.where(h.customer_id == _CUSTOMER, h.record_type == any_(_READABLE)), h.time, h.id
 
 
-_OWN: dict[str, Callable[[], Source]] = {"visit": _visits, "customer_event": _customer_events}
+_OWN: dict[str, Callable[[], Source]] = {
+    "interaction": _interactions,
+    "visit": _visits,
+    "customer_event": _customer_events,
+}
 
 
 def _entries(

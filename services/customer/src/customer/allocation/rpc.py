@@ -10,7 +10,7 @@ from crm.records.v1 import jobs_pb2
 from crm_kit import errors
 from crm_kit.rpc import Call
 from crm_records import fields as kinds
-from crm_records import paging, reaching
+from crm_records import paging, reaching, visibility
 from crm_records.servicer import Servicer
 from customer.allocation import bulk
 from customer.allocation.rules import RULES
@@ -21,6 +21,13 @@ from customer.customers import CUSTOMERS
 class AllocationRuleServicer(Servicer):
     record = RULES
     service = pb.DESCRIPTOR.services_by_name["AllocationRuleService"]
+
+
+_TELLING = {
+    "owner_id": ("from_user_id", "to_user_id", "why"),
+    "department_id": ("to_department_id",),
+}
+"""By field of the customer, what of an allocation tells it."""
 
 
 class AllocationServicer:
@@ -34,6 +41,8 @@ class AllocationServicer:
 
     def ListAllocations(self, call: Call, request: pb.ListAllocationsRequest) -> pb.ListAllocationsResponse:
         reaching.check_details(call, CUSTOMERS, request.customer_id)
+        unseen = visibility.unseen(call, CUSTOMERS, request.customer_id)
+        hidden = {name for of, names in _TELLING.items() if of in unseen for name in names}
         size = paging.page_size(request)
         query = select(allocation).where(allocation.c.customer_id == request.customer_id)
         if request.page_token:
@@ -45,6 +54,8 @@ class AllocationServicer:
         for row in rows[:size]:
             made = answer.allocations.add()
             for name, value in row._mapping.items():
+                if name in hidden:
+                    continue
                 if name == "why":
                     ParseDict(value, made.why)
                 elif name == "time":

@@ -18,6 +18,7 @@ from crm_kit import errors
 from crm_kit.errors import Problem
 from crm_records import dictionaries, validation
 from crm_records import fields as kinds
+from crm_records.plain_text import cleaned
 
 FIELDS = kinds.of(pb.BehaviourEvent.DESCRIPTOR)
 PROPERTIES = 20
@@ -110,7 +111,9 @@ def problem(name: str, key: str, /, **params: Any) -> Problem:
 
 
 def _event(index: int, event: Any, by: Rules) -> Event | Problem:
-    event_id, visitor, external_id, subject = event.event_id, event.visitor, event.external_id, event.subject
+    # As every text is kept: an identity that is said of a visitor is of the same key.
+    event_id, visitor = cleaned(event.event_id), cleaned(event.visitor)
+    external_id, subject = cleaned(event.external_id), cleaned(event.subject)
     if not event_id:
         return problem("event_id", "required")
     if len(event_id) > 100 or len(visitor) > 200 or len(external_id) > 200 or len(subject) > 300:
@@ -136,7 +139,7 @@ def _event(index: int, event: Any, by: Rules) -> Event | Problem:
     if amount and (wrong := _wrong_amount(amount)):
         return wrong
     if event.properties:
-        given = dict(event.properties)
+        given = {key: cleaned(value) for key, value in event.properties.items()}
         if wrong := _wrong_properties(given):
             return wrong
         properties = orjson.dumps(given).decode()
@@ -156,12 +159,13 @@ def _event(index: int, event: Any, by: Rules) -> Event | Problem:
 
 
 def _too_long(event: Any) -> Problem:
-    name = next(n for n in _TEXTS if len(getattr(event, n)) > _LIMITS[n])
+    name = next(n for n in _TEXTS if len(cleaned(getattr(event, n))) > _LIMITS[n])
     return problem(name, "too_long", limit=_LIMITS[name])
 
 
 def _control(event: Any) -> Problem:
-    return problem(next(n for n in _TEXTS if _CONTROL.search(getattr(event, n))), "bad_control_character")
+    name = next(n for n in _TEXTS if _CONTROL.search(cleaned(getattr(event, n))))
+    return problem(name, "bad_control_character")
 
 
 def _wrong_time(event: Any, micros: int, by: Rules) -> Problem:
@@ -191,6 +195,8 @@ def _wrong_properties(given: Mapping[str, str]) -> Problem | None:
     if len(given) > PROPERTIES:
         return problem("properties", "too_many", limit=PROPERTIES)
     for key, value in given.items():
-        if not _KEY.fullmatch(key) or len(value) > _LONGEST_VALUE or "\x00" in value:
+        if not _KEY.fullmatch(key) or len(value) > _LONGEST_VALUE:
             return problem("properties", "bad_property", name=key[:60])
+        if _CONTROL.search(value):
+            return problem("properties", "bad_control_character")
     return None

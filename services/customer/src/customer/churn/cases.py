@@ -16,14 +16,16 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.reach import Reach
 from crm_kit.rpc import Call
-from crm_records import reaching, rows, visibility, writing
+from crm_records import acting, reaching, rows, visibility, writing
 from crm_records.record import Record, Row
 from crm_records.states import States, Transition
 from customer import clock
-from customer.churn.rules import MANUAL
+from customer.churn.rules import CHURN_RULES, MANUAL
 from customer.churn.tables import churn_case
+from customer.churn.warning import Sight
 from customer.customers import CUSTOMERS
 from customer.standing import marks
+from customer.standing.bunch import Bunch
 from customer.tables import customer
 from customer.trade.entries import PAID_BY, TRADE_ENTRIES
 
@@ -33,7 +35,7 @@ WARNED, POSTPONED, CONFIRMED, REGAINED, CLOSED = "warned", "postponed", "confirm
 WARNINGS = (WARNED, POSTPONED)
 OPEN = (*WARNINGS, CONFIRMED)
 _UPDATE = "churn_case.update"
-_TELLING, _NOTED = frozenset({"warn_note", "basis", "lost_order_date"}), frozenset({"warn_note", "basis"})
+_TELLING, _NOTED = frozenset({"warn_note", "basis", "lost_order_date"}), frozenset({"warn_note"})
 """Fields that may tell of orders; those of them that a person wrote who warned."""
 MERGED_NOTE = "客户已合并 / The customer was merged into one with an open case"
 
@@ -172,9 +174,23 @@ def confirm(call: Call, request: pb.ConfirmChurnCaseRequest) -> Any:
 
 
 def end(call: Call, request: Any, action: str) -> Any:
-    """Regain the customer, or close a warning; the note says why."""
-    ended = {"close_date": clock.today(call), "close_note": writing.given(request)["note"], "postpone_date": None}
+    """Regain the customer, or close a warning; the note says why. Of what the rules see by then nobody is warned
+    again: whoever ends it knows the customer better."""
+    said = {"close_date": clock.today(call), "close_note": writing.given(request)["note"], "postpone_date": None}
+
+    def ended(before: Row) -> Row:
+        known = (before["basis"] or "").split("\n") + _held(call, before["customer_id"])
+        return {**said, "basis": "\n".join(dict.fromkeys(filter(None, known))) or None}
+
     return writing.act(call, CHURN_CASES, request.id, request.etag, action, ended)
+
+
+def _held(call: Call, customer_id: str) -> list[str]:
+    """The keys of what the rules see in a customer now."""
+    suite = acting.as_suite(call)
+    bunch = Bunch.one(suite, customer_id)
+    sight = Sight(bunch, CHURN_RULES.active(suite), clock.today(suite))
+    return [hit.basis for one in bunch.customers for hit in sight.hits(one)]
 
 
 def _whose(call: Call, customer_id: str) -> Row:

@@ -12,7 +12,7 @@ from crm_kit.db import one_of
 from crm_kit.errors import Problem
 from crm_kit.rpc import Call
 from crm_records import dictionaries, sql, visibility, writing
-from customer.churn.cases import CHURN_CASES, REGAINED
+from customer.churn.cases import CHURN_CASES, CONFIRMED, REGAINED
 from customer.churn.tables import churn_case
 
 MOST = 1000
@@ -38,7 +38,8 @@ def count(call: Call, request: pb.CountChurnRequest) -> pb.CountChurnResponse:
     c, reach = churn_case.c, CHURN_CASES.reach(call)
     every = func.sum(func.count()).over()
     query = select(key, c.reason, func.count(), func.count().filter(c.state == REGAINED), every)
-    query = query.where(c.confirm_date.is_not(None), c.delete_time.is_(None))
+    # A case that a merge closed beside another is that other's loss.
+    query = query.where(one_of(c.state, (CONFIRMED, REGAINED)), c.delete_time.is_(None))
     query = query.where(c.confirm_date >= first) if first else query
     query = query.where(c.confirm_date <= last) if last else query
     within = CHURN_CASES.within(scope.shape(reach))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -95,27 +94,27 @@ def _messages(call: Call, run: str, found: Sequence[Any]) -> list[pb.DuplicateCl
     members: dict[str, list[pb.DuplicateMember]] = {}
     everybody: list[dict[str, Any]] = [dict(row._mapping) for row in rows]
     used = _used(call, [row["id"] for row in everybody])
+    hidden = _hidden(call, everybody)
     for row in everybody:
-        members.setdefault(row["cluster_id"], []).append(_member(call, row, used.get(row["id"], 0)))
+        member = _member(call, row, used.get(row["id"], 0), hidden.get(row["id"], frozenset()))
+        members.setdefault(row["cluster_id"], []).append(member)
     of = {i.customer_id: cluster for cluster, those in members.items() for i in those}
     pairs: dict[str, list[Any]] = {}
     query = select(duplicate_pair).where(p.run_id == run, one_of(p.customer_id, list(of)))
     for pair in call.connection.execute(query):
         if pair.other_id in of:
             pairs.setdefault(of[pair.customer_id], []).append(pair)
-    closed = _numbers_closed(call, everybody)
+    closed = {customer_id for customer_id, names in hidden.items() if not _NUMBERS.isdisjoint(names)}
     return [_cluster(call, row, members[row.id], pairs.get(row.id, []), closed) for row in found if row.id in members]
 
 
-def _numbers_closed(call: Call, rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Those of the customers of which the caller does not see all that `same_number` may be about."""
+def _hidden(call: Call, rows: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """By customer, what the caller does not see of it in full."""
     view = visibility.of(call, CUSTOMERS)
     if view is None:
-        return set()
-    if not _NUMBERS.isdisjoint(view.blind):
-        return {row["id"] for row in rows}
+        return {}
     those = ((row["id"], customers_pb2.Customer(id=row["id"], pool_id=row["pool_id"])) for row in rows)
-    return {customer_id for customer_id, one in those if not _NUMBERS.isdisjoint(view.closed_of(call, one))}
+    return {customer_id: view.blind | view.closed_of(call, one) for customer_id, one in those}
 
 
 def _cluster(
@@ -146,17 +145,18 @@ def survivor(members: Sequence[pb.DuplicateMember]) -> pb.DuplicateMember:
     return max(sorted(members, key=lambda one: one.customer_id), key=worth)
 
 
-def _member(call: Call, row: Mapping[str, Any], used: int) -> pb.DuplicateMember:
+def _member(call: Call, row: Mapping[str, Any], used: int, hidden: frozenset[str]) -> pb.DuplicateMember:
+    """A customer with what speaks for keeping it, of what the caller sees."""
     shown = checking.as_seen(call, row)
-    last: datetime = max(filter(None, (row["last_contact_time"], row["update_time"])))
+    times = [row[n] for n in ("last_contact_time", "update_time") if n not in hidden and row[n]]
     return pb.DuplicateMember(
         customer_id=row["id"],
         name=shown.name,
         number=shown.number,
         owner_id=shown.owner_id,
         used=used,
-        filled=sum(row[n] not in (None, "", [], {}, False) for n in _FILLED),
-        last_use_time=last,
+        filled=sum(row[n] not in (None, "", [], {}, False) for n in _FILLED if n not in hidden),
+        last_use_time=max(times, default=None),
     )
 
 

@@ -21,7 +21,7 @@ from crm_kit.rpc import Call
 from crm_records import changes, images, reaching, recycling, relinking, storing, writing
 from crm_records.following_merges import MERGE, MERGED, UNMERGED
 from crm_records.record import Record, Row
-from customer import checks, last_contact
+from customer import checks, last_contact, valid_demands
 from customer.behaviour.work import look_again
 from customer.contacts import CONTACTS
 from customer.customers import CUSTOMERS, find_again
@@ -120,6 +120,7 @@ def undone(call: Call, record: Record, act_id: str) -> None:
         loose.move_back(call, list(record.registry.records.values()), act_id, to_id)
         last_contact.renew(call, (to_id, *merged))
         for customer_id in (to_id, *merged):
+            valid_demands.flag(call, customer_id)
             find_again(call, customer_id)
         look_again(call, [to_id, *merged])
     _tell(call, record, UNMERGED, before, {**before}, act_id, merged)

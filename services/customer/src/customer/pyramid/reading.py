@@ -127,6 +127,7 @@ def _seen(call: Call, snapshot_id: str) -> Any:
         found = call.connection.execute(query).one_or_none()
     if found is None:
         raise errors.NotFound()
+    of(call, found.pyramid_id)
     refuse_unseen(call, found.rule)
     return found
 

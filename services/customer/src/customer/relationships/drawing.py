@@ -8,16 +8,18 @@ from zoneinfo import ZoneInfo
 
 from crm.customer.v1 import relationships_pb2 as pb
 from crm_kit import errors, field_access
+from crm_kit.errors import Problem
 from crm_kit.field_access import MASKED
 from crm_kit.rpc import Call
 from crm_records import fields as field_kinds
-from crm_records import reaching, writing
+from crm_records import reaching, visibility, writing
 from customer.customers import CUSTOMERS
 from customer.relationships import around, influence
 from customer.relationships.kinds import KINDS, labels
 from customer.relationships.record import RELATIONSHIPS
 
 MOST_NODES = 200
+_VALIDITY = ("valid_from", "valid_until")
 _TOLD = ("position", "department", "decision_role")
 PARENT = (("下级单位", "上级单位"), ("is part of", "is parent of"))
 """What an edge to a parent organisation is called, in Chinese and in English."""
@@ -29,6 +31,8 @@ def draw(call: Call, request: pb.GetRelationshipMapRequest) -> pb.RelationshipMa
     center = given["customer_id"]
     if not field_kinds.is_id(center) or not reaching.holds(call, CUSTOMERS, center, RELATIONSHIPS.reach(call)):
         raise errors.NotFound()
+    if given["day"] and not visibility.blind(call, RELATIONSHIPS).isdisjoint(_VALIDITY):
+        raise errors.Invalid(Problem("day", "unknown_field", {"name": "day"}))
     most = given["max_nodes"] or MOST_NODES
     day = given["day"] or datetime.now(ZoneInfo(call.access.time_zone)).date()
     found = around.look(call, center, given["depth"] or 1, day, most)
@@ -96,12 +100,11 @@ def _edges(call: Call, found: around.Around, there: Any) -> list[pb.Relationship
             relationship_id=tie.id if whole else "",
             from_id=ends[0][0],
             to_id=ends[1][0],
-            kind=tie.kind,
-            label=label,
-            inverse_label=inverse,
-            directed=kind is not None and kind.directed,
-            hierarchy=kind is not None and kind.hierarchy,
         )
+        if rules.strictest("kind") > MASKED:
+            edge.kind, edge.label, edge.inverse_label = tie.kind, label, inverse
+            edge.directed = kind is not None and kind.directed
+            edge.hierarchy = kind is not None and kind.hierarchy
         if whole:
             edge.reason = field_access.shown(rules, "reason", tie.reason or "")
             edge.strength = (tie.strength or 0) if rules.strictest("strength") > MASKED else 0

@@ -115,13 +115,13 @@ class CustomerServicer(Servicer):
 
     def CountCustomers(self, call: Call, request: pb.CountCustomersRequest) -> pb.CountCustomersResponse:
         field = _group_field(request.group_by)
-        groups = counting.count_groups(call, CUSTOMERS, field.name, request.filter, request.search)
+        groups, total = counting.count_groups(call, CUSTOMERS, field.name, request.filter, request.search)
         names: dict[str, str] = {}
         if field.references == "user":
             query = select(organisation.user.c.id, organisation.user.c.name)
             ids = [key for key, _ in groups if key]
             names = {r.id: r.name for r in call.connection.execute(query.where(one_of(organisation.user.c.id, ids)))}
-        answer = pb.CountCustomersResponse(total=sum(n for _, n in groups))
+        answer = pb.CountCustomersResponse(total=total)
         for key, n in groups:
             text = str(key or "")
             label = dictionaries.label(call, field.dictionary, text) if field.dictionary else names.get(text, text)

@@ -82,6 +82,12 @@ class Bunch:
         rows = call.connection.execute(query.where(customer.c.id > after) if after else query).all()
         return cls(call, [Customer(**row._mapping) for row in rows])
 
+    @classmethod
+    def one(cls, call: Call, customer_id: str) -> Bunch:
+        """A single customer, not locked; of one that is deleted, none."""
+        query = _QUERY.where(customer.c.id == customer_id, customer.c.delete_time.is_(None))
+        return cls(call, [Customer(**row._mapping) for row in call.connection.execute(query)])
+
     @property
     def ids(self) -> list[str]:
         return [c.id for c in self.customers]

@@ -13,18 +13,18 @@ from crm.records.v1 import records_pb2 as records_pb
 from crm_kit import errors, organisation
 from crm_kit.db import one_of
 from crm_kit.errors import Problem
-from crm_kit.field_access import MASKED
 from crm_kit.rpc import Call
 from crm_records import counting, filter_language, listing, writing
 from crm_records.record import Row
-from customer.tables import customer
-from customer.visits import distance
+from customer.visits import distance, positions
 from customer.visits.record import CANCELLED, DONE, MISSED, REPORTED, STATES, VISITS
 from customer.visits.tables import visit
 
 errors.texts({"period_too_long": ("时间段不能超过 {limit} 天", "The period is longer than {limit} days")})
 
 CALENDAR_DAYS, STATISTICS_DAYS = 93, 366
+PEOPLE = 100_000
+"""Persons, or days, that are counted one by one; nobody has as many."""
 STOPS = 100
 """Visits of one day that are put on a route."""
 
@@ -57,7 +57,7 @@ def route(call: Call, request: pb.GetVisitRouteRequest) -> pb.VisitRoute:
     words = f'owner_id = "{whose}" AND plan_day = "{given["day"]}" AND state != "{CANCELLED}"'
     asked = records_pb.ListRequest(filter=words, order_by="route_order, plan_start", page_size=STOPS)
     page = listing.page(call, VISITS, asked)
-    places = _places(call, page.messages)
+    places = positions.seen(call, page.messages)
     answer = pb.VisitRoute(capped=bool(page.next_page_token))
     before: distance.Place | None = None
     for visited in page.messages:
@@ -86,7 +86,7 @@ def statistics(call: Call, request: pb.GetVisitStatisticsRequest) -> pb.VisitSta
         filter_language.parse(given["filter"])  # by itself, so that it says what it would say anywhere
         words += f" AND ({given['filter']})"
     field = "owner_id" if by in ("person", "department") else "plan_day"
-    found = counting.group(call, VISITS, field, words, sums=_SUMS)
+    found = counting.group(call, VISITS, field, words, sums=_SUMS, most=PEOPLE)
     homes = _departments(call, {row[0] for row in found}) if by == "department" else {}
     groups: dict[str, list[int]] = {}
     for key, _, *sums in found:
@@ -155,18 +155,6 @@ def _departments(call: Call, user_ids: set[str | None]) -> dict[str, str]:
     u = organisation.user.c
     query = select(u.id, u.department_id).where(one_of(u.id, user_ids - {None}), u.department_id.is_not(None))
     return {row.id: row.department_id for row in call.connection.execute(query)}
-
-
-def _places(call: Call, visits: list[Any]) -> dict[str, distance.Place]:
-    """Where the customers of visits are, by visit, as far as the caller sees positions of customers."""
-    rules = call.access.fields("customer")
-    if min(rules.strictest("latitude"), rules.strictest("longitude")) <= MASKED or not visits:
-        return {}
-    c = customer.c
-    query = select(c.id, c.latitude, c.longitude).where(one_of(c.id, {v.customer_id for v in visits}))
-    rows = call.connection.execute(query.where(c.latitude.is_not(None), c.longitude.is_not(None)))
-    found = {row.id: (row.latitude, row.longitude) for row in rows}
-    return {v.id: found[v.customer_id] for v in visits if v.customer_id in found}
 
 
 def _period(given: Row, most: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from customer import last_contact
 from customer.contacts import contact_of
 from customer.customers import CUSTOMERS
 from customer.tables import customer
+from customer.visits import positions
 from customer.visits.tables import visit
 
 errors.texts(
@@ -126,7 +127,19 @@ class Visits(Record):
         if row["state"] in DONE:
             raise errors.Conflict("visit_took_place")
 
+    def veiled(self, call: Call) -> frozenset[str]:
+        return positions.TELLING if positions.is_hidden(call) else frozenset()
+
+    def kept_back(self, call: Call, record_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """How far off somebody was is for who sees where the customer is."""
+        return positions.kept_back(call, record_ids)
+
     def decorate_wanted(self, call: Call, messages: Sequence[Any], wanted: Container[str]) -> None:
+        if any(name in wanted for name in positions.TELLING):
+            kept = self.kept_back(call, [message.id for message in messages])
+            for message in messages:
+                for name in kept.get(message.id, ()):
+                    message.ClearField(name)
         if "customer_name" in wanted:
             ids = {m.customer_id for m in messages}
             query = select(customer.c.id, customer.c.name).where(one_of(customer.c.id, ids))
