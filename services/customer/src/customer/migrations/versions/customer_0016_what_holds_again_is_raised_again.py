@@ -19,6 +19,18 @@ _ENDED = """
         WHERE n > 1)
 """
 
+# Of two on one day, as a birthday by both calendars, the first is the one that is looked for.
+_CARE = """
+    UPDATE care_item SET occasion_key = named.key || CASE WHEN named.n > 1 THEN ':' || named.n ELSE '' END
+    FROM (
+        SELECT id, key, row_number() OVER (PARTITION BY plan_id, record_id, key, occasion_date ORDER BY id) AS n
+        FROM (
+            SELECT id, plan_id, record_id, occasion_date,
+                   CASE occasion WHEN 'occasion' THEN split_part(occasion_key, ':', 1) ELSE occasion END AS key
+            FROM care_item) AS keyed) AS named
+    WHERE care_item.id = named.id
+"""
+
 
 def upgrade() -> None:
     op.execute("DROP INDEX uq_alert_unique_key")
@@ -26,10 +38,7 @@ def upgrade() -> None:
     op.execute("UPDATE alert SET unique_key = kind || ':' || record_id WHERE state <> 'done'")
     op.execute("CREATE UNIQUE INDEX uq_alert_lasting ON alert (unique_key) WHERE state <> 'done'")
     op.execute("DROP INDEX uq_care_item_occasion")
-    op.execute(
-        "UPDATE care_item SET occasion_key ="
-        " CASE occasion WHEN 'occasion' THEN split_part(occasion_key, ':', 1) ELSE occasion END"
-    )
+    op.execute(_CARE)
     op.execute(
         "CREATE UNIQUE INDEX uq_care_item_occasion ON care_item (plan_id, record_id, occasion_key, occasion_date)"
     )
