@@ -144,24 +144,3 @@ def test_only_the_suite_still_gives_a_task_to_an_account_that_ended_meanwhile(
     assert [t.owner_id for t in boss.ListTasks(fields="owner_id").tasks] == [seller.user_id]
     with refused("INVALID_ARGUMENT", "", "ownerId"):
         boss.CreateTask(task={"title": "回访", "owner_id": seller.user_id})
-
-
-@pytest.mark.feature("CUS-21")
-@pytest.mark.parametrize("named", ["contact", "customer"])
-def test_the_task_of_care_names_nobody_to_who_does_not_see_names(server: Server, seller: Client, named: str) -> None:
-    told = due(seller)
-    server.deliver("customer", told)
-    hidden = [{"resource": named, "field": "name", "rule": "masked"}]
-    reader = server.person(["task.*"], fields=hidden)
-    own = reader.CreateTask(task={"title": "月报"})
-
-    shown = {t.id: t for t in reader.ListTasks(fields="*").tasks}
-
-    assert shown[own.id].title == "月报"
-    for task in (shown[task_of(told.record_id)], reader.GetTask(id=task_of(told.record_id))):
-        assert (task.title, task.description, task.record_title, task.record_id) == ("", "", "", told.record_id)
-    changes = reader.ListChanges(record_type="task", id=task_of(told.record_id))
-    assert "王芳" not in str(changes)
-    with refused("INVALID_ARGUMENT", "BAD_FILTER"):
-        reader.ListTasks(filter='description = "问候王芳女士"')
-    assert list(reader.ListTasks(search="生日").tasks) == []

@@ -6,7 +6,7 @@ sub-tasks, is cancelled with them, and nothing is added below it afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,6 @@ from crm_kit.rpc import Call
 from crm_records import changes, sql, storing, writing
 from crm_records.record import Dependent, Record, Row
 from crm_records.states import States, Transition
-from workspace import care_tasks
 from workspace.tables import task
 
 errors.texts(
@@ -110,17 +109,7 @@ class Tasks(Record):
         if before is not None and before["state"] != "cancelled" and row["state"] == "cancelled":
             _cancel_below(call, row["id"])
 
-    def veiled(self, call: Call) -> frozenset[str]:
-        return care_tasks.TELLING if care_tasks.is_hidden(call) else frozenset()
-
-    def kept_back(self, call: Call, record_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        return care_tasks.kept_back(call, record_ids)
-
     def decorate(self, call: Call, messages: Sequence[pb.Task]) -> None:
-        kept = self.kept_back(call, [message.id for message in messages])
-        for message in messages:
-            for name in kept.get(message.id, ()):
-                message.ClearField(name)
         now = datetime.now(UTC)
         names = organisation.names(call.connection, [m.owner_id for m in messages])
         for message in messages:
