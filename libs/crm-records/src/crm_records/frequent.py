@@ -11,7 +11,7 @@ form is not, and both are long.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -53,7 +53,7 @@ def may_be_frequent(words: str) -> bool:
     return bool(asked) and all(len(word) <= FEW or _LETTERS.fullmatch(word) is not None for word in asked)
 
 
-def is_rare(connection: Connection, record: Record, words: str, parameters: Mapping[str, Any]) -> bool:
+def is_rare(connection: Connection, record: Record, words: str, parameters: dict[str, Any]) -> bool:
     """Whether few rows hold the words for certain enough to fetch all of them; a guess, by which no page changes.
 
     The sample is of the same pages each time, which stay in memory.
@@ -63,7 +63,7 @@ def is_rare(connection: Connection, record: Record, words: str, parameters: Mapp
         return False
     key = (record, "sample", len(asked))
     statement = sql.KEPT.get(key) or sql.keep(key, sql.prepare(_sampled(record, len(asked))))
-    return statement.run(connection, dict(parameters)).fetchone() is None
+    return statement.run(connection, parameters).fetchone() is None
 
 
 def _sampled(record: Record, words: int) -> Select[Any]:
