@@ -107,7 +107,8 @@ def test_a_handover_over_all_services_and_back(admin: Person, hire: Any, measure
         got = sum(t["moved"] for p in done["parts"] for t in p.get("taken", []) if t["userId"] == taker.id)
         items = [taker.all(f"{here}/items/{kind}", "items") for kind in owned if owned[kind]]
         assert sum(map(len, items)) == got
-        assert eventually(lambda t=taker, n=got: inbox(t) == [("handover_taken", n)], PATIENCE), inbox(taker)  # type: ignore[misc]
+        told = [("handover_taken", got)] if got else []  # which customers go to whom is a matter of their ids
+        assert eventually(lambda t=taker, n=told: inbox(t) == n, PATIENCE), inbox(taker)  # type: ignore[misc]
     assert eventually(lambda: inbox(leaver) == [("handover_given", sum(owned.values()))], PATIENCE), inbox(leaver)
 
     now = next(
@@ -134,7 +135,7 @@ def test_a_handover_over_all_services_and_back(admin: Person, hire: Any, measure
 
 
 def inbox(who: Person) -> list[tuple[str, int]]:
-    return [(n["kind"], n.get("records", 0)) for n in who.get("/v1/notifications")["notifications"] if n.get("records")]
+    return [(n["kind"], n.get("records", 0)) for n in who.get("/v1/notifications").get("notifications", []) if n["kind"].startswith("handover")]
 
 
 @pytest.mark.feature("IDN-13")

@@ -218,7 +218,8 @@ def revealed(run: Run) -> None:
     if answer.yes and oracle.levels(who, record.type, name, kind.states) == {HIDDEN}:
         answer = Answer(REFUSED, f"{name} is hidden")
     elif answer.yes:
-        answer = oracle.may_read(who, f"{record.type}.reveal", record)
+        copied = [oracle.may(who, f"{other}.reveal") for other in kind.copied.get(name, ())]
+        answer = next((a for a in copied if not a.yes), oracle.may_read(who, f"{record.type}.reveal", record))
         if answer.yes and level != MASKED:
             answer = Answer(REFUSED if level == HIDDEN else "FAILED_PRECONDITION", f"{name} is {level}")
     if run.answer("reveal", who, record, answer, outcome, f"RevealField {name}"):

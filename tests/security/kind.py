@@ -31,6 +31,8 @@ class Kind:
     """Fields that roles have rules for."""
     told: Sequence[str] = ()
     """Of these, the fields that only verbs fill: nobody gives them."""
+    copied: dict[str, Sequence[str]] = field(default_factory=dict)
+    """Of these, the fields that say what a record of another type is called: in full with the right to reveal there."""
     sealed: Sequence[str] = ()
     """Of these, the fields that are kept encrypted: found by their exact value, sorted by nobody."""
     states: Sequence[str] = ()

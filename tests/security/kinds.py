@@ -57,6 +57,7 @@ _OTHERS = (
         ordered=("create_time", "due_time", "title"),
         searched=("title", "number"),
         ruled=("priority", "record_title", "due_time"),
+        copied={"record_title": ("customer", "contact", "opportunity", "service_request", "task")},
         states=("open", "done", "cancelled"),
         verbs=("update", "assign", "delete", "complete", "cancel", "reopen"),
         own_states={

@@ -123,6 +123,9 @@ def test_the_text_of_an_item_tells_nothing_that_is_hidden(
         (seen,) = items(near, fields=asked)
         assert secret not in str(seen)
     assert items(near)[0].recipient_name == "王芳"
+    changed(boss, "CareItem", seen.id, text=f"问候{secret}")
+    assert secret in str(boss.ListChanges(record_type="care_item", id=seen.id))
+    assert secret not in str(near.ListChanges(record_type="care_item", id=seen.id))
 
 
 @pytest.mark.parametrize("field", ["text", "send_time"])

@@ -15,7 +15,8 @@ from workspace.care import task_of
 
 def due(seller: Client, channel: str = "task", action: str = "due", **fields: Any) -> Any:
     """An act of care that left."""
-    said = {"subject": "生日", "text": "问候王芳女士", "recipient_name": "王芳", "state": "sent", **fields}
+    said = {"subject": "祝王芳生日快乐", "text": "问候王芳女士", "recipient_name": "王芳", "occasion_name": "生日", "state": "sent"}
+    said |= fields
     item = CareItem(id=ids.uuid7(), channel=channel, performer_id=seller.user_id, **said)
     item.send_time.FromJsonString("2027-06-09T02:00:00Z")
     return event(item, action)
@@ -41,7 +42,7 @@ def test_care_that_is_due_becomes_a_task_of_whoever_looks_after_the_customer(
     assert (task.id, task.owner_id, task.record_type, task.record_id) == (
         task_of(told.record_id), seller.user_id, "care_item", told.record_id
     )  # fmt: skip
-    assert (task.title, task.description, task.record_title) == ("生日", "问候王芳女士", "王芳")
+    assert (task.title, task.record_title) == ("生日", "王芳")
     assert task.due_time.ToJsonString() == "2027-06-09T02:00:00Z"
     assert [e.action for e in server.events("task")] == ["created"]
 
@@ -144,3 +145,35 @@ def test_only_the_suite_still_gives_a_task_to_an_account_that_ended_meanwhile(
     assert [t.owner_id for t in boss.ListTasks(fields="owner_id").tasks] == [seller.user_id]
     with refused("INVALID_ARGUMENT", "", "ownerId"):
         boss.CreateTask(task={"title": "回访", "owner_id": seller.user_id})
+
+
+@pytest.mark.feature("CUS-21")
+@pytest.mark.parametrize("named", ["contact", "customer"])
+def test_the_task_of_care_and_its_notice_name_nobody_to_who_does_not_see_names(server: Server, named: str) -> None:
+    hidden = [{"resource": named, "field": "name", "rule": "masked"}]
+    performer = server.person(["task.read", "task.update"], "self", fields=hidden)
+    told = due(performer)
+    server.deliver("customer", told)
+    server.deliver("workspace", *server.events("task"))
+
+    (task,) = performer.ListTasks(fields="*", order_by="title").tasks
+    (notice,) = performer.ListNotifications(fields="*").notifications
+
+    assert (task.title, task.record_id) == ("生日", told.record_id)
+    assert task.record_title not in ("", "王芳")
+    changes = performer.ListChanges(record_type="task", id=task.id)
+    assert "王芳" not in f"{task} {performer.GetTask(id=task.id)} {notice} {changes}"
+    with refused("INVALID_ARGUMENT", "BAD_FILTER"):
+        performer.ListTasks(filter='recordTitle = "王芳"')
+
+
+@pytest.mark.feature("WSP-01")
+def test_a_task_names_what_it_is_about_as_its_reader_sees_that(server: Server, boss: Client) -> None:
+    about = [("customer", "长江轴承"), ("opportunity", "轴承订单"), ("visit", "拜访")]
+    for kind, title in about:
+        boss.CreateTask(task={"title": "回访", "record_type": kind, "record_id": ids.uuid7(), "record_title": title})
+    hidden = server.person(["task.*"], fields=[{"resource": "customer", "field": "name", "rule": "hidden"}])
+
+    shown = {t.record_type: t.record_title for t in hidden.ListTasks(fields="*").tasks}
+
+    assert shown == {"customer": "", "opportunity": "轴承订单", "visit": "拜访"}

@@ -27,6 +27,8 @@ def cut(record: Record, view: View | None, state: str | None, change: pb.Change,
 
     `closed` are fields that are not seen of this one record, because of the pool in which it lies, say.
     """
+    if view is not None:
+        closed |= view.unclear
     seen = []
     for one in change.changes:
         name = name_of(record, one.field)

@@ -48,11 +48,12 @@ class View:
             name = name_of(record, name)
             if self._known(name):
                 self._stricter(name, states)
-        unclear = self._follow_copies(others)
+        self.unclear = self._follow_copies(others)
+        """Copies that `decorate` shows as each row's own source may be seen; whoever does not know the row shows none."""
         self._follow_sources()
         self.gone = frozenset(n for n in self._own if max(self._levels(n)) == HIDDEN)
         """Hidden in every state: not even read from the database."""
-        self.blind = frozenset(n for n in self._own if min(self._levels(n)) < READ_ONLY) | unclear | veiled
+        self.blind = frozenset(n for n in self._own if min(self._levels(n)) < READ_ONLY) | self.unclear | veiled
         """Hidden or masked in some state: not compared, sorted by, counted by, searched in."""
         self._finishers: dict[tuple[tuple[str, ...], tuple[str, ...]], Finish | None] = {}
         self._chosen: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}

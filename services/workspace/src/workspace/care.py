@@ -45,8 +45,7 @@ def _give(connection: Connection, event: Event, item: CareItem) -> None:
         TASKS.registry.connect(connection.engine)
     made = pb.Task(
         owner_id=item.performer_id,
-        title=(item.subject or item.occasion_name or item.text)[:_LONGEST],
-        description=item.text,
+        title=item.occasion_name[:_LONGEST],  # names nobody: people's names are read in the care, by the rules there
         due_time=item.send_time,
         record_type=event.record_type,
         record_id=item.id,

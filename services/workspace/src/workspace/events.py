@@ -30,9 +30,9 @@ from workspace.notifications import (
     GIVEN_MANY,
     HANDED_FROM,
     HANDED_TO,
+    LABELS,
     RECORDS,
     TEAM_ADDED,
-    TITLES,
     notice,
     put,
 )
@@ -69,7 +69,7 @@ def into_team(connection: Connection, events: Sequence[Event]) -> None:
         member = TeamMember.FromString(event.record.value)
         if event.action != "added" or event.bulk or member.user_id == event.actor_id:
             continue
-        if member.record_type not in TITLES:
+        if member.record_type not in LABELS:
             continue
         about = (member.record_type, member.record_id, member.record_title)
         actor = (event.actor_id, event.actor_name)
@@ -78,7 +78,7 @@ def into_team(connection: Connection, events: Sequence[Event]) -> None:
 
 
 def handed_over(connection: Connection, events: Sequence[Event]) -> None:
-    """Both sides of a handover are told once how much it was; nobody of each record."""
+    """Both sides of a handover are told once how much it was, of each record nobody. Who got nothing is not told so."""
     notices = []
     for event in events:
         if event.action not in ("done", "undone"):
@@ -91,6 +91,8 @@ def handed_over(connection: Connection, events: Sequence[Event]) -> None:
                 counts[taken.user_id] = counts.get(taken.user_id, 0) + taken.moved
         for user_id in dict.fromkeys([handover.from_user_id, *handover.taker_ids]):
             gives = user_id == handover.from_user_id
+            if not gives and not counts.get(user_id):
+                continue
             kind = (BACK_FROM if gives else BACK_TO) if back else (HANDED_FROM if gives else HANDED_TO)
             about = (event.record_type, event.record_id, handover.number)
             actor = (event.actor_id, event.actor_name)

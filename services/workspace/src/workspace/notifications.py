@@ -15,11 +15,12 @@ from crm.sales.v1.opportunities_pb2 import Opportunity
 from crm.service_desk.v1.requests_pb2 import ServiceRequest
 from crm.workspace.v1 import notifications_pb2 as pb
 from crm.workspace.v1.tasks_pb2 import Task
-from crm_kit import contract, errors, field_access, scope
+from crm_kit import contract, errors, scope
 from crm_kit.db import one_of
 from crm_kit.rpc import Call
 from crm_kit.scope import Shape
 from crm_records.record import Record, Row
+from workspace import titles
 from workspace.tables import notification
 
 errors.texts(
@@ -118,13 +119,10 @@ RECORDS: dict[str, tuple[type[Message], str]] = {
 }
 """What people are notified of, by the source of its events: the record, and the field to show as its title."""
 
-_LABELS = {
+LABELS = {
     found.type: (found.zh, found.en) for found in (contract.record(kind.DESCRIPTOR) for kind, _ in RECORDS.values())
 }
-
-
-TITLES = {contract.record(kind.DESCRIPTOR).type: title for kind, title in RECORDS.values()}
-"""Record type → the field that notifications show of it, as its own reader sees it."""
+"""Record type → its label in both languages."""
 
 
 def _counted(number: int) -> dict[str, str | tuple[str, str]]:
@@ -149,7 +147,7 @@ class Notifications(Record):
         "body": ("kind", "record_type", "record_title", "actor_name", "records"),
     }
 
-    copies = {"record_title": list(TITLES.items())}  # noqa: RUF012
+    copies = {"record_title": titles.COPIES}  # noqa: RUF012
 
     def within(self, shape: Shape) -> ColumnElement[bool]:
         """Everybody's own inbox and nobody else's, whatever their roles reach."""
@@ -158,13 +156,10 @@ class Notifications(Record):
     def decorate_wanted(self, call: Call, messages: Sequence[pb.Notification], wanted: Container[str]) -> None:
         if "title" not in wanted and "body" not in wanted:
             return
+        titles.obey_rules(call, messages)
         for message in messages:
-            field = TITLES.get(message.record_type)
-            if field:
-                rules = call.access.fields(message.record_type)
-                message.record_title = field_access.shown(rules, field, message.record_title)
             params = {
-                "label": _LABELS.get(message.record_type, message.record_type),
+                "label": LABELS.get(message.record_type, message.record_type),
                 "title": message.record_title,
                 "actor": message.actor_name or NOBODY,
                 "records": message.records,

@@ -20,6 +20,7 @@ from crm_kit.rpc import Call
 from crm_records import changes, sql, storing, writing
 from crm_records.record import Dependent, Record, Row
 from crm_records.states import States, Transition
+from workspace import titles
 from workspace.tables import task
 
 errors.texts(
@@ -66,6 +67,7 @@ class Tasks(Record):
     also_sees = ("creator_id",)
     given_within_reach = False
     made_of = {"overdue": ("state", "due_time"), "owner_name": ("owner_id",)}  # noqa: RUF012
+    copies = {"record_title": titles.COPIES}  # noqa: RUF012
     importable = ("create_time", "creator_id", "state", "done_time", "result")
     list_fields = (
         "number",
@@ -110,6 +112,7 @@ class Tasks(Record):
             _cancel_below(call, row["id"])
 
     def decorate(self, call: Call, messages: Sequence[pb.Task]) -> None:
+        titles.obey_rules(call, messages)
         now = datetime.now(UTC)
         names = organisation.names(call.connection, [m.owner_id for m in messages])
         for message in messages:
