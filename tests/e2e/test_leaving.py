@@ -135,7 +135,8 @@ def test_a_handover_over_all_services_and_back(admin: Person, hire: Any, measure
 
 
 def inbox(who: Person) -> list[tuple[str, int]]:
-    return [(n["kind"], n.get("records", 0)) for n in who.get("/v1/notifications").get("notifications", []) if n["kind"].startswith("handover")]
+    told = who.get("/v1/notifications").get("notifications", [])
+    return [(n["kind"], n["records"]) for n in told if n["kind"].startswith("handover")]
 
 
 @pytest.mark.feature("IDN-13")

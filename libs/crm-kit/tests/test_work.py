@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +45,19 @@ def test_an_event_is_applied_without_waiting_for_more(stage: Stage) -> None:
         assert eventually(lambda n=n: stage.arrived() == n)  # type: ignore[misc]
 
     assert stage.all_arrived()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="only Linux has this class of the scheduler")
+def test_work_on_events_interrupts_nobody_who_is_at_work(stage: Stage) -> None:
+    stage.relay()
+    stage.announce("a")
+    assert eventually(lambda: stage.waiting() == 0)
+
+    mine = [t.native_id for t in threading.enumerate() if t.name == "work" or t.name.startswith("asyncio_")]
+
+    assert len(mine) > 1
+    assert {os.sched_getscheduler(thread) for thread in mine if thread} == {os.SCHED_BATCH}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.parametrize(("words", "lock"), [(("--only", "relay"), 1), (("--only", "reader"), 2)])

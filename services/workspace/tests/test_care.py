@@ -15,8 +15,8 @@ from workspace.care import task_of
 
 def due(seller: Client, channel: str = "task", action: str = "due", **fields: Any) -> Any:
     """An act of care that left."""
-    said = {"subject": "祝王芳生日快乐", "text": "问候王芳女士", "recipient_name": "王芳", "occasion_name": "生日", "state": "sent"}
-    said |= fields
+    said = {"subject": "祝王芳生日快乐", "text": "问候王芳女士", "recipient_name": "王芳", "occasion_name": "生日"}
+    said |= {"state": "sent", **fields}
     item = CareItem(id=ids.uuid7(), channel=channel, performer_id=seller.user_id, **said)
     item.send_time.FromJsonString("2027-06-09T02:00:00Z")
     return event(item, action)

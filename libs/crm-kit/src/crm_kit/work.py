@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -99,6 +100,7 @@ class Work:
         self._thread.join(timeout)
 
     def _run(self) -> None:
+        _let_others_finish()
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._main())
 
@@ -251,6 +253,16 @@ class Work:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _let_others_finish() -> None:
+    """Take the processor in turn with everybody, but from nobody who is at work, in this thread and those it starts.
+
+    Events that arrive would otherwise stop, a few at a time, the import that makes them and the answer to a request.
+    """
+    if hasattr(os, "SCHED_BATCH"):  # Linux
+        with contextlib.suppress(PermissionError):  # a container may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _runs(rows: Sequence[outbox.Waiting]) -> Iterator[list[outbox.Waiting]]:

@@ -49,7 +49,7 @@ class View:
             if self._known(name):
                 self._stricter(name, states)
         self.unclear = self._follow_copies(others)
-        """Copies that `decorate` shows as each row's own source may be seen; whoever does not know the row shows none."""
+        """Copies of several fields: `decorate` shows them as each row says; who does not know the row shows none."""
         self._follow_sources()
         self.gone = frozenset(n for n in self._own if max(self._levels(n)) == HIDDEN)
         """Hidden in every state: not even read from the database."""
