@@ -132,6 +132,7 @@ def test_who_does_not_see_customers_names_sees_none_in_an_alert(server: Server) 
 
     (told,) = hidden.ListNotifications().notifications
     assert "长江" not in f"{told.title}{told.body}{told.record_title}"
+    assert "长江" not in str(hidden.ListNotifications(fields="record_title"))
 
 
 @pytest.mark.feature("CUS-21")
@@ -163,6 +164,7 @@ def test_the_task_of_care_and_its_notice_name_nobody_to_who_does_not_see_names(s
     assert task.record_title not in ("", "王芳")
     changes = performer.ListChanges(record_type="task", id=task.id)
     assert "王芳" not in f"{task} {performer.GetTask(id=task.id)} {notice} {changes}"
+    assert "王芳" not in str(performer.ListTasks(fields="record_title"))
     with refused("INVALID_ARGUMENT", "BAD_FILTER"):
         performer.ListTasks(filter='recordTitle = "王芳"')
 
@@ -177,3 +179,4 @@ def test_a_task_names_what_it_is_about_as_its_reader_sees_that(server: Server, b
     shown = {t.record_type: t.record_title for t in hidden.ListTasks(fields="*").tasks}
 
     assert shown == {"customer": "", "opportunity": "轴承订单", "visit": "拜访"}
+    assert [t.record_title for t in hidden.ListTasks(fields="record_title").tasks] == ["", "", ""]

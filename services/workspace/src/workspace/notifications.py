@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from google.protobuf.message import Message
 from sqlalchemy import ColumnElement, Connection, func, literal_column, select, update
@@ -147,16 +147,16 @@ class Notifications(Record):
         "body": ("kind", "record_type", "record_title", "actor_name", "records"),
     }
 
-    copies = {"record_title": titles.COPIES}  # noqa: RUF012
+    copies: ClassVar = {"record_title": titles.COPIES}
 
     def within(self, shape: Shape) -> ColumnElement[bool]:
         """Everybody's own inbox and nobody else's, whatever their roles reach."""
         return scope.is_caller(notification.c.user_id)
 
     def decorate_wanted(self, call: Call, messages: Sequence[pb.Notification], wanted: Container[str]) -> None:
+        titles.obey_rules(call, messages)
         if "title" not in wanted and "body" not in wanted:
             return
-        titles.obey_rules(call, messages)
         for message in messages:
             params = {
                 "label": LABELS.get(message.record_type, message.record_type),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, func, literal_column, select
 
@@ -66,8 +66,8 @@ class Tasks(Record):
     kept_together_by = "record_id"
     also_sees = ("creator_id",)
     given_within_reach = False
-    made_of = {"overdue": ("state", "due_time"), "owner_name": ("owner_id",)}  # noqa: RUF012
-    copies = {"record_title": titles.COPIES}  # noqa: RUF012
+    made_of: ClassVar = {"overdue": ("state", "due_time"), "owner_name": ("owner_id",)}
+    copies: ClassVar = {"record_title": titles.COPIES}
     importable = ("create_time", "creator_id", "state", "done_time", "result")
     list_fields = (
         "number",

@@ -25,7 +25,8 @@ COPIES = list(dict.fromkeys(source for some in SOURCES.values() for source in so
 
 
 def obey_rules(call: Call, messages: Sequence[Any]) -> None:
-    """Show `record_title` of each message as the caller sees the field that it was taken from."""
+    """Show `record_title` of each message as the caller sees the field that it was taken from; as the strictest rule of
+    all such fields says where the record type was not asked for."""
     for message in messages:
-        for kind, field in SOURCES.get(message.record_type, ()):
+        for kind, field in SOURCES.get(message.record_type, ()) if message.record_type else COPIES:
             message.record_title = field_access.shown(call.access.fields(kind), field, message.record_title)
